@@ -1,0 +1,103 @@
+"""The one form of error message: the argument, what is allowed, what came, what to do."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def _listing(allowed: Iterable[object]) -> str:
+    return ", ".join(repr(value) for value in allowed)
+
+
+def did_you_mean(value: object, allowed: Iterable[object]) -> str:
+    """A trailing " Did you mean 'rgb'?" where one allowed name is close to `value`, else "".
+
+    >>> did_you_mean("RGB", ["rgb", "rgba", "grayscale"])
+    " Did you mean 'rgb'?"
+    """
+    names = {name.lower(): name for name in allowed if isinstance(name, str)}
+    close = difflib.get_close_matches(str(value).lower(), list(names), n=1)
+    return f" Did you mean {names[close[0]]!r}?" if close else ""
+
+
+def check_one_of(name: str, value: Any, allowed: Sequence[object]) -> None:
+    """Raises `ValueError` unless `value` is one of `allowed`.
+
+    >>> check_one_of("color_mode", "RGB", ("grayscale", "rgb", "rgba"))
+    Traceback (most recent call last):
+    ValueError: color_mode must be one of 'grayscale', 'rgb', 'rgba'. \
+Received: color_mode='RGB'. Did you mean 'rgb'?
+    """
+    # Equality alone would let True pass for 1, and an array would have no truth value.
+    if not any(type(value) is type(option) and value == option for option in allowed):
+        raise ValueError(
+            f"{name} must be one of {_listing(allowed)}. Received: {name}={value!r}."
+            + did_you_mean(value, allowed)
+        )
+
+
+def check_bool(name: str, value: Any) -> None:
+    """Raises `ValueError` unless `value` is a truth value (True, False, 0 or 1)."""
+    if not (isinstance(value, numbers.Integral | bool) or _is_numpy_bool(value)) or value not in (
+        0,
+        1,
+    ):
+        raise ValueError(f"{name} must be True or False. Received: {name}={value!r}.")
+
+
+def _is_numpy_bool(value: Any) -> bool:
+    return type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_")
+
+
+def check_int(name: str, value: Any, minimum: int) -> None:
+    """Raises `ValueError` unless `value` is a whole number, at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
+        raise ValueError(f"{name} must be an int >= {minimum}. Received: {name}={value!r}.")
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a finite real number (a truth value is not)."""
+    return (
+        isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    )
+
+
+def check_number(
+    name: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf
+) -> None:
+    """Raises `ValueError` unless `value` is a finite real number within the bounds."""
+    if not is_number(value) or not minimum <= value <= maximum:
+        bounds = "" if minimum == -math.inf else f" >= {minimum:g}"
+        bounds += "" if maximum == math.inf else f" and <= {maximum:g}"
+        raise ValueError(f"{name} must be a number{bounds}. Received: {name}={value!r}.")
+
+
+def check_size(name: str, value: Any) -> tuple[int, int]:
+    """(height, width) as ints; raises `ValueError` for anything but two whole numbers >= 1.
+
+    >>> check_size("target_size", [64, 48])
+    (64, 48)
+    """
+    try:
+        height, width = value
+        check_int(name, height, 1)
+        check_int(name, width, 1)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must be (height, width), two ints >= 1. Received: {name}={value!r}."
+        ) from None
+    return int(height), int(width)
+
+
+def head(values: Sequence[object], count: int = 5) -> str:
+    """The first few values for a message, with the number of those left out.
+
+    >>> head(["a", "b", "c"], 2)
+    "'a', 'b', ... (1 more)"
+    """
+    more = len(values) - count
+    return _listing(values[:count]) + (f", ... ({more} more)" if more > 0 else "")

@@ -1,0 +1,196 @@
+"""Sources from a dataframe: a column of paths, one or more of labels, one of weights.
+
+The work goes in one order: read -> check -> drop rows without a file -> drop rows without a class
+-> split -> encode.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfpipe import listing
+from tfpipe.checks import did_you_mean, head
+from tfpipe.sources import Files, Source, split_rows
+
+
+def read_frame(
+    dataframe: pd.DataFrame | str | os.PathLike[str], text_columns: Sequence[str] = ()
+) -> pd.DataFrame:
+    """A frame with a fresh index, from a frame or the path of a .csv or .parquet file.
+
+    Args:
+        dataframe: the frame, which is not changed, or the path.
+        text_columns: columns of a CSV file to read as text, so that a class "01" stays "01".
+    """
+    if isinstance(dataframe, pd.DataFrame):
+        return dataframe.reset_index(drop=True)
+    if not isinstance(dataframe, str | os.PathLike):
+        raise TypeError(
+            "dataframe must be a pandas.DataFrame or the path of a .csv or .parquet file. "
+            f"Received: {type(dataframe).__name__}."
+        )
+    path = os.fspath(dataframe)
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix == ".csv":
+        return pd.read_csv(path, dtype=dict.fromkeys(text_columns, str))
+    if suffix == ".parquet":
+        return pd.read_parquet(path).reset_index(drop=True)
+    raise ValueError(
+        "dataframe must be a pandas.DataFrame or the path of a .csv or .parquet file. "
+        f"Received: dataframe={path!r}."
+    )
+
+
+def check_columns(frame: pd.DataFrame, **columns: Any) -> None:
+    """Raises `KeyError` where an argument names a column that the frame does not have."""
+    for argument, value in columns.items():
+        for column in value if isinstance(value, list | tuple) else [value]:
+            if column is not None and column not in frame.columns:
+                raise KeyError(
+                    f"{argument}={column!r} is not a column of the dataframe. Its columns are "
+                    f"{head(list(frame.columns), 20)}." + did_you_mean(column, frame.columns)
+                )
+
+
+def all_strings(column: pd.Series) -> bool:
+    """Whether every value is a str; NaN is none."""
+    return pd.api.types.infer_dtype(column.astype(object), skipna=False) in ("string", "empty")
+
+
+def file_rows(names: Sequence[str], directory: str, suffixes: Sequence[str]) -> np.ndarray:
+    """bool [n]: which names have one of the suffixes and are regular files."""
+    named = np.array([listing.has_suffix(name, suffixes) for name in names], bool)
+    candidates = np.flatnonzero(named)
+    present = listing.are_files(listing.join(directory, names[row]) for row in candidates)
+    named[candidates] = present
+    return named
+
+
+def class_names_of(labels: Iterable[Any]) -> list[str]:
+    """The sorted distinct labels; lists and tuples of labels are opened."""
+    names: set[str] = set()
+    for label in labels:
+        if isinstance(label, list | tuple):
+            names.update(label)
+        else:
+            names.add(label)
+    return sorted(names)
+
+
+def encode_classes(labels: pd.Series, class_names: Sequence[str]) -> tuple[np.ndarray, Any]:
+    """Labels as class ids, and which rows have any.
+
+    Returns:
+        (rows, ids): `rows` are the positions kept, int64; `ids` is int32 [len(rows)], or a list of
+        lists of ids where a label is a list or tuple. Labels of other classes are left out.
+    """
+    ids = {name: number for number, name in enumerate(class_names)}
+    if all_strings(labels):
+        codes = labels.astype(object).map(ids)
+        rows = np.flatnonzero(codes.notna())
+        return rows, codes.to_numpy()[rows].astype(np.int32)
+    rows_kept, encoded = [], []
+    for row, label in enumerate(labels):
+        names = label if isinstance(label, list | tuple) else [label]
+        known = [ids[name] for name in names if name in ids]
+        if known:
+            rows_kept.append(row)
+            encoded.append(known)
+    return np.array(rows_kept, np.int64), encoded
+
+
+def column_values(frame: pd.DataFrame, columns: str | list[str]) -> np.ndarray:
+    """One column [n, ...] or several [n, columns] as one array of a dtype that a tensor can have.
+
+    Raises:
+        TypeError: the values have no common dtype or shape.
+    """
+    values = frame[columns].to_numpy()
+    if values.dtype == object or not isinstance(values.dtype, np.dtype):
+        try:
+            values = np.array(values.tolist()) if len(values) else np.empty([0], np.float32)
+        except ValueError:
+            values = np.empty([0], object)
+    if values.dtype.kind not in "biufcUS":
+        raise TypeError(
+            f"Column(s) {columns!r} cannot be one tensor: expected numbers, strings or arrays of "
+            f"one shape. Received values such as {frame[columns].iloc[0]!r}."
+        )
+    return values
+
+
+def weight_values(frame: pd.DataFrame, weight_col: str) -> np.ndarray:
+    """The weights, [n]; a weight that is not a finite number is a `ValueError`."""
+    weights = frame[weight_col].to_numpy()
+    bad = np.flatnonzero(~np.isfinite(weights.astype(np.float64)))
+    if len(bad):
+        raise ValueError(
+            f"weight_col={weight_col!r} must hold finite numbers. Received {len(bad)} other "
+            f"value(s), the first in row {bad[0]}: {weights[bad[0]]!r}."
+        )
+    return weights
+
+
+def from_dataframe(
+    frame: pd.DataFrame,
+    suffixes: Sequence[str],
+    *,
+    directory: str = "",
+    x_col: str,
+    y_col: str | list[str] | None = None,
+    weight_col: str | None = None,
+    targets: str | None = "classes",
+    classes: Sequence[str] | None = None,
+    validate_filenames: bool = True,
+    fraction: float = 0.0,
+    subset: str | None = None,
+) -> Source:
+    """The rows of a frame as a `Source`, in frame order. Column types are the caller's to check.
+
+    Args:
+        frame: from `read_frame`.
+        suffixes: which files are images.
+        directory: where relative names start.
+        targets: "classes" (labels become ids), "values" (one array), "outputs" (an array a column)
+            or None.
+        classes: the class names in the order of their ids; rows of other classes are dropped.
+            Default: the labels that occur, sorted.
+        validate_filenames: drop rows without a suffix of an image or without a regular file, and
+            warn; otherwise every row is kept and reading fails later.
+        fraction, subset: the split, over the rows that are left.
+    """
+    names = frame[x_col].tolist()
+    if validate_filenames:
+        keep = file_rows(names, directory, suffixes)
+        if not keep.all():
+            warnings.warn(
+                f'Found {(~keep).sum()} invalid image filename(s) in x_col="{x_col}". '
+                "These filename(s) will be ignored.",
+                stacklevel=4,
+            )
+            frame = frame[keep].reset_index(drop=True)
+    class_names: Sequence[str] = ()
+    ids: Any = None
+    if targets == "classes":
+        class_names = list(dict.fromkeys(classes)) if classes else class_names_of(frame[y_col])
+        rows, ids = encode_classes(frame[y_col], class_names)
+        frame = frame.iloc[rows]
+    values = {
+        "classes": lambda: ids,
+        "values": lambda: column_values(frame, y_col),
+        "outputs": lambda: tuple(column_values(frame, column) for column in y_col),
+        None: lambda: None,
+    }[targets]()
+    source = Source(
+        Files(directory, frame[x_col].tolist()),
+        values,
+        weight_values(frame, weight_col) if weight_col else None,
+        tuple(class_names),
+    )
+    return source if subset is None else source.take(split_rows(len(source), fraction, subset))

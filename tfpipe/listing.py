@@ -1,0 +1,198 @@
+"""Which files there are: one scan a folder, local or behind a scheme such as gs://."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tfpipe.checks import did_you_mean, head
+
+_SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*)://")
+
+
+class Folder(NamedTuple):
+    """What one folder holds, by name, unsorted."""
+
+    folders: list[str]
+    linked_folders: list[str]
+    files: list[str]
+    irregular: list[str]  # FIFOs, devices, sockets, dangling links: nothing to read from safely
+
+
+def scheme(path: str) -> str:
+    """The file system that a path names, "" for a local one.
+
+    >>> scheme("gs://bucket/train"), scheme("data/train")
+    ('gs', '')
+    """
+    found = _SCHEME.match(path)
+    return found.group(1) if found else ""
+
+
+def require_filesystem(path: str) -> None:
+    """Loads tensorflow-io where the scheme of `path` needs it; `ValueError` where nothing serves it."""
+    name = scheme(path)
+    registered = [s.decode() if isinstance(s, bytes) else s for s in _registered_schemes()]
+    if not name or name in registered:
+        return
+    # Its ops are built for these two releases; later ones import it and fail on use.
+    if tf.__version__.startswith(("2.16.", "2.17.")):
+        with contextlib.suppress(ImportError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import tensorflow_io  # noqa: F401
+
+            registered = [s.decode() if isinstance(s, bytes) else s for s in _registered_schemes()]
+            if name in registered:
+                return
+    raise ValueError(
+        f"No file system is registered for {name}:// under TensorFlow {tf.__version__}. Received: "
+        f"{path!r}. Registered: {', '.join(sorted(filter(None, registered)))}. "
+        "tensorflow-io adds s3, az, http and hdfs to TensorFlow 2.16 and 2.17: "
+        "pip install 'tfpipe[io]'."
+    )
+
+
+def _registered_schemes() -> Iterable[str | bytes]:
+    return tf.io.gfile.get_registered_schemes()
+
+
+def join(directory: str, *names: str) -> str:
+    """`os.path.join`, which is right for schemes too; an absolute or schemed name stands alone.
+
+    >>> join("data", "/abs/a.png"), join("data", "gs://b/a.png"), join("data", "cats", "a.png")
+    ('/abs/a.png', 'gs://b/a.png', 'data/cats/a.png')
+    """
+    path = directory
+    for name in names:
+        path = name if scheme(name) else os.path.join(path, name)
+    return path
+
+
+def scan(folder: str) -> Folder:
+    """One listing of a folder. A local entry is asked with `stat` only where it is a link."""
+    found = Folder([], [], [], [])
+    if scheme(folder):
+        for name in tf.io.gfile.listdir(folder):
+            name = name.rstrip("/")
+            is_folder = tf.io.gfile.isdir(join(folder, name))
+            (found.folders if is_folder else found.files).append(name)
+        return found
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                linked = entry.is_symlink()
+                (found.linked_folders if linked else found.folders).append(entry.name)
+            elif entry.is_file():
+                found.files.append(entry.name)
+            else:
+                found.irregular.append(entry.name)
+    return found
+
+
+def has_suffix(name: str, suffixes: Sequence[str]) -> bool:
+    """Whether a file name ends in a dot and one of `suffixes`, in any case.
+
+    >>> has_suffix("a/Photo.JPG", ("jpg", "png")), has_suffix("oddpng", ("jpg", "png"))
+    (True, False)
+    """
+    return os.path.splitext(name)[1][1:].lower() in suffixes
+
+
+def class_folders(directory: str) -> list[str]:
+    """The sorted names of the sub-folders that are classes; dot-folders are not.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        NotADirectoryError: it is a file.
+    """
+    require_filesystem(directory)
+    if not tf.io.gfile.exists(directory):
+        raise FileNotFoundError(f"No such directory: {directory!r}. Expected a folder of images.")
+    if not tf.io.gfile.isdir(directory):
+        raise NotADirectoryError(f"Not a directory: {directory!r}. Expected a folder of images.")
+    here = scan(directory)
+    return sorted(n for n in here.folders + here.linked_folders if not n.startswith("."))
+
+
+def chosen_classes(directory: str, classes: Sequence[str] | None) -> list[str]:
+    """The class folders of a directory: all of them, or `classes` in the order given, once each.
+
+    Raises:
+        ValueError: a name in `classes` has no folder; lists the folders that exist.
+    """
+    existing = class_folders(directory)
+    if not classes:
+        return existing
+    chosen = list(dict.fromkeys(classes))
+    unknown = [name for name in chosen if name not in existing]
+    if unknown:
+        raise ValueError(
+            f"classes must be names of sub-folders of {directory!r}: {head(existing, 20)}. "
+            f"Received unknown: {head(unknown)}." + did_you_mean(unknown[0], existing)
+        )
+    return chosen
+
+
+def walk(top: str, follow_links: bool = False) -> Iterator[tuple[str, Folder]]:
+    """(path relative to `top`, contents) of `top` and of every folder below it, in no order.
+
+    Dot-folders are left out (`.ipynb_checkpoints` holds copies of real images). A link that leads
+    back to a folder on its own way is not followed again.
+    """
+    waiting = [("", frozenset({os.path.realpath(top)}))]
+    while waiting:
+        relative, way = waiting.pop()
+        folder = scan(join(top, relative) if relative else top)
+        yield relative, folder
+        for name in folder.folders:
+            if not name.startswith("."):
+                waiting.append((os.path.join(relative, name), way))
+        for name in folder.linked_folders if follow_links else ():
+            target = os.path.realpath(join(top, relative, name))
+            if not name.startswith(".") and target not in way:
+                waiting.append((os.path.join(relative, name), way | {target}))
+
+
+def image_files(top: str, suffixes: Sequence[str], follow_links: bool = False) -> list[str]:
+    """The images below a folder, relative to it, ordered by folder and then by name.
+
+    Warns of entries that have an image's name but are no regular files: they are left out.
+    """
+    folders = []
+    irregular: list[str] = []
+    for relative, folder in walk(top, follow_links):
+        folders.append((relative, folder.files))
+        irregular += [join(relative, n) for n in folder.irregular if has_suffix(n, suffixes)]
+    if irregular:
+        warnings.warn(
+            f"Left out {len(irregular)} file(s) in {top!r} that cannot be read as files (FIFO, "
+            f"device, socket or dangling link): {head(sorted(irregular))}.",
+            stacklevel=4,
+        )
+    return [
+        os.path.join(relative, name)
+        for relative, names in sorted(folders)
+        for name in sorted(names)
+        if not name.startswith(".") and has_suffix(name, suffixes)
+    ]
+
+
+def are_files(paths: Iterable[str]) -> list[bool]:
+    """Whether each path is a regular file: one scan a folder, not one `stat` a path."""
+    listings: dict[str, frozenset[str]] = {}
+    result = []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in listings:
+            try:
+                listings[folder] = frozenset(scan(folder or ".").files)
+            except (OSError, tf.errors.OpError):
+                listings[folder] = frozenset()
+        result.append(name in listings[folder])
+    return result

@@ -1,0 +1,176 @@
+"""Sources: columns of images, targets and weights, from a directory, a dataframe or arrays.
+
+Nothing is decoded here and no TensorFlow graph is built.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tfpipe import listing
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """Image files: names as they came, below `directory` where they are not absolute."""
+
+    directory: str
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def paths(self) -> list[str]:
+        return [listing.join(self.directory, name) for name in self.names]
+
+    @cached_property
+    def suffixes(self) -> frozenset[str]:
+        """The suffixes that occur, lower case, without the dot; "" for a name without one."""
+        return frozenset(os.path.splitext(name)[1][1:].lower() for name in self.names)
+
+    def take(self, rows: np.ndarray) -> Files:
+        return replace(self, names=[self.names[row] for row in rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Images in memory, [n, H, W, C], with further inputs [n, ...] that travel with them."""
+
+    images: np.ndarray
+    misc: tuple[np.ndarray, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: np.ndarray) -> Arrays:
+        return Arrays(self.images[rows], tuple(column[rows] for column in self.misc))
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The samples of a data set, column by column, in source order.
+
+    Attributes:
+        images: `Files` or `Arrays`.
+        targets: None, one column [n, ...] (class ids are int32), a tuple of columns, or for
+            multi-label samples a list of lists of class ids.
+        weights: one weight a sample, or None.
+        class_names: the name of each class id; empty where there are no classes.
+    """
+
+    images: Files | Arrays
+    targets: Any = None
+    weights: np.ndarray | None = None
+    class_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: np.ndarray) -> Source:
+        """The samples at `rows`, in that order."""
+        return replace(
+            self,
+            images=self.images.take(rows),
+            targets=take_targets(self.targets, rows),
+            weights=None if self.weights is None else self.weights[rows],
+        )
+
+
+def take_targets(targets: Any, rows: np.ndarray) -> Any:
+    """The targets at `rows`, in the form they came in."""
+    if targets is None:
+        return None
+    if isinstance(targets, tuple):
+        return tuple(column[rows] for column in targets)
+    if isinstance(targets, list):
+        return [targets[row] for row in rows]
+    return targets[rows]
+
+
+def split_count(n: int, fraction: float) -> int:
+    """How many of `n` samples a split of `fraction` takes: its floor in decimal arithmetic.
+
+    Binary floating point has 0.29 * 100 below 29, so the classic takes 28.
+
+    >>> split_count(100, 0.29), int(0.29 * 100)
+    (29, 28)
+    """
+    return int(Decimal(repr(float(fraction))) * n)
+
+
+def split_rows(n: int, fraction: float, subset: str | None) -> np.ndarray:
+    """The rows of one subset of 0..n-1: validation is the head, training the rest, None all.
+
+    >>> split_rows(10, 0.2, "validation").tolist()
+    [0, 1]
+    """
+    if subset is None:
+        return np.arange(n)
+    count = split_count(n, fraction)
+    return np.arange(count) if subset == "validation" else np.arange(count, n)
+
+
+def from_directory(
+    directory: str | os.PathLike[str],
+    suffixes: Sequence[str],
+    *,
+    classes: Sequence[str] | None = None,
+    follow_links: bool = False,
+    fraction: float = 0.0,
+    subset: str | None = None,
+) -> Source:
+    """The images below each class folder of `directory`, with their class ids.
+
+    Args:
+        directory: a local folder or a path with a scheme.
+        suffixes: which files are images, lower case, without the dot.
+        classes: the class folders, in the order of their ids. Default: all, sorted.
+        follow_links: whether links to folders below a class are followed.
+        fraction, subset: the split, taken from each class on its own.
+
+    Returns:
+        A `Source` with int32 targets; file names are "class/sub/file".
+    """
+    directory = os.fspath(directory)
+    class_names = listing.chosen_classes(directory, classes)
+    names: list[str] = []
+    counts = []
+    for class_name in class_names:
+        files = listing.image_files(
+            listing.join(directory, class_name), suffixes, follow_links=follow_links
+        )
+        rows = split_rows(len(files), fraction, subset)
+        names += [os.path.join(class_name, files[row]) for row in rows]
+        counts.append(len(rows))
+    targets = np.repeat(np.arange(len(class_names), dtype=np.int32), counts)
+    return Source(Files(directory, names), targets, class_names=tuple(class_names))
+
+
+def from_arrays(
+    images: np.ndarray,
+    misc: Sequence[np.ndarray] = (),
+    targets: Any = None,
+    weights: np.ndarray | None = None,
+    *,
+    fraction: float = 0.0,
+    subset: str | None = None,
+) -> Source:
+    """Images in memory, [n, H, W, C]; the subset is cut from every column alike."""
+    source = Source(Arrays(images, tuple(misc)), targets, weights)
+    if subset is None:
+        return source  # views: a large array is not copied
+    count = split_count(len(source), fraction)
+    rows = slice(None, count) if subset == "validation" else slice(count, None)
+    return Source(
+        Arrays(images[rows], tuple(column[rows] for column in misc)),
+        None if targets is None else targets[rows],
+        None if weights is None else weights[rows],
+    )
