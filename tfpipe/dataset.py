@@ -1,0 +1,257 @@
+"""`ImageDataset`: what both doors return."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe import order, pipeline
+from tfpipe.pipeline import PipelineSpec
+from tfpipe.sources import Arrays, Files, Source
+
+
+class ShuffleFlag:
+    """`tf.data.Dataset.shuffle`, which is a method, and the classic's `shuffle`, which is a flag."""
+
+    def __init__(self, dataset: tf.data.Dataset, value: bool) -> None:
+        self._dataset = dataset
+        self._value = bool(value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tf.data.Dataset:
+        return tf.data.Dataset.shuffle(self._dataset, *args, **kwargs)
+
+    def __bool__(self) -> bool:
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return self._value == other
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+
+class ImageDataset(tf.data.Dataset):
+    """Batches of images and labels: a `tf.data.Dataset` that knows where they come from.
+
+    Made by `ImageDataGenerator`'s `flow...` methods. Give it to Keras' `fit`, `evaluate` and
+    `predict` as it is. A `for` loop over it ends after one epoch, and each new loop is the
+    next epoch, newly shuffled. `next(dataset)` goes on without end. `dataset[i]` is batch i of the
+    first epoch as NumPy, `dataset[1:3]` a list of batches; neither moves the loop or `next`.
+
+    Attributes:
+        samples, n: the number of samples.
+        batch_size: samples in a batch; the last one may be short.
+        seed: of the order and of everything random; drawn where none was given.
+        image_shape: of one image, (H, W, C), or (C, H, W) with channels_first.
+        class_names: the classes in the order of their ids.
+        class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
+        num_classes: how many classes; 0 where the labels are none.
+        classes, labels: the target of each sample in source order.
+        sample_weight: the weight of each sample, or None.
+        filenames, filepaths: of each sample in source order; empty for arrays.
+        batch_index, total_batches_seen, index_array: where `next` stands, how many batches `next` and
+            `[]` gave, and the order of the epoch that `next` is in, int64 [n].
+    """
+
+    def __init__(self, source: Source, spec: PipelineSpec) -> None:
+        self._source = source
+        self._spec = spec
+        self._epoch = pipeline.Cell(0)
+        self._inner = pipeline.epochs(source, spec, self._epoch)
+        self._lock = threading.RLock()
+        self._stream: Iterator[Any] | None = None
+        self._stream_epoch = 0
+        self._subscript_epoch = 0
+        self.batch_index = 0
+        self.total_batches_seen = 0
+        super().__init__(self._inner._variant_tensor)
+
+    # What tf.data asks of a data set.
+
+    def _inputs(self) -> list[tf.data.Dataset]:
+        return [self._inner]
+
+    @property
+    def element_spec(self) -> Any:
+        return self._inner.element_spec
+
+    # What the samples are.
+
+    @property
+    def samples(self) -> int:
+        return len(self._source)
+
+    n = samples
+
+    @property
+    def batch_size(self) -> int:
+        return self._spec.batch_size
+
+    @property
+    def seed(self) -> int:
+        return self._spec.seed
+
+    @property
+    def shuffle(self) -> ShuffleFlag:
+        return ShuffleFlag(self, self._spec.shuffle)
+
+    @property
+    def dtype(self) -> str:
+        return self._spec.dtype
+
+    @property
+    def data_format(self) -> str:
+        return self._spec.data_format
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        images = tf.nest.flatten(self.element_spec)[0]
+        return tuple(images.shape[1:])
+
+    @property
+    def class_names(self) -> list[str]:
+        return list(self._source.class_names)
+
+    @property
+    def class_indices(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self._source.class_names)}
+
+    @property
+    def num_classes(self) -> int:
+        return len(self._source.class_names)
+
+    @property
+    def classes(self) -> Any:
+        return self._source.targets
+
+    @property
+    def labels(self) -> Any:
+        return self._source.targets
+
+    @property
+    def sample_weight(self) -> np.ndarray | None:
+        return self._source.weights
+
+    @property
+    def filenames(self) -> list[str]:
+        images = self._source.images
+        return list(images.names) if isinstance(images, Files) else []
+
+    @property
+    def filepaths(self) -> list[str]:
+        images = self._source.images
+        return images.paths if isinstance(images, Files) else []
+
+    # Batches by number and without end, as the classic gives them.
+
+    @cached_property
+    def _span(self) -> pipeline.Cell:
+        return pipeline.Cell([0, 0, 0])
+
+    @cached_property
+    def _window(self) -> tf.data.Dataset:
+        return pipeline.batches(self._source, self._spec, self._span.read)
+
+    def _start(self, epoch: int, first_batch: int, end_batch: int) -> Iterator[Any]:
+        """Batches first..end of one epoch; the iterator reads the span when it gives its first."""
+        size = self.batch_size
+        self._span.assign([epoch, first_batch * size, min(end_batch * size, self.samples)])
+        iterator = iter(self._window)
+        first = next(iterator)
+
+        def chained() -> Iterator[Any]:
+            yield first
+            yield from iterator
+
+        return chained()
+
+    def __getitem__(self, item: int | slice) -> Any:
+        count = len(self)
+        if isinstance(item, slice):
+            return [self[number] for number in range(*item.indices(count))]
+        if not isinstance(item, int | np.integer) or isinstance(item, bool):
+            raise TypeError(f"A batch number must be an int or a slice. Received: {item!r}.")
+        if not -count <= item < count:
+            raise ValueError(
+                f"Asked to retrieve element {item}, but the Sequence has length {count}: "
+                f"expected {-count} to {count - 1}."
+            )
+        number = int(item) % count
+        with self._lock:
+            batch = next(self._start(self._subscript_epoch, number, number + 1))
+            self.total_batches_seen += 1
+        return _as_numpy(batch)
+
+    def __next__(self) -> Any:
+        with self._lock:
+            if not self.samples:
+                raise StopIteration
+            if self._stream is None:
+                self._stream = self._start(self._stream_epoch, 0, len(self))
+                self.batch_index = 0
+            batch = next(self._stream)
+            self.batch_index += 1
+            self.total_batches_seen += 1
+            if self.batch_index == len(self):
+                self.batch_index = 0
+                self._stream_epoch += 1
+                self._stream = None
+        return _as_numpy(batch)
+
+    def next(self) -> Any:
+        """The next batch, without end: `next(dataset)`, as Keras 2 spelled it."""
+        return next(self)
+
+    def reset(self) -> None:
+        """Makes `next` go back to the first batch of the epoch that it is in."""
+        with self._lock:
+            self._stream = None
+            self.batch_index = 0
+
+    def on_epoch_end(self) -> None:
+        """Moves `next` and `[]` to the first batch of the next epoch, newly shuffled."""
+        with self._lock:
+            self.reset()
+            self._stream_epoch += 1
+            self._subscript_epoch += 1
+
+    @property
+    def index_array(self) -> np.ndarray:
+        return order.epoch_order(self.samples, self.seed, self._stream_epoch, self._spec.shuffle)
+
+    def __repr__(self) -> str:
+        images = self._source.images
+        classes = f" of {self.num_classes} classes" if self.num_classes else ""
+        origin = "arrays" if isinstance(images, Arrays) else f"files in {images.directory!r}"
+        return (
+            f"<ImageDataset: {self.samples} images{classes} from {origin}; "
+            f"{len(self)} batches of {self.batch_size}; image {self.image_shape} {self.dtype}; "
+            f"shuffle={bool(self.shuffle)}, seed={self.seed}>"
+        )
+
+    __str__ = __repr__
+
+
+def _as_numpy(element: Any) -> Any:
+    """A batch in the classic's form: writable arrays in a plain tuple, several in a list."""
+    if not isinstance(element, tuple):
+        return _array(element)
+    parts = tuple(
+        [_array(t) for t in part] if isinstance(part, tuple) else _array(part) for part in element
+    )
+    return parts if len(parts) > 1 else parts[0]
+
+
+def _array(tensor: tf.Tensor) -> np.ndarray:
+    array = np.array(tensor.numpy())  # a copy: .numpy() may be read-only or shared
+    if array.dtype == object:
+        array = np.array([text.decode() for text in array.ravel()], object).reshape(array.shape)
+    return array

@@ -1,0 +1,214 @@
+"""From the bytes of a file to an image of the colour mode asked for."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe import formats
+from tfpipe.bmp import decode_bmp
+
+CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
+COLOR_MODES = tuple(CHANNELS)
+
+
+def begins_with(contents: tf.Tensor, prefixes: Iterable[bytes]) -> tf.Tensor:  # bool scalar
+    """Whether the bytes begin with one of some prefixes."""
+    tests = [tf.strings.substr(contents, 0, len(p)) == p for p in prefixes]
+    return tf.reduce_any(tf.stack(tests))
+
+
+def luma(rgb: tf.Tensor) -> tf.Tensor:
+    """RGB [..., 3] to grey [..., 1], uint8 as Pillow does it or float32 0..255.
+
+    Source: Pillow's Convert.c, ITU-R 601-2 in 16-bit fixed point, which is not `tf.image`'s.
+
+    >>> luma(tf.constant([[[255, 255, 255], [10, 200, 30]]], tf.uint8)).numpy().tolist()
+    [[[255], [124]]]
+    """
+    weights = [19595, 38470, 7471]
+    if rgb.dtype == tf.uint8:
+        # One plane at a time: the sum over the last axis of an [H, W, 3] product is three times slower.
+        red, green, blue = tf.unstack(tf.cast(rgb, tf.int32), num=3, axis=-1)
+        grey = (red * weights[0] + green * weights[1] + blue * weights[2] + 32768) // 65536
+        return tf.cast(grey, tf.uint8)[..., None]
+    return tf.reduce_sum(rgb * (tf.constant(weights, rgb.dtype) / 65536), -1, keepdims=True)
+
+
+def convert_color(image: tf.Tensor, color_mode: str) -> tf.Tensor:
+    """An image of any channel count in one colour mode, as Pillow's `convert`.
+
+    Args:
+        image: uint8 or float32 [H, W, C], 0..255; C is 1 grey, 2 grey with alpha, 3 RGB, 4 RGBA, and may
+            be unknown until the graph runs.
+        color_mode: "grayscale", "rgb" or "rgba". Alpha is dropped, not blended; a new one is 255.
+
+    Returns:
+        [H, W, 1, 3 or 4], the same dtype.
+
+    >>> convert_color(tf.constant([[[7, 99]]], tf.uint8), "rgba").numpy().tolist()
+    [[[7, 7, 7, 99]]]
+    """
+    channels = image.shape[-1] or tf.shape(image)[-1]
+    grey, color = image[..., :1], image[..., :3]
+    if color_mode == "grayscale":
+        result = _choose(channels >= 3, lambda: luma(color), lambda: grey)
+    else:
+        result = _choose(channels >= 3, lambda: color, lambda: tf.repeat(grey, 3, axis=-1))
+    if color_mode == "rgba":
+        opaque = tf.fill(tf.shape(grey), tf.constant(255, image.dtype))
+        alpha = _choose(channels % 2 == 0, lambda: image[..., -1:], lambda: opaque)
+        result = tf.concat([result, alpha], -1)
+    result.set_shape([None, None, CHANNELS[color_mode]])
+    return result
+
+
+def _choose(
+    condition: Any, true: Callable[[], tf.Tensor], false: Callable[[], tf.Tensor]
+) -> tf.Tensor:
+    """`tf.cond`, without a branch in the graph where the condition is known already."""
+    if isinstance(condition, bool):
+        return true() if condition else false()
+    return tf.cond(condition, true, false)
+
+
+def decode_in_graph(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
+    """A JPEG, PNG, GIF (first frame) or BMP file as uint8 [H, W, C] in `color_mode`.
+
+    The content decides, not the file's name. 16 bits a sample are cut to 8.
+
+    Raises:
+        tf.errors.InvalidArgumentError: the content is damaged, or of no format in `formats.IN_GRAPH`.
+    """
+    # Decoders that convert by themselves save a step where they do it as Pillow does: grey to RGB
+    # and dropped alpha are the same everywhere, grey from JPEG's own luma or libpng's is not.
+    ask = 0 if color_mode == "grayscale" else 3
+
+    def jpeg() -> tf.Tensor:
+        # TensorFlow's default DCT wraps saturated pixels and differs from Pillow in most files.
+        return tf.io.decode_jpeg(contents, channels=ask, dct_method="INTEGER_ACCURATE")
+
+    def png() -> tf.Tensor:
+        return tf.io.decode_png(contents, channels=4 if color_mode == "rgba" else ask)
+
+    def gif() -> tf.Tensor:
+        return tf.io.decode_gif(contents)[0]
+
+    def unknown() -> tf.Tensor:
+        check = tf.debugging.Assert(False, ["not an image of a known format"])
+        with tf.control_dependencies([check]):
+            return tf.zeros([0, 0, 3], tf.uint8)
+
+    decoders = {
+        formats.JPEG: jpeg,
+        formats.PNG: png,
+        formats.GIF: gif,
+        formats.BMP: lambda: decode_bmp(contents),
+    }
+    tests = [begins_with(contents, f.magic) for f in decoders]
+    branches = [lambda d=decode: convert_color(d(), color_mode) for decode in decoders.values()]
+    branch = tf.argmax(tf.stack([*tests, True]), output_type=tf.int32)
+    image = tf.switch_case(branch, [*branches, lambda: convert_color(unknown(), color_mode)])
+    image.set_shape([None, None, CHANNELS[color_mode]])
+    return image
+
+
+def is_png16(contents: tf.Tensor) -> tf.Tensor:  # bool scalar
+    """Whether the bytes are a PNG of 16 bits a sample: byte 24 of the IHDR chunk."""
+    header = tf.strings.join([tf.strings.substr(contents, 0, 25), " " * 25])  # never too short
+    return begins_with(contents, formats.PNG.magic) & (tf.strings.substr(header, 24, 1) == b"\x10")
+
+
+def decode_png16(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
+    """A 16-bit PNG as float32 [H, W, C], 0..255: scaled by 1 / 257, nothing cut off."""
+    image = tf.io.decode_png(contents, dtype=tf.uint16)
+    return convert_color(tf.cast(image, tf.float32) / 257, color_mode)
+
+
+def decode_with_pillow(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """(uint8 [H, W, C], empty) for 8 bits a sample, (empty, float32 [H, W, C] in 0..255) for more.
+
+    Integers of 16 bits are scaled by 1 / 257. Wider and floating-point samples have no range of their
+    own: they keep their values. C is 1, 2, 3 or 4 as in `convert_color`.
+    """
+    from PIL import Image
+
+    with Image.open(io.BytesIO(contents)) as file:
+        no_image = np.zeros([0, 0, 1])
+        if file.mode.startswith("I;16"):
+            deep = np.asarray(file).astype(np.float32)[..., None] / 257
+            return no_image.astype(np.uint8), deep
+        if file.mode in ("I", "F"):
+            # Pillow opens 16-bit PGM as "I".
+            scale = 257 if file.mode == "I" and file.format == "PPM" else 1
+            deep = np.asarray(file).astype(np.float32)[..., None] / np.float32(scale)
+            return no_image.astype(np.uint8), deep
+        modes = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA"}
+        alpha = "transparency" in file.info or file.mode in ("PA", "La", "RGBa")
+        image = np.asarray(file.convert(modes.get(file.mode, "RGBA" if alpha else "RGB")))
+        image = image if image.ndim == 3 else image[..., None]
+        return np.ascontiguousarray(image), no_image.astype(np.float32)
+
+
+def load(
+    contents: tf.Tensor,
+    color_mode: str,
+    suffixes: frozenset[str],
+    finish: Callable[[tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
+    """Bytes -> decoded, in `color_mode`, and passed through `finish` (the resize).
+
+    Args:
+        contents: string scalar.
+        color_mode: one of `COLOR_MODES`.
+        suffixes: those of the source. They decide what the graph must be ready for: only Pillow's
+            formats bring a py_function in, only formats of more than 8 bits make the result float32.
+        finish: image -> image; keeps the dtype, uint8 or float32.
+
+    Returns:
+        uint8 [H, W, C], or float32 where a file of the source may hold more than 8 bits.
+    """
+    if not formats.may_be_deep(suffixes):
+        return finish(decode_in_graph(contents, color_mode))
+
+    def png16() -> tf.Tensor:
+        return finish(decode_png16(contents, color_mode))
+
+    def shallow() -> tf.Tensor:
+        return tf.cast(finish(decode_in_graph(contents, color_mode)), tf.float32)
+
+    def with_pillow() -> tf.Tensor:
+        image, deep = tf.numpy_function(
+            decode_with_pillow, [contents], [tf.uint8, tf.float32], stateful=False
+        )
+        image.set_shape([None, None, None])
+        deep.set_shape([None, None, None])
+        return tf.cond(
+            tf.size(deep) > 0,
+            lambda: finish(convert_color(deep, color_mode)),
+            lambda: tf.cast(finish(convert_color(image, color_mode)), tf.float32),
+        )
+
+    if not formats.needs_pillow(suffixes):
+        return tf.cond(is_png16(contents), png16, shallow)
+    in_graph = begins_with(contents, [m for f in formats.IN_GRAPH for m in f.magic])
+    return tf.case([(is_png16(contents), png16), (in_graph, shallow)], default=with_pillow)
+
+
+def failure_reason(contents: tf.Tensor) -> tf.Tensor:  # string scalar
+    """Why the bytes of a file could not be decoded, in words."""
+    length = tf.strings.as_string(tf.strings.length(contents))
+    reason = tf.strings.join(["its content is of no format that is read here (", length, " bytes)"])
+    for known in formats.FORMATS:
+        damaged = tf.strings.join([f"its {known.name} data is damaged or unsupported (", length])
+        damaged = tf.strings.join([damaged, " bytes)"])
+        if not known.in_graph:
+            damaged = tf.strings.join(
+                [f"its content is {known.name}, which its suffix does not say, or damaged: rename it"]
+            )
+        reason = tf.where(begins_with(contents, known.magic), damaged, reason)
+    return tf.where(tf.strings.length(contents) == 0, "the file is empty", reason)

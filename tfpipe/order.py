@@ -1,0 +1,81 @@
+"""The order of an epoch: arithmetic on (seed, epoch, position), without a buffer.
+
+Every random number of the package starts here. A *key* is an int64 [2] tensor; it is derived from
+the seed by name and number, never by the order of calls, so one more consumer of random
+numbers does not change what the others draw.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_SEED_BITS = 63
+
+
+def draw_seed() -> int:
+    """A new seed from the operating system; the user's global generators stay untouched."""
+    return int.from_bytes(os.urandom(8), "little") >> (64 - _SEED_BITS)
+
+
+def as_seed(seed: Any) -> int:
+    """`seed` as a whole number in 0..2**63 - 1, drawn where it is None.
+
+    >>> as_seed(7)
+    7
+    """
+    if seed is None:
+        return draw_seed()
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ValueError(f"seed must be an int or None. Received: seed={seed!r}.")
+    return int(seed) & ((1 << _SEED_BITS) - 1)
+
+
+def stream_key(seed: int, stream: str) -> tf.Tensor:  # int64 [2]
+    """The key of one named consumer of random numbers, such as "shuffle".
+
+    >>> stream_key(7, "shuffle").shape
+    TensorShape([2])
+    """
+    return tf.constant([seed, zlib.crc32(stream.encode())], tf.int64)
+
+
+def fold_in(key: tf.Tensor, number: tf.Tensor) -> tf.Tensor:  # int64 [2]
+    """A key of its own for `number` (an epoch, an index): the same for the same two, always."""
+    return tf.random.experimental.stateless_fold_in(key, number, alg="philox")
+
+
+def shuffled(positions: tf.Tensor, n: int, seed: int, epoch: tf.Tensor) -> tf.Tensor:
+    """The indices that stand at `positions` of one epoch's order: a permutation of 0..n-1.
+
+    Args:
+        positions: int64 [...], each in 0..n-1.
+        n: the number of samples.
+        seed: the seed of the data set.
+        epoch: int64 scalar.
+
+    Returns:
+        int64 [...], computed for each position on its own: O(1) memory, about 0.1 microseconds each.
+
+    >>> order = shuffled(tf.range(5, dtype=tf.int64), 5, seed=1, epoch=tf.constant(0, tf.int64))
+    >>> sorted(order.numpy().tolist())
+    [0, 1, 2, 3, 4]
+    """
+    # RandomIndexShuffle reads only the low 8 bits of each seed word while n is small. Three words
+    # hashed from (seed, epoch) make 2**24 orders reachable there; the epoch itself would make 256.
+    key = fold_in(stream_key(seed, "shuffle"), epoch)
+    words = tf.random.stateless_uniform([3], key, None, None, tf.int32, alg="philox")
+    return tf.raw_ops.RandomIndexShuffle(
+        index=positions, seed=words, max_index=tf.constant(n - 1, tf.int64), rounds=8
+    )
+
+
+def epoch_order(n: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:  # int64 [n]
+    """The whole order of one epoch, as NumPy: what `ImageDataset.index_array` shows."""
+    if not shuffle or n == 0:
+        return np.arange(n)
+    return shuffled(tf.range(n, dtype=tf.int64), n, seed, tf.constant(epoch, tf.int64)).numpy()

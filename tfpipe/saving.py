@@ -1,0 +1,92 @@
+"""Writing images to a folder as they leave the pipeline, to see what the model sees."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe import listing, order
+from tfpipe.checks import check_one_of
+
+_IN_GRAPH = ("png", "jpg", "jpeg")
+_WITH_PILLOW = ("bmp", "gif", "pdf", "ppm", "tif", "tiff")
+SAVE_FORMATS = _IN_GRAPH + _WITH_PILLOW
+
+
+@dataclass(frozen=True)
+class SaveSpec:
+    """Where the images of a pipeline are written, before they are standardised.
+
+    Attributes:
+        directory: made where it does not exist.
+        prefix: of the file names, "{prefix}_{index}_{hash}.{format}": index is the sample's place in
+            the source, hash a number below 10**7 that is a function of (seed, epoch, index).
+        format: one of `SAVE_FORMATS`.
+    """
+
+    directory: str
+    prefix: str = ""
+    format: str = "png"
+
+    def __post_init__(self) -> None:
+        check_one_of("save_format", self.format, SAVE_FORMATS)
+
+
+def saver(spec: SaveSpec, seed: int, channels: int, scale: float) -> Callable[..., tf.Tensor]:
+    """The function (epoch, index, image [H, W, C]) -> image that writes it on the way.
+
+    Args:
+        spec: where and how.
+        seed: of the data set; makes the hash in the name.
+        channels: C; 1 to 4.
+        scale: what takes the image's values to 0..255.
+
+    Raises:
+        ValueError: the format cannot hold that many channels.
+    """
+    allowed = {"png": (1, 2, 3, 4), "jpg": (1, 3), "jpeg": (1, 3)}.get(spec.format, (1, 3, 4))
+    if channels not in allowed:
+        raise ValueError(
+            f"save_format={spec.format!r} cannot hold {channels} channels. Use save_format='png'."
+        )
+    tf.io.gfile.makedirs(spec.directory)
+    key = order.stream_key(seed, "save_to_dir")
+    stem = listing.join(spec.directory, spec.prefix) if spec.prefix else spec.directory + os.sep
+
+    def save(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+        number = tf.random.stateless_uniform(
+            [], order.fold_in(order.fold_in(key, epoch), index), 0, 10**7, tf.int32, alg="philox"
+        )
+        parts = [stem, "_", tf.strings.as_string(index), "_", tf.strings.as_string(number)]
+        pixels = tf.saturate_cast(tf.round(tf.cast(image, tf.float32) * scale), tf.uint8)
+        write = tf.io.write_file(
+            tf.strings.join([*parts, ".", spec.format]), _encode(pixels, spec.format)
+        )
+        with tf.control_dependencies([write]):
+            return tf.identity(image)
+
+    return save
+
+
+def _encode(image: tf.Tensor, format: str) -> tf.Tensor:  # uint8 [H, W, C] -> string
+    if format == "png":
+        return tf.io.encode_png(image)
+    if format in ("jpg", "jpeg"):
+        return tf.io.encode_jpeg(image, quality=75)  # Pillow's default, as the classic saves
+    return tf.numpy_function(
+        lambda pixels: _encode_with_pillow(pixels, format), [image], tf.string, stateful=False
+    )
+
+
+def _encode_with_pillow(image: np.ndarray, format: str) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    name = {"tif": "TIFF"}.get(format, format.upper())
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, name)
+    return buffer.getvalue()
