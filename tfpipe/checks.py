@@ -76,6 +76,19 @@ def check_number(
         raise ValueError(f"{name} must be a number{bounds}. Received: {name}={value!r}.")
 
 
+def check_names(name: str, value: Any) -> None:
+    """Raises `ValueError` where `value` is one str, which would pass for a list of letters.
+
+    >>> check_names("classes", "cat")
+    Traceback (most recent call last):
+    ValueError: classes must be a list of names. Received: classes='cat'. Pass ['cat'].
+    """
+    if isinstance(value, str):
+        raise ValueError(
+            f"{name} must be a list of names. Received: {name}={value!r}. Pass {[value]!r}."
+        )
+
+
 def check_size(name: str, value: Any) -> tuple[int, int]:
     """(height, width) as ints; raises `ValueError` for anything but two whole numbers >= 1.
 

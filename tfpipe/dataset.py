@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe import order, pipeline
-from tfpipe.pipeline import PipelineSpec
+from tfpipe.cell import Cell
+from tfpipe.labels import LabelSpec
 from tfpipe.sources import Arrays, Files, Source
+from tfpipe.specs import PipelineSpec
 
 
 class ShuffleFlag:
@@ -64,8 +67,9 @@ class ImageDataset(tf.data.Dataset):
     def __init__(self, source: Source, spec: PipelineSpec) -> None:
         self._source = source
         self._spec = spec
-        self._epoch = pipeline.Cell(0)
-        self._inner = pipeline.epochs(source, spec, self._epoch)
+        self._epoch = Cell(0)
+        self._plan = pipeline.plan(source, spec)
+        self._inner = pipeline.epochs(self._plan, self._epoch)
         self._lock = threading.RLock()
         self._stream: Iterator[Any] | None = None
         self._stream_epoch = 0
@@ -150,15 +154,23 @@ class ImageDataset(tf.data.Dataset):
         images = self._source.images
         return images.paths if isinstance(images, Files) else []
 
+    def images_only(self, **changes: Any) -> ImageDataset:
+        """The images in source order without labels, with other values in the specification."""
+        images = self._source.images
+        if isinstance(images, Arrays):
+            images = Arrays(images.images)
+        spec = replace(self._spec, label=LabelSpec(), shuffle=False, save=None, **changes)
+        return ImageDataset(Source(images), spec)
+
     # Batches by number and without end, as the classic gives them.
 
     @cached_property
-    def _span(self) -> pipeline.Cell:
-        return pipeline.Cell([0, 0, 0])
+    def _span(self) -> Cell:
+        return Cell([0, 0, 0])
 
     @cached_property
     def _window(self) -> tf.data.Dataset:
-        return pipeline.batches(self._source, self._spec, self._span.read)
+        return pipeline.batches(self._plan, self._span.read)
 
     def _start(self, epoch: int, first_batch: int, end_batch: int) -> Iterator[Any]:
         """Batches first..end of one epoch; the iterator reads the span when it gives its first."""

@@ -6,6 +6,7 @@ The work goes in one order: read -> check -> drop rows without a file -> drop ro
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterable, Sequence
@@ -13,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from tfpipe import listing
-from tfpipe.checks import did_you_mean, head
+from tfpipe.checks import check_names, did_you_mean, head
 from tfpipe.sources import Files, Source, split_rows
 
 
@@ -37,14 +39,20 @@ def read_frame(
         )
     path = os.fspath(dataframe)
     suffix = os.path.splitext(path)[1].lower()
+    if suffix not in (".csv", ".parquet"):
+        raise ValueError(
+            "dataframe must be a pandas.DataFrame or the path of a .csv or .parquet file. "
+            f"Received: dataframe={path!r}."
+        )
+    file: str | io.BytesIO = path
+    if listing.scheme(path):
+        # pandas would need fsspec, and knows other schemes than TensorFlow.
+        listing.require_filesystem(path)
+        with tf.io.gfile.GFile(path, "rb") as remote:
+            file = io.BytesIO(remote.read())
     if suffix == ".csv":
-        return pd.read_csv(path, dtype=dict.fromkeys(text_columns, str))
-    if suffix == ".parquet":
-        return pd.read_parquet(path).reset_index(drop=True)
-    raise ValueError(
-        "dataframe must be a pandas.DataFrame or the path of a .csv or .parquet file. "
-        f"Received: dataframe={path!r}."
-    )
+        return pd.read_csv(file, dtype=dict.fromkeys(text_columns, str))
+    return pd.read_parquet(file).reset_index(drop=True)
 
 
 def check_columns(frame: pd.DataFrame, **columns: Any) -> None:
@@ -83,8 +91,15 @@ def class_names_of(labels: Iterable[Any]) -> list[str]:
     return sorted(names)
 
 
-def encode_classes(labels: pd.Series, class_names: Sequence[str]) -> tuple[np.ndarray, Any]:
-    """Labels as class ids, and which rows have any.
+def encode_classes(
+    labels: pd.Series, class_names: Sequence[str], keep_empty: bool = False
+) -> tuple[np.ndarray, Any]:
+    """Labels as class ids, and which rows are kept.
+
+    Args:
+        labels: a column of str, list or tuple.
+        class_names: the classes in the order of their ids.
+        keep_empty: keep samples of no class, which are all zeros in a multi-hot target.
 
     Returns:
         (rows, ids): `rows` are the positions kept, int64; `ids` is int32 [len(rows)], or a list of
@@ -99,7 +114,7 @@ def encode_classes(labels: pd.Series, class_names: Sequence[str]) -> tuple[np.nd
     for row, label in enumerate(labels):
         names = label if isinstance(label, list | tuple) else [label]
         known = [ids[name] for name in names if name in ids]
-        if known:
+        if known or keep_empty:
             rows_kept.append(row)
             encoded.append(known)
     return np.array(rows_kept, np.int64), encoded
@@ -113,10 +128,14 @@ def column_values(frame: pd.DataFrame, columns: str | list[str]) -> np.ndarray:
     """
     values = frame[columns].to_numpy()
     if values.dtype == object or not isinstance(values.dtype, np.dtype):
+        items = values.tolist()
         try:
-            values = np.array(values.tolist()) if len(values) else np.empty([0], np.float32)
+            values = np.array(items) if items else np.empty([0], np.float32)
         except ValueError:
             values = np.empty([0], object)
+        if values.dtype.kind in "US" and values.ndim == 1:
+            # NumPy turns numbers among strings into strings.
+            values = values if len({type(item) for item in items}) == 1 else values.astype(object)
     if values.dtype.kind not in "biufcUS":
         raise TypeError(
             f"Column(s) {columns!r} cannot be one tensor: expected numbers, strings or arrays of "
@@ -127,7 +146,9 @@ def column_values(frame: pd.DataFrame, columns: str | list[str]) -> np.ndarray:
 
 def weight_values(frame: pd.DataFrame, weight_col: str) -> np.ndarray:
     """The weights, [n]; a weight that is not a finite number is a `ValueError`."""
-    weights = frame[weight_col].to_numpy()
+    column = frame[weight_col]
+    nullable = not isinstance(column.dtype, np.dtype)
+    weights = column.to_numpy(np.float64, na_value=np.nan) if nullable else column.to_numpy()
     bad = np.flatnonzero(~np.isfinite(weights.astype(np.float64)))
     if len(bad):
         raise ValueError(
@@ -178,8 +199,9 @@ def from_dataframe(
     class_names: Sequence[str] = ()
     ids: Any = None
     if targets == "classes":
+        check_names("classes", classes)
         class_names = list(dict.fromkeys(classes)) if classes else class_names_of(frame[y_col])
-        rows, ids = encode_classes(frame[y_col], class_names)
+        rows, ids = encode_classes(frame[y_col], class_names, keep_empty=not classes)
         frame = frame.iloc[rows]
     values = {
         "classes": lambda: ids,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import keras
@@ -12,14 +14,17 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfpipe import frames, sources
-from tfpipe.checks import check_bool, check_number, check_one_of, did_you_mean
+from tfpipe import frames, numpy_ops, order, sources, statistics
+from tfpipe import generator_checks as checks
+from tfpipe.augment import Augment
+from tfpipe.checks import check_bool, check_int, check_number, check_one_of, is_number
 from tfpipe.dataset import ImageDataset
 from tfpipe.formats import CLASSIC_SUFFIXES
 from tfpipe.labels import LabelSpec
-from tfpipe.pipeline import DATA_FORMATS, DTYPES, ImageSpec, PipelineSpec
 from tfpipe.saving import SaveSpec
 from tfpipe.sources import Source
+from tfpipe.specs import DATA_FORMATS, DTYPES, ImageSpec, PipelineSpec
+from tfpipe.standardize import Standardize, warn_of_unfitted
 
 DIRECTORY_CLASS_MODES = ("categorical", "binary", "sparse", "input", None)
 DATAFRAME_CLASS_MODES = (
@@ -42,28 +47,6 @@ _ENCODINGS = {
     "multi_output": "outputs",
     "input": "image",
     None: None,
-}
-_NOT_YET = {
-    "featurewise_center": False,
-    "samplewise_center": False,
-    "featurewise_std_normalization": False,
-    "samplewise_std_normalization": False,
-    "zca_whitening": False,
-    "zca_epsilon": 1e-6,
-    "rotation_range": 0,
-    "width_shift_range": 0.0,
-    "height_shift_range": 0.0,
-    "brightness_range": None,
-    "shear_range": 0.0,
-    "zoom_range": 0.0,
-    "channel_shift_range": 0.0,
-    "fill_mode": "nearest",
-    "cval": 0.0,
-    "horizontal_flip": False,
-    "vertical_flip": False,
-    "rescale": None,
-    "preprocessing_function": None,
-    "interpolation_order": 1,
 }
 
 
@@ -116,17 +99,40 @@ class ImageDataGenerator:
         interpolation_order: int = 1,
         dtype: Any = None,
     ) -> None:
-        given = locals()
-        for name, neutral in _NOT_YET.items():
-            if given[name] != neutral:
-                raise NotImplementedError(f"{name} is not supported yet. Received: {given[name]!r}.")
-            setattr(self, name, given[name])
+        self.rotation_range = rotation_range
+        self.width_shift_range = width_shift_range
+        self.height_shift_range = height_shift_range
+        self.brightness_range = brightness_range
+        self.shear_range = shear_range
+        self.zoom_range = zoom_range
+        self.channel_shift_range = channel_shift_range
+        self.fill_mode = fill_mode
+        self.cval = cval
+        self.horizontal_flip = horizontal_flip
+        self.vertical_flip = vertical_flip
+        self.interpolation_order = interpolation_order
+        self.zoom_range = list(self.augment.zoom_range)
+
+        self.preprocessing_function = preprocessing_function
+        self.rescale = rescale
+        self.samplewise_center = samplewise_center
+        self.samplewise_std_normalization = samplewise_std_normalization
+        self.featurewise_center = featurewise_center
+        self.featurewise_std_normalization = featurewise_std_normalization
+        self.zca_whitening = zca_whitening
+        self.zca_epsilon = zca_epsilon
+        self.mean: np.ndarray | None = None
+        self.std: np.ndarray | None = None
+        self.zca_whitening_matrix: np.ndarray | None = None
+        check_number("zca_epsilon", zca_epsilon, minimum=0)
+        Standardize(**self._standardize_fields())
+        self._override_flags()
+
         self.data_format = data_format or keras.config.image_data_format()
         check_one_of("data_format", self.data_format, DATA_FORMATS)
         self.dtype = tf.as_dtype(dtype or keras.config.floatx()).name
         check_one_of("dtype", self.dtype, DTYPES)
-        check_number("validation_split", validation_split)
-        if validation_split and not 0 < validation_split < 1:
+        if validation_split and not (is_number(validation_split) and 0 < validation_split < 1):
             raise ValueError(
                 "`validation_split` must be strictly between 0 and 1. "
                 f"Received: validation_split={validation_split!r}."
@@ -134,9 +140,143 @@ class ImageDataGenerator:
         self._validation_split = validation_split
         first = self.data_format == "channels_first"
         self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
-        self.mean = None
-        self.std = None
-        self.zca_whitening_matrix = None
+
+    @property
+    def augment(self) -> Augment:
+        """The random transforms, from the attributes as they are now."""
+        return Augment(**{field.name: getattr(self, field.name) for field in fields(Augment)})
+
+    @property
+    def standardization(self) -> Standardize:
+        """What is done after augmentation, from the attributes as they are now."""
+        return Standardize(**self._standardize_fields())
+
+    def _standardize_fields(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(Standardize)}
+
+    def _override_flags(self) -> None:
+        """Each std flag needs its centre flag, and ZCA the feature-wise centre; each says so."""
+        overrides = (
+            ("zca_whitening", "featurewise_center", True),
+            ("zca_whitening", "featurewise_std_normalization", False),
+            ("featurewise_std_normalization", "featurewise_center", True),
+            ("samplewise_std_normalization", "samplewise_center", True),
+        )
+        for cause, flag, value in overrides:
+            if getattr(self, cause) and bool(getattr(self, flag)) is not value:
+                setattr(self, flag, value)
+                warnings.warn(
+                    f"This ImageDataGenerator specifies `{cause}`, which overrides setting of "
+                    f"`{flag}`.",
+                    stacklevel=3,
+                )
+
+    def get_random_transform(
+        self, img_shape: tuple[int, ...], seed: int | None = None
+    ) -> dict[str, Any]:
+        """The parameters of one random transform.
+
+        Args:
+            img_shape: of one image, as `data_format` lays it out.
+            seed: the same gives the same; None draws from the operating system.
+
+        Returns:
+            theta and shear in degrees, tx (columns) and ty (rows) in pixels, zx, zy, flip_horizontal,
+            flip_vertical, channel_shift_intensity and brightness; what is off is 0, 0, 0, 0, 1, 1, 0,
+            0, None and None.
+        """
+        height, width = img_shape[self.row_axis - 1], img_shape[self.col_axis - 1]
+        return numpy_ops.random_params(self.augment, height, width, seed)
+
+    def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:
+        """One image with a transform; see `get_random_transform` for its parameters.
+
+        Args:
+            x: [H, W, C], or [C, H, W] with channels_first.
+            transform_parameters: those missing are neutral, unknown ones are ignored.
+
+        Returns:
+            A new array of the same shape and dtype.
+
+        Raises:
+            ValueError: x is not of rank 3.
+        """
+        return numpy_ops.transform(x, transform_parameters, self.augment, self.channel_axis == 1)
+
+    def random_transform(self, x: np.ndarray, seed: int | None = None) -> np.ndarray:
+        """One image with a random transform."""
+        return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
+
+    def standardize(self, x: np.ndarray) -> np.ndarray:
+        """One image or a batch, standardised; a new array.
+
+        Feature-wise steps that were not fitted warn and are left out.
+        """
+        warn_of_unfitted(self.standardization)
+        return numpy_ops.standardize(x, self.standardization, self.dtype)
+
+    def fit(
+        self,
+        x: Any,
+        augment: bool = False,
+        rounds: int = 1,
+        seed: int | None = None,
+        *,
+        verbose: bool | None = None,
+    ) -> None:
+        """Computes `mean`, `std` and `zca_whitening_matrix`, whichever the flags ask for.
+
+        The statistics are those of what the model will see before the feature-wise steps: after
+        augmentation (if asked for), preprocessing_function, rescale and the sample-wise steps. One
+        streaming pass in float64: nothing but the ZCA sums is held in memory.
+
+        Args:
+            x: images [n, H, W, C] ([n, C, H, W] with channels_first), or an `ImageDataset`, such as
+                `generator.flow_from_directory(...)`, whose files need not fit in memory. Of a data set
+                the images and their size count; augmentation and standardisation are this generator's.
+            augment: whether to transform the images at random.
+            rounds: passes over the data, if `augment`.
+            seed: of the random transforms.
+            verbose: whether to show a progress bar. Default: for files, in a terminal.
+
+        Raises:
+            ValueError: x is not of rank 4, or is empty.
+        """
+        check_int("rounds", rounds, 1)
+        dataset = x if isinstance(x, ImageDataset) else self._plain_flow(x)
+        images = dataset.images_only(
+            augment=self.augment if augment else Augment(),
+            standardize=replace(
+                self.standardization,
+                featurewise_center=False,
+                featurewise_std_normalization=False,
+                zca_whitening=False,
+            ),
+            seed=order.as_seed(seed),
+            dtype="float64" if self.dtype == "float64" else "float32",
+            data_format=self.data_format,
+        )
+        passes = rounds if augment else 1
+        if verbose is None:
+            verbose = bool(dataset.filenames) and sys.stdout.isatty()
+        progress = keras.utils.Progbar(passes * len(images)) if verbose else None
+        found = statistics.fit(
+            _each_batch(images, passes, progress),
+            self.channel_axis,
+            self.zca_epsilon if self.zca_whitening else None,
+        )
+        dtype = tf.as_dtype(images.dtype).as_numpy_dtype
+        shape = (1, 1, -1) if self.channel_axis == 3 else (-1, 1, 1)
+        if self.featurewise_center:
+            self.mean = found.mean.reshape(shape).astype(dtype)
+        if self.featurewise_std_normalization:
+            self.std = found.std.reshape(shape).astype(dtype)
+        if self.zca_whitening:
+            self.zca_whitening_matrix = found.zca_whitening_matrix.astype(dtype)
+
+    def _plain_flow(self, x: Any) -> ImageDataset:
+        source = sources.from_arrays(self._image_array("fit", x))
+        return ImageDataset(source, PipelineSpec(shuffle=False))
 
     def flow(
         self,
@@ -178,35 +318,14 @@ class ImageDataGenerator:
         if isinstance(x, tuple | list):
             x, others = x
             misc = [np.asarray(o) for o in (others if isinstance(others, list) else [others])]
-            for other in misc:
-                if len(x) != len(other):
-                    raise ValueError(
-                        "All of the arrays in `x` should have the same length. Found a pair with: "
-                        f"len(x[0]) = {len(x)}, len(x[?]) = {len(other)}"
-                    )
-        images = self._image_array(x)
         y = None if y is None else np.asarray(y)
         weights = None if sample_weight is None else np.asarray(sample_weight)
-        for name, column, label in (("y", y, "`y` (labels)"), ("sample_weight", weights, None)):
-            if column is not None and len(column) != len(images):
-                raise ValueError(
-                    f"`x` (images tensor) and {label or '`sample_weight`'} should have the same "
-                    f"length. Found: x.shape = {images.shape}, {name}.shape = {column.shape}"
-                )
+        checks.check_lengths(np.asarray(x), misc, y, weights)
+        images = self._image_array("flow", x)
         if weights is not None:
-            self._check_weights(weights, y is not None)
-        count = sources.split_count(len(images), fraction)
-        if (
-            subset is not None
-            and y is not None
-            and not ignore_class_split
-            and not np.array_equal(np.unique(y[:count]), np.unique(y[count:]))
-        ):
-            raise ValueError(
-                "Training and validation subsets have different number of classes after the split. "
-                "If your numpy arrays are sorted by the label, you might want to shuffle them, or "
-                "pass ignore_class_split=True."
-            )
+            checks.check_weights(weights, y is not None)
+        if subset is not None and y is not None and not ignore_class_split:
+            checks.check_same_labels(y, fraction)
         source = sources.from_arrays(images, misc, y, weights, fraction=fraction, subset=subset)
         dataset = self._dataset(
             source,
@@ -332,7 +451,8 @@ class ImageDataGenerator:
             TypeError: a column holds the wrong type; an unknown keyword.
             ValueError: an argument is not one of those allowed; "binary" without exactly 2 classes.
         """
-        class_mode = _check_deprecated(class_mode, deprecated)
+        known = list(ImageDataGenerator.flow_from_dataframe.__annotations__)
+        class_mode = checks.check_deprecated(class_mode, deprecated, known)
         check_one_of("class_mode", class_mode, DATAFRAME_CLASS_MODES)
         check_bool("validate_filenames", validate_filenames)
         image = ImageSpec(target_size, color_mode, interpolation, keep_aspect_ratio)
@@ -342,7 +462,9 @@ class ImageDataGenerator:
         has_labels = has_classes or class_mode in ("raw", "multi_output")
         text = [x_col, y_col] if has_classes and isinstance(y_col, str) else [x_col]
         frame = frames.read_frame(dataframe, text)
-        _check_columns(frame, x_col, y_col if has_labels else None, weight_col, classes, class_mode)
+        checks.check_columns(
+            frame, x_col, y_col if has_labels else None, weight_col, classes, class_mode
+        )
         source = frames.from_dataframe(
             frame,
             CLASSIC_SUFFIXES,
@@ -358,7 +480,7 @@ class ImageDataGenerator:
             fraction=fraction,
             subset=subset,
         )
-        _check_binary(source, class_mode, classes)
+        checks.check_binary(source, class_mode, classes)
         _say(
             f"Found {len(source)} {'validated' if validate_filenames else 'non-validated'} image "
             "filenames"
@@ -385,11 +507,14 @@ class ImageDataGenerator:
         seed: int | None,
         save: SaveSpec | None,
     ) -> ImageDataset:
+        warn_of_unfitted(self.standardization, stacklevel=3)
         return ImageDataset(
             source,
             PipelineSpec(
                 image=image,
                 label=label,
+                augment=self.augment,
+                standardize=self.standardization,
                 batch_size=batch_size,
                 shuffle=shuffle,
                 seed=seed,
@@ -415,117 +540,13 @@ class ImageDataGenerator:
         share = self._validation_split
         return {None: None, "validation": (0, share), "training": (share, 1)}[subset]
 
-    def _image_array(self, x: Any) -> np.ndarray:
+    def _image_array(self, where: str, x: Any) -> np.ndarray:
         """Images as [n, H, W, C] in uint8 or `dtype`, whichever is smaller."""
         images = np.asarray(x)
-        if images.ndim != 4:
-            raise ValueError(
-                "Input data in `flow` should have rank 4, [n, height, width, channels]. You passed "
-                f"an array with shape {images.shape}"
-            )
-        channels = images.shape[self.channel_axis]
-        if channels not in (1, 3, 4):
-            warnings.warn(
-                f'flow is set to use the data format convention "{self.data_format}" (channels on '
-                f"axis {self.channel_axis}), i.e. expected either 1, 3, or 4 channels on axis "
-                f"{self.channel_axis}. However, it was passed an array with shape {images.shape} "
-                f"({channels} channels).",
-                stacklevel=3,
-            )
+        checks.check_rank_and_channels(where, images, self.channel_axis, self.data_format)
         if images.dtype != np.uint8:
             images = images.astype(tf.as_dtype(self.dtype).as_numpy_dtype, copy=False)
         return images.transpose(0, 2, 3, 1) if self.channel_axis == 1 else images
-
-    @staticmethod
-    def _check_weights(weights: np.ndarray, has_labels: bool) -> None:
-        if not has_labels:
-            raise ValueError("sample_weight needs labels: pass y too, or leave sample_weight out.")
-        if weights.dtype.kind not in "biuf" or not np.isfinite(weights).all():
-            raise ValueError("sample_weight must hold finite numbers. Received NaN or others.")
-
-
-def _check_deprecated(class_mode: str | None, keywords: dict[str, Any]) -> str | None:
-    """Warns of what the classic took once; returns the class mode by its name of today."""
-    remedies = {
-        "has_ext": "filenames in the dataframe have to match the exact filenames on disk",
-        "sort": "with shuffle=False batches come in the order of the dataframe",
-        "drop_duplicates": "use pandas.DataFrame.drop_duplicates",
-    }
-    for name in keywords:
-        if name not in remedies:
-            known = [*remedies, *ImageDataGenerator.flow_from_dataframe.__annotations__]
-            raise TypeError(
-                f"flow_from_dataframe() got an unexpected keyword argument {name!r}."
-                + did_you_mean(name, known)
-            )
-        warnings.warn(
-            f"{name} is deprecated and ignored: {remedies[name]}.", DeprecationWarning, stacklevel=3
-        )
-    if class_mode == "other":
-        warnings.warn(
-            '`class_mode="other"` is deprecated, please use `class_mode="raw"`.',
-            DeprecationWarning,
-            stacklevel=3,
-        )
-        return "raw"
-    return class_mode
-
-
-def _check_columns(
-    frame: pd.DataFrame,
-    x_col: str,
-    y_col: Any,
-    weight_col: str | None,
-    classes: Sequence[str] | None,
-    class_mode: str | None,
-) -> None:
-    """Raises or warns where the columns do not fit the class mode, in the classic's words."""
-    if class_mode == "multi_output" and not isinstance(y_col, list):
-        raise TypeError(
-            f'If class_mode="{class_mode}", y_col must be a list. Received {type(y_col).__name__}.'
-        )
-    frames.check_columns(frame, x_col=x_col, y_col=y_col, weight_col=weight_col)
-    if not frames.all_strings(frame[x_col]):
-        raise TypeError(f"All values in column x_col={x_col} must be strings.")
-    if class_mode in ("binary", "sparse") and not frames.all_strings(frame[y_col]):
-        raise TypeError(
-            f'If class_mode="{class_mode}", y_col="{y_col}" column values must be strings.'
-        )
-    if class_mode == "categorical" and not (
-        frames.all_strings(frame[y_col])
-        or all(isinstance(label, str | list | tuple) for label in frame[y_col])
-    ):
-        raise TypeError(
-            f'If class_mode="{class_mode}", y_col="{y_col}" column values must be type string, '
-            "list or tuple."
-        )
-    if classes and class_mode in ("input", "multi_output", "raw", None):
-        warnings.warn(
-            f'`classes` will be ignored given the class_mode="{class_mode}"', stacklevel=3
-        )
-    if class_mode == "binary" and classes and len(set(classes)) != 2:
-        raise ValueError(
-            f'If class_mode="binary" there must be 2 classes. {len(set(classes))} class/es were '
-            "given."
-        )
-    if weight_col is not None:
-        column = frame[weight_col]
-        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-            raise TypeError(f"Column weight_col={weight_col} must be numeric.")
-        if class_mode is None:
-            raise ValueError(
-                f"weight_col={weight_col!r} needs labels, and class_mode=None has none: choose a "
-                "class_mode, or leave weight_col out."
-            )
-
-
-def _check_binary(source: Source, class_mode: str | None, classes: Any) -> None:
-    # After files that are not there were dropped: the classic counts classes of theirs too.
-    found = len(source.class_names)
-    if class_mode == "binary" and not classes and found != 2 and len(source):
-        raise ValueError(
-            f'If class_mode="binary" there must be 2 classes. Found {found} classes.'
-        )
 
 
 def _save_spec(directory: str | None, prefix: str, format: str) -> SaveSpec | None:
@@ -539,6 +560,16 @@ def _image_attributes(image: ImageSpec) -> dict[str, Any]:
         "interpolation": image.interpolation,
         "keep_aspect_ratio": image.keep_aspect_ratio,
     }
+
+
+def _each_batch(
+    images: ImageDataset, passes: int, progress: keras.utils.Progbar | None
+) -> Iterator[np.ndarray]:
+    for _ in range(passes):
+        for batch in images:
+            yield batch.numpy()
+            if progress:
+                progress.add(1)
 
 
 def _with_attributes(dataset: ImageDataset, **attributes: Any) -> ImageDataset:

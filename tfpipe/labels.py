@@ -67,4 +67,4 @@ def encoder(spec: LabelSpec, targets: Any) -> Callable[[tf.Tensor, tf.Tensor], A
 def multi_hot(ids: tf.RaggedTensor, spec: LabelSpec) -> tf.Tensor:
     """Lists of class ids, int32 [B, (any)], as [B, K] of zeros and ones."""
     rows = tf.one_hot(ids.to_tensor(-1), spec.num_classes, dtype=spec.dtype)  # -1: all zeros
-    return tf.reduce_max(rows, axis=1)
+    return tf.minimum(tf.reduce_sum(rows, axis=1), 1)  # a maximum over no ids would be -inf

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfpipe.checks import did_you_mean, head
+from tfpipe.checks import check_names, did_you_mean, head
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*)://")
 
@@ -126,6 +126,7 @@ def chosen_classes(directory: str, classes: Sequence[str] | None) -> list[str]:
     Raises:
         ValueError: a name in `classes` has no folder; lists the folders that exist.
     """
+    check_names("classes", classes)
     existing = class_folders(directory)
     if not classes:
         return existing

@@ -1,0 +1,64 @@
+"""Augmentation and standardisation of single arrays: the graph's own functions, NumPy in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe import image as ops
+from tfpipe import order
+from tfpipe.augment import NEUTRAL, Augment, apply, draw
+from tfpipe.standardize import Standardize, standardize_batch
+
+
+def random_params(augment: Augment, height: int, width: int, seed: int | None) -> dict[str, Any]:
+    """One draw of parameters as Python numbers; `seed=None` draws from the operating system.
+
+    >>> random_params(Augment(), 4, 6, seed=1) == NEUTRAL
+    True
+    """
+    key = order.stream_key(order.as_seed(seed), "augment")
+    return {
+        name: float(value) if tf.is_tensor(value) else value
+        for name, value in draw(augment, key, height, width).items()
+    }
+
+
+def transform(
+    image: np.ndarray, params: Mapping[str, Any], augment: Augment, channels_first: bool
+) -> np.ndarray:
+    """One image [H, W, C] ([C, H, W] with channels_first) with some parameters; keeps its dtype.
+
+    Raises:
+        ValueError: the image is not of rank 3.
+    """
+    image = np.asarray(image)
+    if image.ndim != 3:
+        raise ValueError(
+            f"Input arrays must be multi-channel 2D images, rank 3. Received: shape={image.shape}."
+        )
+    # A float16 or an integer image is computed in float32, as `apply` does with what it knows.
+    pixels = image if image.dtype in (np.uint8, np.float64) else image.astype(np.float32)
+    pixels = np.moveaxis(pixels, 0, -1) if channels_first else pixels
+    numbers = {name: value for name, value in params.items() if value is not None}
+    result = apply(tf.constant(pixels), numbers, augment, unit_range=ops.has_unit_range(image)).numpy()
+    result = np.moveaxis(result, -1, 0) if channels_first else result
+    if image.dtype.kind in "iu":  # SciPy rounds for such an output
+        bounds = np.iinfo(image.dtype)
+        result = np.clip(np.floor(result + 0.5), bounds.min, bounds.max)
+    return np.array(result.astype(image.dtype))
+
+
+def standardize(x: np.ndarray, spec: Standardize, dtype: str) -> np.ndarray:
+    """One image or a batch with all the steps of `spec`; a float keeps its dtype, others get `dtype`."""
+    x = np.asarray(x)
+    result_dtype = x.dtype if x.dtype.kind == "f" else np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
+    compute_dtype = np.float64 if result_dtype == np.float64 else np.float32
+    images = np.array(x if x.ndim == 4 else x[None], compute_dtype)
+    if spec.preprocessing_function is not None:
+        images = np.stack([np.asarray(spec.preprocessing_function(i)) for i in images])
+    result = standardize_batch(tf.constant(images, compute_dtype), spec).numpy()
+    return np.array(result.reshape(x.shape), result_dtype)

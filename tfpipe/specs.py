@@ -1,0 +1,99 @@
+"""The frozen specifications that both doors translate their arguments into."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from tfpipe import decode, order
+from tfpipe.augment import Augment
+from tfpipe.checks import check_bool, check_int, check_one_of, check_size
+from tfpipe.labels import LabelSpec
+from tfpipe.resize import INTERPOLATIONS
+from tfpipe.saving import SaveSpec
+from tfpipe.standardize import Standardize
+
+DATA_FORMATS = ("channels_last", "channels_first")
+DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
+
+
+def usable_cores() -> int:
+    """One more than the cores this process may use: a thread that reads leaves its core idle."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (cores or 1) + 1
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """How files become images.
+
+    Attributes:
+        size: (height, width) in pixels.
+        color_mode: "grayscale", "rgb" or "rgba".
+        interpolation: one of Pillow's six; all but "nearest" are antialiased.
+        keep_aspect_ratio: crop the centre to the ratio of `size` before resizing.
+    """
+
+    size: tuple[int, int] = (256, 256)
+    color_mode: str = "rgb"
+    interpolation: str = "nearest"
+    keep_aspect_ratio: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", check_size("target_size", self.size))
+        check_one_of("color_mode", self.color_mode, decode.COLOR_MODES)
+        check_one_of("interpolation", self.interpolation, INTERPOLATIONS)
+        check_bool("keep_aspect_ratio", self.keep_aspect_ratio)
+
+
+@dataclass(frozen=True)
+class PipelineSpec:
+    """Everything but the source that decides what the batches are.
+
+    Attributes:
+        image: for a source of files; None for arrays, which keep their size.
+        label: the encoding of the targets.
+        batch_size: samples in a batch; the last one may be short.
+        augment: random transforms of each image; all off by default.
+        standardize: what is done to every image after that; nothing by default.
+        shuffle: a new order each epoch.
+        seed: of every random number; None draws one.
+        dtype: of the images.
+        data_format: "channels_last" or "channels_first".
+        save: write each image as it leaves the pipeline; None: do not.
+        parallelism: samples in work at once. Never changes a batch.
+    """
+
+    image: ImageSpec | None = None
+    label: LabelSpec = LabelSpec()
+    augment: Augment = Augment()
+    standardize: Standardize = Standardize()
+    batch_size: int = 32
+    shuffle: bool = True
+    seed: int | None = None
+    dtype: str = "float32"
+    data_format: str = "channels_last"
+    save: SaveSpec | None = None
+    parallelism: int = field(default_factory=usable_cores)
+
+    def __post_init__(self) -> None:
+        check_int("batch_size", self.batch_size, 1)
+        check_int("parallelism", self.parallelism, 1)
+        check_bool("shuffle", self.shuffle)
+        check_one_of("dtype", self.dtype, DTYPES)
+        check_one_of("data_format", self.data_format, DATA_FORMATS)
+        object.__setattr__(self, "seed", order.as_seed(self.seed))
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of augmentation and standardisation."""
+        return "float64" if self.dtype == "float64" else "float32"
+
+    @property
+    def rescales_early(self) -> bool:
+        """Whether the rescale goes into the compiled pass of the augmentation."""
+        return bool(
+            self.augment.changes_pixels
+            and self.standardize.rescale
+            and self.standardize.preprocessing_function is None
+        )

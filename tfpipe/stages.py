@@ -1,0 +1,204 @@
+"""The stages of the graph: what is done to one sample and to one batch, as functions of tensors."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from tfpipe import augment, decode, formats, order
+from tfpipe.affine import compiled, xla_available
+from tfpipe.image import has_unit_range
+from tfpipe.labels import encoder
+from tfpipe.resize import resize
+from tfpipe.saving import saver
+from tfpipe.sources import Arrays, Source
+from tfpipe.specs import PipelineSpec
+from tfpipe.standardize import in_graph_function, standardize_batch
+
+
+@dataclass(frozen=True)
+class Loader:
+    """How one sample's image is had, and what it is.
+
+    Attributes:
+        load: index -> image.
+        shape: (H, W, C) of the image.
+        dtype: of the image: the smallest that holds the truth.
+        describe_failure: index -> which image it is and what is wrong with it; None where loading
+            cannot fail.
+    """
+
+    load: Callable[[tf.Tensor], tf.Tensor]
+    shape: tuple[int, int, int]
+    dtype: tf.DType
+    describe_failure: Callable[[tf.Tensor], tf.Tensor] | None = None
+
+
+def file_loader(source: Source, spec: PipelineSpec) -> Loader:
+    """Reads, decodes and resizes files."""
+    image = spec.image
+    suffixes = source.images.suffixes
+    if formats.needs_pillow(suffixes):
+        _require_pillow(suffixes)
+    # The bytes of the file system: a name need not be UTF-8.
+    paths = tf.constant(
+        [os.fsencode(path) for path in source.images.paths], tf.string, [len(source)]
+    )
+
+    def finish(decoded: tf.Tensor) -> tf.Tensor:
+        return resize(
+            decoded, image.size, image.interpolation, keep_aspect_ratio=image.keep_aspect_ratio
+        )
+
+    def load(index: tf.Tensor) -> tf.Tensor:
+        contents = tf.io.read_file(tf.gather(paths, index))
+        return decode.load(contents, image.color_mode, suffixes, finish)
+
+    def describe_failure(index: tf.Tensor) -> tf.Tensor:
+        path = tf.gather(paths, index)
+        reason = decode.failure_reason(tf.io.read_file(path))
+        return tf.strings.join(["Cannot read the image file '", path, "': ", reason])
+
+    shape = (*image.size, decode.CHANNELS[image.color_mode])
+    dtype = tf.float32 if formats.may_be_deep(suffixes) else tf.uint8
+    return Loader(load, shape, dtype, describe_failure)
+
+
+def _require_pillow(suffixes: frozenset[str]) -> None:
+    """Says once what files that only Pillow reads cost; `ImportError` where it is not installed."""
+    names = ", ".join(
+        repr(f".{suffix}" if suffix else "no suffix")
+        for suffix in sorted(suffixes)
+        if formats.needs_pillow([suffix])
+    )
+    if importlib.util.find_spec("PIL") is None:
+        raise ImportError(
+            f"Files with {names} need Pillow, which is not installed: pip install 'tfpipe[pillow]'."
+        )
+    warnings.warn(
+        f"Files with {names} are decoded by Pillow, in Python: under the GIL, and not on a tf.data "
+        "service worker. Convert them to PNG to keep them in the graph.",
+        stacklevel=6,
+    )
+
+
+def array_loader(source: Source) -> Loader:
+    """Takes images from memory."""
+    images = tf.constant(source.images.images)
+    return Loader(lambda index: tf.gather(images, index), tuple(images.shape[1:]), images.dtype)
+
+
+SampleStep = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # epoch, index, image -> image
+
+
+def sample_transform(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | None:
+    """Augmentation, saving and the user's function, on one sample; None where none is asked for."""
+    asked = (
+        augmentation(loader, source, spec),
+        saving(loader, source, spec),
+        preprocessing(loader, spec),
+    )
+    steps = [step for step in asked if step is not None]
+
+    def transform(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+        for step in steps:
+            image = step(epoch, index, image)
+        return image
+
+    return transform if steps else None
+
+
+def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | None:
+    """Draws each sample's parameters and applies them in one compiled pass."""
+    ranges = spec.augment
+    if not ranges.changes_pixels:
+        return None
+    key = order.stream_key(spec.seed, "augment")
+    factor = spec.standardize.rescale if spec.rescales_early else None
+    unit_range = _has_unit_range(source)
+
+    def apply(image: tf.Tensor, params: dict[str, Any]) -> tf.Tensor:
+        image = tf.cast(image, spec.compute_dtype)
+        image = augment.apply(image, params, ranges, unit_range=unit_range)
+        return image if factor is None else image * tf.cast(factor, image.dtype)
+
+    fast_apply = compiled(apply) if xla_available() else apply
+
+    def step(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+        sample_key = order.fold_in(order.fold_in(key, epoch), index)
+        return fast_apply(image, augment.draw(ranges, sample_key, *loader.shape[:2]))
+
+    return step
+
+
+def saving(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | None:
+    """Writes each image on its way."""
+    if spec.save is None:
+        return None
+    scale = 255.0 if _has_unit_range(source) else 1.0
+    if spec.rescales_early:
+        scale /= spec.standardize.rescale
+    return saver(spec.save, spec.seed, loader.shape[-1], scale)
+
+
+def preprocessing(loader: Loader, spec: PipelineSpec) -> SampleStep | None:
+    """The user's function, which sees the image in the user's data_format."""
+    user_function = spec.standardize.preprocessing_function
+    if user_function is None:
+        return None
+    height, width, channels = loader.shape
+    first = spec.data_format == "channels_first"
+    shape = (channels, height, width) if first else (height, width, channels)
+    function = in_graph_function(user_function, shape, tf.as_dtype(spec.compute_dtype))
+
+    def step(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+        image = tf.cast(image, spec.compute_dtype)
+        if first:
+            return tf.transpose(function(tf.transpose(image, [2, 0, 1])), [1, 2, 0])
+        return function(image)
+
+    return step
+
+
+def _has_unit_range(source: Source) -> bool:
+    """Whether the images are arrays of 0..1; files are 0..255."""
+    return isinstance(source.images, Arrays) and has_unit_range(source.images.images)
+
+
+def batch_finisher(source: Source, spec: PipelineSpec) -> Callable[[tf.Tensor, tf.Tensor], Any]:
+    """(indices, images) -> what the model is given: standardised, cast, with labels and weights."""
+    encode = encoder(spec.label, source.targets)
+    misc = [tf.constant(column) for column in getattr(source.images, "misc", ())]
+    weights = None if source.weights is None else tf.constant(source.weights)
+
+    def finish(indices: tf.Tensor, images: tf.Tensor) -> Any:
+        x = images
+        if spec.data_format == "channels_first":
+            x = tf.transpose(x, [0, 3, 1, 2])
+        if spec.standardize.works_on_batches:
+            x = tf.cast(x, spec.compute_dtype)
+            x = standardize_batch(x, spec.standardize, rescale=not spec.rescales_early)
+        x = cast_image(x, tf.as_dtype(spec.dtype))
+        y = None if encode is None else encode(indices, x)
+        if misc:
+            x = (x, *(tf.gather(column, indices) for column in misc))
+        if y is None:
+            return (x,) if misc else x
+        if weights is None:
+            return x, y
+        return x, y, tf.gather(weights, indices)
+
+    return finish
+
+
+def cast_image(image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """An image in another dtype, the values as they are; whole numbers are rounded to, not cut."""
+    if dtype.is_integer and image.dtype.is_floating:
+        return tf.saturate_cast(tf.round(image), dtype)
+    return tf.cast(image, dtype)
