@@ -163,23 +163,40 @@ def _brightness_range(value: Any) -> tuple[float, float] | None:
 
 
 def draw(augment: Augment, key: tf.Tensor, height: int, width: int) -> dict[str, Any]:
-    """The parameters of one sample.
+    """The parameters of one sample: `parameters` of its `uniform_numbers`.
 
     Args:
         augment: the ranges.
         key: int64 [2], the sample's own, from `order.fold_in`.
-        height, width: of the image, in pixels.
-
-    Returns:
-        The classic's dictionary: theta and shear in degrees, tx (columns) and ty (rows) in pixels, zx, zy,
-        flip_horizontal, flip_vertical, channel_shift_intensity, brightness: float64 scalars, or the
-        Python values of `NEUTRAL` where the transform is off.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
 
     >>> params = draw(Augment(rotation_range=20), tf.constant([1, 2], tf.int64), 224, 224)
     >>> bool(abs(params["theta"]) <= 20), params["zx"], params["brightness"]
     (True, 1, None)
     """
-    numbers = tf.random.stateless_uniform([len(_SLOTS)], key, 0, 1, tf.float64, alg="philox")
+    return parameters(augment, uniform_numbers(key), height, width)
+
+
+def uniform_numbers(key: tf.Tensor) -> tf.Tensor:
+    """The random numbers of one sample, float64 [12] in [0, 1); each parameter has its own place."""
+    return tf.random.stateless_uniform([len(_SLOTS)], key, 0, 1, tf.float64, alg="philox")
+
+
+def parameters(augment: Augment, numbers: tf.Tensor, height: int, width: int) -> dict[str, Any]:
+    """The parameters that some random numbers stand for.
+
+    Args:
+        augment: the ranges.
+        numbers: from `uniform_numbers`.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+
+    Returns:
+        The classic's dictionary: theta and shear in degrees, tx (columns) and ty (rows) in pixels,
+        zx, zy, flip_horizontal, flip_vertical, channel_shift_intensity, brightness: float64 scalars,
+        or the Python values of `NEUTRAL` where the transform is off.
+    """
     uniform = dict(zip(_SLOTS, tf.unstack(numbers), strict=True))
     params: dict[str, Any] = dict(NEUTRAL)
 

@@ -123,7 +123,10 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
     factor = spec.standardize.rescale if spec.rescales_early else None
     unit_range = _has_unit_range(source)
 
-    def apply(image: tf.Tensor, params: dict[str, Any]) -> tf.Tensor:
+    def apply(image: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        # The few scalar operations of the parameters cost more outside of the compiled pass than
+        # the pass itself.
+        params = augment.parameters(ranges, numbers, *loader.shape[:2])
         image = tf.cast(image, spec.compute_dtype)
         image = augment.apply(image, params, ranges, unit_range=unit_range)
         return image if factor is None else image * tf.cast(factor, image.dtype)
@@ -132,7 +135,7 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
 
     def step(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         sample_key = order.fold_in(order.fold_in(key, epoch), index)
-        return fast_apply(image, augment.draw(ranges, sample_key, *loader.shape[:2]))
+        return fast_apply(image, augment.uniform_numbers(sample_key))
 
     return step
 
