@@ -1,6 +1,6 @@
 """The loaders that are compared: each a function that runs one epoch and returns the images it gave.
 
-    python -m benchmarks.peers NAME DIRECTORY SETTING    prints images/s, whole epochs to the end
+python -m benchmarks.peers NAME DIRECTORY SETTING    prints images/s, whole epochs to the end
 """
 
 from __future__ import annotations

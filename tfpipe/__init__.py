@@ -1,9 +1,46 @@
 """tfpipe: image files, dataframes and arrays as one tf.data graph, by the classic generator's names."""
 
-from tfpipe._version import __version__
-from tfpipe.augment import Augment
-from tfpipe.dataset import ImageDataset
-from tfpipe.generator import ImageDataGenerator
-from tfpipe.standardize import Standardize
+from __future__ import annotations
 
-__all__ = ["ImageDataGenerator", "ImageDataset", "Augment", "Standardize", "__version__"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tfpipe._version import __version__
+
+if TYPE_CHECKING:
+    from tfpipe.augment import Augment
+    from tfpipe.dataset import ImageDataset
+    from tfpipe.generator import ImageDataGenerator
+    from tfpipe.resume import ResumableFit
+    from tfpipe.standardize import Standardize
+
+__all__ = [
+    "ImageDataGenerator",
+    "ImageDataset",
+    "Augment",
+    "Standardize",
+    "ResumableFit",
+    "__version__",
+]
+
+# Imported when first asked for (PEP 562): TensorFlow takes seconds to import, which `tfpipe --help`
+# need not wait for, and logs at once unless the command line quiets it first.
+_HOMES = {
+    "ImageDataGenerator": "tfpipe.generator",
+    "ImageDataset": "tfpipe.dataset",
+    "Augment": "tfpipe.augment",
+    "Standardize": "tfpipe.standardize",
+    "ResumableFit": "tfpipe.resume",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

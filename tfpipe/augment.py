@@ -134,7 +134,8 @@ def _shift_range(name: str, value: Any) -> Any:
 
 def _zoom_range(value: Any) -> tuple[float, float]:
     pair = (1 - value, 1 + value) if is_number(value) else value
-    if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(map(is_number, pair)):
+    is_pair = isinstance(pair, list | tuple | np.ndarray) and len(pair) == 2
+    if not is_pair or not all(map(is_number, pair)):
         raise ValueError(
             "`zoom_range` should be a float or a tuple or list of two floats. "
             f"Received: zoom_range={value!r}."

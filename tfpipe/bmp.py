@@ -32,8 +32,7 @@ def decode_bmp(contents: tf.Tensor) -> tf.Tensor:
     known = tf.reduce_any(tf.equal(bits, [1, 4, 8, 24, 32])) & (compression == 0)
     check = tf.debugging.Assert(
         known & (header_size >= 40),
-        ["Only uncompressed BMP of 1, 4, 8, 24 or 32 bits is supported. Bits, compression:"]
-        + [bits, compression],
+        ["Only uncompressed BMP of 1, 4, 8, 24 or 32 bits is supported.", bits, compression],
     )
     with tf.control_dependencies([check]):
         bits = tf.identity(bits)

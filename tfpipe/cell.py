@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,10 @@ class Cell:
     def read(self) -> tf.Tensor:
         return tf.raw_ops.ReadVariableOp(resource=self._handle, dtype=tf.int64)
 
-    def read_and_add_one(self) -> tf.Tensor:
+    def read_then(self, following: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """The value; once it is read, `following(value)` stands in its place."""
         value = self.read()
         with tf.control_dependencies([value]):
-            added = tf.raw_ops.AssignAddVariableOp(
-                resource=self._handle, value=tf.constant(1, tf.int64)
-            )
-        with tf.control_dependencies([added]):
+            replaced = tf.raw_ops.AssignVariableOp(resource=self._handle, value=following(value))
+        with tf.control_dependencies([replaced]):
             return tf.identity(value)

@@ -61,9 +61,7 @@ def check_int(name: str, value: Any, minimum: int) -> None:
 
 def is_number(value: Any) -> bool:
     """Whether `value` is a finite real number (a truth value is not)."""
-    return (
-        isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    )
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check_number(
@@ -71,9 +69,12 @@ def check_number(
 ) -> None:
     """Raises `ValueError` unless `value` is a finite real number within the bounds."""
     if not is_number(value) or not minimum <= value <= maximum:
-        bounds = "" if minimum == -math.inf else f" >= {minimum:g}"
-        bounds += "" if maximum == math.inf else f" and <= {maximum:g}"
-        raise ValueError(f"{name} must be a number{bounds}. Received: {name}={value!r}.")
+        bounds = [f">= {minimum:g}"] if minimum != -math.inf else []
+        bounds += [f"<= {maximum:g}"] if maximum != math.inf else []
+        allowed = " and ".join(bounds)
+        raise ValueError(
+            f"{name} must be a number{allowed and ' ' + allowed}. Received: {name}={value!r}."
+        )
 
 
 def check_names(name: str, value: Any) -> None:

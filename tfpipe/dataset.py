@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfpipe import order, pipeline
 from tfpipe.cell import Cell
+from tfpipe.checks import check_int
 from tfpipe.labels import LabelSpec
 from tfpipe.sources import Arrays, Files, Source
 from tfpipe.specs import PipelineSpec
@@ -64,12 +65,14 @@ class ImageDataset(tf.data.Dataset):
             `[]` gave, and the order of the epoch that `next` is in, int64 [n].
     """
 
-    def __init__(self, source: Source, spec: PipelineSpec) -> None:
+    def __init__(
+        self, source: Source, spec: PipelineSpec, plan: pipeline.Plan | None = None
+    ) -> None:
         self._source = source
         self._spec = spec
-        self._epoch = Cell(0)
-        self._plan = pipeline.plan(source, spec)
-        self._inner = pipeline.epochs(self._plan, self._epoch)
+        self._cursor = Cell([0, 0])  # epoch and batch that the next iterator begins with
+        self._plan = plan or pipeline.plan(source, spec)
+        self._inner = pipeline.epochs(self._plan, self._cursor)
         self._lock = threading.RLock()
         self._stream: Iterator[Any] | None = None
         self._stream_epoch = 0
@@ -161,6 +164,41 @@ class ImageDataset(tf.data.Dataset):
             images = Arrays(images.images)
         spec = replace(self._spec, label=LabelSpec(), shuffle=False, save=None, **changes)
         return ImageDataset(Source(images), spec)
+
+    # Where a loop begins.
+
+    def seek(self, epoch: int, batch: int = 0) -> None:
+        """Makes the next loop (the next iterator) begin at a batch of an epoch, by arithmetic.
+
+        Nothing of what comes before is read. The loop after it is the epoch that follows, whole.
+
+        Args:
+            epoch: 0 is the first.
+            batch: 0 to `len(self)`, which is the end of the epoch.
+
+        Raises:
+            ValueError: there is no such epoch or batch.
+        """
+        check_int("epoch", epoch, 0)
+        check_int("batch", batch, 0)
+        if batch > len(self):
+            raise ValueError(
+                f"batch must be at most the number of batches, {len(self)}. Received: batch={batch}."
+            )
+        self._cursor.assign([epoch, batch])
+
+    def starting_at(self, epoch: int, batch: int = 0) -> ImageDataset:
+        """The same data set, its first loop beginning at a batch of an epoch; see `seek`.
+
+        `len` stays that of a whole epoch.
+        """
+        other = ImageDataset(self._source, self._spec, self._plan)
+        for name, value in vars(self).items():  # what a door has added, such as class_mode
+            if not name.startswith("_"):
+                setattr(other, name, value)
+        other.batch_index = other.total_batches_seen = 0
+        other.seek(epoch, batch)
+        return other
 
     # Batches by number and without end, as the classic gives them.
 

@@ -76,6 +76,15 @@ def _choose(
     return tf.cond(condition, true, false)
 
 
+def _out_of_line(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """`function` as one node of the graph, for what is rare.
+
+    tf.data inlines every branch, and a node of a branch not taken still costs a microsecond or
+    two for each sample: in line, the rare formats took longer than a small PNG itself.
+    """
+    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+
+
 def decode_in_graph(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
     """A JPEG, PNG, GIF (first frame) or BMP file as uint8 [H, W, C] in `color_mode`.
 
@@ -90,31 +99,80 @@ def decode_in_graph(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
 
     def jpeg() -> tf.Tensor:
         # TensorFlow's default DCT wraps saturated pixels and differs from Pillow in most files.
-        return tf.io.decode_jpeg(contents, channels=ask, dct_method="INTEGER_ACCURATE")
+        image = tf.io.decode_jpeg(contents, channels=ask, dct_method="INTEGER_ACCURATE")
+        return convert_color(image, "rgba") if color_mode == "rgba" else image
 
     def png() -> tf.Tensor:
-        return tf.io.decode_png(contents, channels=4 if color_mode == "rgba" else ask)
+        if color_mode == "rgba":
+            return decode_png_with_alpha(contents)
+        return tf.io.decode_png(contents, channels=ask)
 
-    def gif() -> tf.Tensor:
-        return tf.io.decode_gif(contents)[0]
+    def other() -> tf.Tensor:
+        image = _decode_rare(contents)
+        return convert_color(image, "rgba") if color_mode == "rgba" else image
+
+    image = tf.cond(
+        begins_with(contents, formats.JPEG.magic),
+        jpeg,
+        lambda: tf.cond(begins_with(contents, formats.PNG.magic), png, other),
+    )
+    if color_mode == "grayscale":
+        image = tf.cond(tf.shape(image)[-1] >= 3, lambda: _luma(image), lambda: image[..., :1])
+    image.set_shape([None, None, CHANNELS[color_mode]])
+    return image
+
+
+@_out_of_line
+def _luma(image: tf.Tensor) -> tf.Tensor:
+    return luma(image[..., :3])
+
+
+@_out_of_line
+def _decode_rare(contents: tf.Tensor) -> tf.Tensor:  # uint8 [H, W, 3]
+    """GIF and BMP; anything else is an error."""
 
     def unknown() -> tf.Tensor:
         check = tf.debugging.Assert(False, ["not an image of a known format"])
         with tf.control_dependencies([check]):
             return tf.zeros([0, 0, 3], tf.uint8)
 
-    decoders = {
-        formats.JPEG: jpeg,
-        formats.PNG: png,
-        formats.GIF: gif,
-        formats.BMP: lambda: decode_bmp(contents),
-    }
-    tests = [begins_with(contents, f.magic) for f in decoders]
-    branches = [lambda d=decode: convert_color(d(), color_mode) for decode in decoders.values()]
-    branch = tf.argmax(tf.stack([*tests, True]), output_type=tf.int32)
-    image = tf.switch_case(branch, [*branches, lambda: convert_color(unknown(), color_mode)])
-    image.set_shape([None, None, CHANNELS[color_mode]])
+    image = tf.case(
+        [
+            (begins_with(contents, formats.GIF.magic), lambda: tf.io.decode_gif(contents)[0]),
+            (begins_with(contents, formats.BMP.magic), lambda: decode_bmp(contents)),
+        ],
+        default=unknown,
+    )
+    image.set_shape([None, None, 3])
     return image
+
+
+def decode_png_with_alpha(contents: tf.Tensor) -> tf.Tensor:
+    """A PNG file as uint8 [H, W, 4]; transparent where it says so by alpha, palette or colour key."""
+    # Below 8 bits a sample, the alpha that TensorFlow adds is 1, 3 or 15 where it should be 255.
+    kind = tf.strings.substr(contents, 24, 2)  # of the IHDR chunk: bits a sample, colour type
+    few_bits = tf.constant([b"\x01", b"\x02", b"\x04"])
+    return tf.cond(
+        tf.reduce_any(kind == few_bits + b"\x03"),
+        lambda: _decode_small_palette(contents),
+        lambda: tf.cond(
+            tf.reduce_any(kind == few_bits + b"\x00"),
+            lambda: _decode_small_grey(contents),
+            lambda: tf.io.decode_png(contents, channels=4),
+        ),
+    )
+
+
+@_out_of_line
+def _decode_small_palette(contents: tf.Tensor) -> tf.Tensor:
+    return convert_color(tf.io.decode_png(contents), "rgba")
+
+
+@_out_of_line
+def _decode_small_grey(contents: tf.Tensor) -> tf.Tensor:
+    image = tf.io.decode_png(contents, channels=4)
+    alpha = tf.where(image[..., 3:] > 0, tf.constant(255, tf.uint8), 0)
+    return tf.concat([image[..., :3], alpha], -1)
 
 
 def is_png16(contents: tf.Tensor) -> tf.Tensor:  # bool scalar
@@ -175,12 +233,14 @@ def load(
     if not formats.may_be_deep(suffixes):
         return finish(decode_in_graph(contents, color_mode))
 
+    @_out_of_line
     def png16() -> tf.Tensor:
         return finish(decode_png16(contents, color_mode))
 
     def shallow() -> tf.Tensor:
         return tf.cast(finish(decode_in_graph(contents, color_mode)), tf.float32)
 
+    @_out_of_line
     def with_pillow() -> tf.Tensor:
         image, deep = tf.numpy_function(
             decode_with_pillow, [contents], [tf.uint8, tf.float32], stateful=False
@@ -208,7 +268,9 @@ def failure_reason(contents: tf.Tensor) -> tf.Tensor:  # string scalar
         damaged = tf.strings.join([damaged, " bytes)"])
         if not known.in_graph:
             damaged = tf.strings.join(
-                [f"its content is {known.name}, which its suffix does not say, or damaged: rename it"]
+                [
+                    f"its content is {known.name}, which its suffix does not say, or damaged: rename it"
+                ]
             )
         reason = tf.where(begins_with(contents, known.magic), damaged, reason)
     return tf.where(tf.strings.length(contents) == 0, "the file is empty", reason)

@@ -75,7 +75,7 @@ def file_rows(names: Sequence[str], directory: str, suffixes: Sequence[str]) -> 
     """bool [n]: which names have one of the suffixes and are regular files."""
     named = np.array([listing.has_suffix(name, suffixes) for name in names], bool)
     candidates = np.flatnonzero(named)
-    present = listing.are_files(listing.join(directory, names[row]) for row in candidates)
+    present = listing.are_files(listing.join(directory, names[row]) for row in candidates.tolist())
     named[candidates] = present
     return named
 
@@ -120,7 +120,7 @@ def encode_classes(
     return np.array(rows_kept, np.int64), encoded
 
 
-def column_values(frame: pd.DataFrame, columns: str | list[str]) -> np.ndarray:
+def column_values(frame: pd.DataFrame, columns: Any) -> np.ndarray:
     """One column [n, ...] or several [n, columns] as one array of a dtype that a tensor can have.
 
     Raises:
@@ -133,9 +133,8 @@ def column_values(frame: pd.DataFrame, columns: str | list[str]) -> np.ndarray:
             values = np.array(items) if items else np.empty([0], np.float32)
         except ValueError:
             values = np.empty([0], object)
-        if values.dtype.kind in "US" and values.ndim == 1:
-            # NumPy turns numbers among strings into strings.
-            values = values if len({type(item) for item in items}) == 1 else values.astype(object)
+        if values.dtype.kind in "US" and len(set(map(type, np.array(items, object).flat))) > 1:
+            values = np.empty([0], object)  # NumPy turned numbers among strings into strings
     if values.dtype.kind not in "biufcUS":
         raise TypeError(
             f"Column(s) {columns!r} cannot be one tensor: expected numbers, strings or arrays of "
@@ -206,7 +205,7 @@ def from_dataframe(
     values = {
         "classes": lambda: ids,
         "values": lambda: column_values(frame, y_col),
-        "outputs": lambda: tuple(column_values(frame, column) for column in y_col),
+        "outputs": lambda: tuple(column_values(frame, column) for column in y_col or ()),
         None: lambda: None,
     }[targets]()
     source = Source(

@@ -50,6 +50,18 @@ _ENCODINGS = {
 }
 
 
+# What a dataframe's label column becomes; see `frames.from_dataframe`.
+_TARGETS = {
+    "categorical": "classes",
+    "binary": "classes",
+    "sparse": "classes",
+    "raw": "values",
+    "multi_output": "outputs",
+    "input": None,
+    None: None,
+}
+
+
 class ImageDataGenerator:
     """Batches of images from a directory, a dataframe or arrays, as Keras' class of this name.
 
@@ -271,7 +283,7 @@ class ImageDataGenerator:
             self.mean = found.mean.reshape(shape).astype(dtype)
         if self.featurewise_std_normalization:
             self.std = found.std.reshape(shape).astype(dtype)
-        if self.zca_whitening:
+        if found.zca_whitening_matrix is not None:
             self.zca_whitening_matrix = found.zca_whitening_matrix.astype(dtype)
 
     def _plain_flow(self, x: Any) -> ImageDataset:
@@ -458,8 +470,8 @@ class ImageDataGenerator:
         image = ImageSpec(target_size, color_mode, interpolation, keep_aspect_ratio)
         save = _save_spec(save_to_dir, save_prefix, save_format)
         fraction = self._fraction(subset)
-        has_classes = class_mode in ("binary", "categorical", "sparse")
-        has_labels = has_classes or class_mode in ("raw", "multi_output")
+        has_classes = _TARGETS[class_mode] == "classes"
+        has_labels = _TARGETS[class_mode] is not None
         text = [x_col, y_col] if has_classes and isinstance(y_col, str) else [x_col]
         frame = frames.read_frame(dataframe, text)
         checks.check_columns(
@@ -472,9 +484,7 @@ class ImageDataGenerator:
             x_col=x_col,
             y_col=y_col,
             weight_col=weight_col,
-            targets={"raw": "values", "multi_output": "outputs"}.get(
-                class_mode, "classes" if has_classes else None
-            ),
+            targets=_TARGETS[class_mode],
             classes=classes,
             validate_filenames=validate_filenames,
             fraction=fraction,
@@ -517,7 +527,7 @@ class ImageDataGenerator:
                 standardize=self.standardization,
                 batch_size=batch_size,
                 shuffle=shuffle,
-                seed=seed,
+                seed=order.as_seed(seed),
                 dtype=self.dtype,
                 data_format=self.data_format,
                 save=save,

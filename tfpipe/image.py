@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+# More than the error of a float32 resampling: a 12 may come as 11.99999, which is not to be cut to 11.
+_SLACK = 2e-4
+
 
 def shift_channels(image: tf.Tensor, intensity: Any) -> tf.Tensor:
     """Adds one value to all channels; what leaves the image's own range is clipped to it.
@@ -26,7 +29,7 @@ def shift_channels(image: tf.Tensor, intensity: Any) -> tf.Tensor:
     >>> shift_channels(tf.constant([[[10.0], [250.0]]]), 20.0).numpy().tolist()
     [[[30.0], [250.0]]]
     """
-    shifted = image + tf.cast(intensity, image.dtype)
+    shifted = image + _scalar(intensity, image.dtype)
     return tf.clip_by_value(shifted, tf.reduce_min(image), tf.reduce_max(image))
 
 
@@ -48,21 +51,26 @@ def adjust_brightness(image: tf.Tensor, factor: Any, *, unit_range: bool = False
     >>> adjust_brightness(tf.constant([[[10.0], [250.0]]]), 1.25).numpy().tolist()
     [[[12.0], [255.0]]]
     """
-    factor = tf.cast(factor, tf.float32)
     if unit_range:
-        bright = tf.clip_by_value(image * tf.cast(factor, image.dtype), 0, 1)
+        bright = tf.clip_by_value(image * _scalar(factor, image.dtype), 0, 1)
         return _keep_alpha(image, bright)
     low, high = tf.reduce_min(image), tf.reduce_max(image)
-    outside = (low < 0) | (high > 255)
+    outside = (low < -_SLACK) | (high > 255 + _SLACK)
     zero, one = tf.zeros([], image.dtype), tf.ones([], image.dtype)
+    slack = tf.where(outside, zero, _SLACK * one)
     shift = tf.where(outside, low, zero)
     extent = tf.where(outside & (high > low), high - low, one)
     stretch = tf.where(outside, 255 * one, one)
     # The classic turns the image into bytes here, so the cut is part of its pixels.
-    pixels = tf.floor((image - shift) / extent * stretch)
-    bright = tf.minimum(tf.floor(tf.cast(pixels, tf.float32) * factor), 255)
+    pixels = tf.floor((image - shift) / extent * stretch + slack)
+    bright = tf.minimum(tf.floor(tf.cast(pixels, tf.float32) * _scalar(factor, tf.float32)), 255)
     bright = tf.cast(bright, image.dtype) / stretch * extent + shift
     return _keep_alpha(pixels / stretch * extent + shift, bright)
+
+
+def _scalar(value: Any, dtype: tf.DType) -> tf.Tensor:
+    # tf.cast takes a Python float through float32, whatever the dtype asked for.
+    return tf.cast(value if tf.is_tensor(value) else np.float64(value), dtype)
 
 
 def _keep_alpha(image: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:

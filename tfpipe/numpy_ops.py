@@ -10,13 +10,14 @@ import tensorflow as tf
 
 from tfpipe import image as ops
 from tfpipe import order
-from tfpipe.augment import NEUTRAL, Augment, apply, draw
-from tfpipe.standardize import Standardize, standardize_batch
+from tfpipe.augment import Augment, apply, draw
+from tfpipe.standardize import Standardize, call_with_numpy, standardize_batch
 
 
 def random_params(augment: Augment, height: int, width: int, seed: int | None) -> dict[str, Any]:
     """One draw of parameters as Python numbers; `seed=None` draws from the operating system.
 
+    >>> from tfpipe.augment import NEUTRAL
     >>> random_params(Augment(), 4, 6, seed=1) == NEUTRAL
     True
     """
@@ -44,7 +45,9 @@ def transform(
     pixels = image if image.dtype in (np.uint8, np.float64) else image.astype(np.float32)
     pixels = np.moveaxis(pixels, 0, -1) if channels_first else pixels
     numbers = {name: value for name, value in params.items() if value is not None}
-    result = apply(tf.constant(pixels), numbers, augment, unit_range=ops.has_unit_range(image)).numpy()
+    result = apply(
+        tf.constant(pixels), numbers, augment, unit_range=ops.has_unit_range(image)
+    ).numpy()
     result = np.moveaxis(result, -1, 0) if channels_first else result
     if image.dtype.kind in "iu":  # SciPy rounds for such an output
         bounds = np.iinfo(image.dtype)
@@ -59,6 +62,6 @@ def standardize(x: np.ndarray, spec: Standardize, dtype: str) -> np.ndarray:
     compute_dtype = np.float64 if result_dtype == np.float64 else np.float32
     images = np.array(x if x.ndim == 4 else x[None], compute_dtype)
     if spec.preprocessing_function is not None:
-        images = np.stack([np.asarray(spec.preprocessing_function(i)) for i in images])
+        images = np.stack([call_with_numpy(spec.preprocessing_function, i) for i in images])
     result = standardize_batch(tf.constant(images, compute_dtype), spec).numpy()
     return np.array(result.reshape(x.shape), result_dtype)

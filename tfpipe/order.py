@@ -69,9 +69,18 @@ def shuffled(positions: tf.Tensor, n: int, seed: int, epoch: tf.Tensor) -> tf.Te
     # hashed from (seed, epoch) make 2**24 orders reachable there; the epoch itself would make 256.
     key = fold_in(stream_key(seed, "shuffle"), epoch)
     words = tf.random.stateless_uniform([3], key, None, None, tf.int32, alg="philox")
-    return tf.raw_ops.RandomIndexShuffle(
-        index=positions, seed=words, max_index=tf.constant(n - 1, tf.int64), rounds=8
-    )
+
+    def permuted(index: tf.Tensor, last: int) -> tf.Tensor:
+        return tf.raw_ops.RandomIndexShuffle(
+            index=index, seed=words, max_index=tf.constant(last, tf.int64), rounds=8
+        )
+
+    if n <= 2**16 or (n - 1) & (n - 2):
+        return permuted(positions, n - 1)
+    # Where the last index is 2**16, 2**18, ... RandomIndexShuffle reckons one bit too few: it never
+    # gives that index, and another one twice. So permute one index more, and step over it.
+    result = permuted(positions, n)
+    return tf.where(result == n, permuted(tf.constant(n, tf.int64), n), result)
 
 
 def epoch_order(n: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:  # int64 [n]

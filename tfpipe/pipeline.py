@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
@@ -19,7 +19,8 @@ from tfpipe.specs import PipelineSpec
 # Indices are computed this many at a time: one call a sample would cost 35 microseconds, not 0.1.
 _CHUNK = 1024
 
-Span = tf.Tensor  # int64 [3]: the epoch, and the first and the end position an iterator delivers
+# A span is int64 [3]: the epoch, and the first and the end position that an iterator delivers.
+Span: TypeAlias = Any
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,28 @@ def plan(source: Source, spec: PipelineSpec) -> Plan:
         return Plan(len(source), spec, loader, transform, stages.batch_finisher(source, spec))
 
 
-def epochs(plan: Plan, epoch: Cell) -> tf.data.Dataset:
-    """One whole epoch an iterator: the one that `epoch` holds, which then moves on by one."""
+def epochs(plan: Plan, cursor: Cell) -> tf.data.Dataset:
+    """One epoch an iterator, from where `cursor`, (epoch, batch), stands; it moves to the next epoch."""
 
     def span() -> Span:
-        return tf.stack([epoch.read_and_add_one(), 0, plan.n])
+        epoch, batch = tf.unstack(cursor.read_then(lambda here: tf.stack([here[0] + 1, 0])), 2)
+        return tf.stack([epoch, tf.minimum(batch * plan.spec.batch_size, plan.n), plan.n])
 
     count = -(-plan.n // plan.spec.batch_size)
-    return batches(plan, span).apply(tf.data.experimental.assert_cardinality(count))
+    return _of_length(batches(plan, span), count)
+
+
+def _of_length(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
+    """`dataset`, at most `count` elements of it, with `count` as its cardinality.
+
+    `assert_cardinality` would raise at the end of an epoch that began in the middle. An endless
+    data set, though it never gives anything, makes the cardinality that of `take`.
+    """
+    nothing = tf.nest.map_structure(
+        lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), dataset.element_spec
+    )
+    never = tf.data.Dataset.from_tensors(nothing).filter(_as_is(lambda *_: False)).repeat()
+    return dataset.concatenate(never).take(count)
 
 
 def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
@@ -74,12 +89,14 @@ def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
     samples = positions(plan, span).map(
         _as_is(load_or_end(plan)), num_parallel_calls=workers, deterministic=True
     )
-    if plan.loader.describe_failure:
+    if plan.loader.describe_failure is not None:
         # Costs nothing while all goes well; `whole_batch` finds the gap that an error leaves.
         samples = samples.ignore_errors(log_warning=True)
-    if plan.transform:
+    if plan.transform is not None:
         samples = samples.map(
-            _as_is(transform_or_end(plan)), num_parallel_calls=workers, deterministic=True
+            _as_is(transform_or_end(plan, plan.transform)),
+            num_parallel_calls=workers,
+            deterministic=True,
         )
     return (
         samples.batch(plan.spec.batch_size)
@@ -120,7 +137,6 @@ def indices_at(position: tf.Tensor, epoch: tf.Tensor, plan: Plan) -> tf.Tensor:
 
 def load_or_end(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
     """(span, position, index) -> (span, position, index, image); zeros for the end mark."""
-
     loader = plan.loader
 
     def load(span: Span, position: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -132,21 +148,23 @@ def load_or_end(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
     return load
 
 
-def transform_or_end(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
+def transform_or_end(
+    plan: Plan, transform: stages.SampleStep
+) -> Callable[..., tuple[tf.Tensor, ...]]:
     """The plan's transform on a sample. The end mark is not shown to it."""
     shape, dtype = plan.loader.shape, plan.spec.compute_dtype
 
-    def transform(
+    def transform_sample(
         span: Span, position: tf.Tensor, index: tf.Tensor, image: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         changed = tf.cond(
             index < 0,
             lambda: tf.zeros(shape, dtype),
-            lambda: tf.cast(plan.transform(span[0], index, image), dtype),
+            lambda: tf.cast(transform(span[0], index, image), dtype),
         )
         return span, position, index, tf.ensure_shape(changed, shape)
 
-    return transform
+    return transform_sample
 
 
 def whole_batch(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
@@ -154,8 +172,7 @@ def whole_batch(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
 
     Raises, when it runs, an error that names the file wherever a position is missing.
     """
-
-    loader = plan.loader
+    describe_failure, shape = plan.loader.describe_failure, plan.loader.shape
 
     def check(number: tf.Tensor, samples: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
         spans, position, index, images = samples
@@ -163,18 +180,21 @@ def whole_batch(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
         expected = span[1] + number * plan.spec.batch_size + tf.range(tf.size(position, tf.int64))
         gaps = tf.not_equal(position, expected)
 
-        def fail() -> tf.Tensor:
-            missing = expected[tf.argmax(tf.cast(gaps, tf.int32))]
-            message = loader.describe_failure(indices_at(missing, span[0], plan))
-            with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
-                return tf.identity(images)
+        if describe_failure is not None:
 
-        if loader.describe_failure:
+            def fail() -> tf.Tensor:
+                missing = expected[tf.argmax(tf.cast(gaps, tf.int32))]
+                message = describe_failure(indices_at(missing, span[0], plan))
+                # Assert shows quotes and letters beyond ASCII as octal codes; this op shows its
+                # input as it is. Unless its result is used, it is optimised away.
+                never = tf.strings.to_number(message, tf.int64)
+                return images[never:]
+
             images = tf.cond(tf.reduce_any(gaps), fail, lambda: images)
         ended = index[-1] < 0
         images = tf.cond(ended, lambda: images[:-1], lambda: images)
         index = tf.cond(ended, lambda: index[:-1], lambda: index)
-        return index, tf.ensure_shape(images, [None, *loader.shape])
+        return index, tf.ensure_shape(images, [None, *shape])
 
     return check
 

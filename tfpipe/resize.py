@@ -1,11 +1,11 @@
 """Resize as Pillow does it, in the graph: bit for bit what `keras.utils.load_img` returns.
 
-Every function takes one image [H, W, C] with values in 0..255, whose height and width may be unknown
-when the graph is built. `tf.image.resize` picks other pixels (nearest, box), lacks hamming, and its
-antialiased kernels differ by up to 20 of 255, so both of Pillow's algorithms are restated here:
+Every function takes one image [H, W, C] with values in 0..255, whose height and width may be
+unknown when the graph is built. `tf.image.resize` picks other pixels (nearest, box), lacks hamming,
+and its antialiased kernels differ by up to 20 of 255, so Pillow's two algorithms are restated here:
 
 - nearest: `ImagingScaleAffine` in Pillow's Geometry.c;
-- the five filters: `ImagingResample` in Pillow's Resample.c, one axis after the other, both rounded.
+- the five filters: `ImagingResample` in Pillow's Resample.c, one axis, rounded, then the other.
 
 How the filters became fast (RGB to 224x224, bilinear, one core, ms for 520x419 / 2000x1500 pixels;
 Pillow itself takes 1.3 / 9.5):
@@ -34,7 +34,7 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 # Columns of the weights of a block, outputs x channels. 12 and 48 are slower by 5 to 50 %.
 _BLOCK_COLUMNS = 24
 # Each block of columns is a handful of ops, so a large output gets wider blocks, not a huge graph.
-_MOST_BLOCKS = 40
+_MOST_BLOCKS = 32
 _BLOCK_ROWS = 8
 
 
@@ -52,9 +52,10 @@ def _sinc(x: tf.Tensor) -> tf.Tensor:
 
 
 def _hamming(x: tf.Tensor) -> tf.Tensor:
-    # Pillow writes the two numbers as C floats, which shows in the last bits of the weights.
+    # Pillow writes the two numbers as C floats, which add up to 1 + 3e-8: 0 is a case of its own.
     window = float(np.float32(0.54)) + float(np.float32(0.46)) * tf.cos(x * math.pi)
-    return tf.where(tf.abs(x) < 1.0, _sinc(x) * window, 0.0)
+    inside = tf.where(x == 0.0, tf.ones_like(x), _sinc(x) * window)
+    return tf.where(tf.abs(x) < 1.0, inside, 0.0)
 
 
 def _bicubic(x: tf.Tensor) -> tf.Tensor:
@@ -91,8 +92,8 @@ class _Span(NamedTuple):
     size: Any
 
     def scale(self, size_out: int) -> tf.Tensor:
-        # Not `/`: grappler turns a division by a constant into a product with its reciprocal. Its
-        # last bit differs, and so the pixels that nearest picks, for one pair of sizes in a hundred.
+        # Not `/`: grappler turns a division by a constant into a product with its reciprocal. The
+        # last bit differs, and with it the pixels of nearest for one pair of sizes in a hundred.
         extent = tf.cast(self.extent, tf.float64)
         return tf.math.divide_no_nan(extent, tf.constant(size_out, tf.float64))
 
@@ -153,7 +154,6 @@ def aspect_box(height: Any, width: Any, size: tuple[int, int]) -> tuple[tf.Tenso
         image is too narrow (or low) for a single pixel; Pillow then repeats the pixels at its start.
 
     Example:
-
     >>> [int(value) for value in aspect_box(40, 100, (10, 20))]
     [0, 10, 40, 80]
     """
@@ -175,10 +175,10 @@ def resize(
     An image that has the target size already is returned as it is. With 2 or 4 channels the last one
     is alpha, and all filters but nearest weigh the colours by it, as Pillow does.
 
-    | image   | shape                 | values | result                                         |
-    |---------|-----------------------|--------|------------------------------------------------|
-    | uint8   | [H, W, C], C = 1 .. 4 | 0..255 | equal to Pillow's                              |
-    | float32 | [H, W, C], C = 1 .. 4 | 0..255 | Pillow's mode F to about 1e-4, clipped, alpha too |
+    | image   | shape                 | values | result                                  |
+    |---------|-----------------------|--------|-----------------------------------------|
+    | uint8   | [H, W, C], C = 1 .. 4 | 0..255 | equal to Pillow's                       |
+    | float32 | [H, W, C], C = 1 .. 4 | 0..255 | Pillow's mode F to 1e-4, but in 0..255  |
 
     Args:
         image: uint8 or float32 [H, W, C], values in 0..255. H and W may be unknown, C is static.
@@ -194,7 +194,6 @@ def resize(
         KeyError: `interpolation` is not one of `INTERPOLATIONS`; the caller explains it better.
 
     Example:
-
     >>> image = tf.constant([[[0], [10], [20], [30], [40], [50]]], tf.uint8)
     >>> resize(image, (1, 3))[0, :, 0].numpy().tolist()
     [10, 30, 50]
@@ -269,8 +268,8 @@ def _resample(
 
 
 def _rows_first(height: tf.Tensor, width: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    # Pillow 13's choice, whatever the box. Before 13 the columns came first always: results differ by
-    # a rounding where this is true.
+    # Pillow 13's choice, whatever the box. Before 13 the columns always came first; where this is
+    # true, its results differ by a rounding.
     fewer_rows = height - size[0]
     return (fewer_rows > 0) & (fewer_rows > (width - size[1]) * 2)
 
@@ -299,8 +298,8 @@ def _taps(span: _Span, size_out: int, kernel: _Filter, to_8_bits: bool) -> _Taps
 def _bands(taps: _Taps, block: int, channels: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Cuts the outputs into n blocks: starts int32 [n], width, weights [n, width * C, block * C].
 
-    Block i reads the `width` inputs from `starts[i]` on. The channels of a pixel lie side by side in
-    both axes of the weights, which are zero between different channels.
+    Block i reads the `width` inputs from `starts[i]` on. The channels of a pixel lie side by side
+    in both axes of the weights, which are zero between different channels.
     """
     size_out = taps.first.shape[0]
     blocks = -(-size_out // block)

@@ -49,11 +49,11 @@ def saver(spec: SaveSpec, seed: int, channels: int, scale: float) -> Callable[..
     Raises:
         ValueError: the format cannot hold that many channels.
     """
-    allowed = {"png": (1, 2, 3, 4), "jpg": (1, 3), "jpeg": (1, 3)}.get(spec.format, (1, 3, 4))
+    opaque = spec.format in ("jpg", "jpeg", "bmp", "ppm")  # Pillow drops the alpha of the last two
+    allowed = (1, 2, 3, 4) if spec.format == "png" else (1, 3) if opaque else (1, 3, 4)
     if channels not in allowed:
-        raise ValueError(
-            f"save_format={spec.format!r} cannot hold {channels} channels. Use save_format='png'."
-        )
+        remedy = "Use save_format='png'." if channels <= 4 else "No format holds more than 4."
+        raise ValueError(f"save_format={spec.format!r} cannot hold {channels} channels. {remedy}")
     tf.io.gfile.makedirs(spec.directory)
     key = order.stream_key(seed, "save_to_dir")
     stem = listing.join(spec.directory, spec.prefix) if spec.prefix else spec.directory + os.sep

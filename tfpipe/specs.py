@@ -57,7 +57,7 @@ class PipelineSpec:
         augment: random transforms of each image; all off by default.
         standardize: what is done to every image after that; nothing by default.
         shuffle: a new order each epoch.
-        seed: of every random number; None draws one.
+        seed: of every random number, 0 <= seed < 2**63; drawn by default.
         dtype: of the images.
         data_format: "channels_last" or "channels_first".
         save: write each image as it leaves the pipeline; None: do not.
@@ -65,12 +65,12 @@ class PipelineSpec:
     """
 
     image: ImageSpec | None = None
-    label: LabelSpec = LabelSpec()
-    augment: Augment = Augment()
-    standardize: Standardize = Standardize()
+    label: LabelSpec = field(default_factory=LabelSpec)
+    augment: Augment = field(default_factory=Augment)
+    standardize: Standardize = field(default_factory=Standardize)
     batch_size: int = 32
     shuffle: bool = True
-    seed: int | None = None
+    seed: int = field(default_factory=order.draw_seed)
     dtype: str = "float32"
     data_format: str = "channels_last"
     save: SaveSpec | None = None
@@ -82,7 +82,7 @@ class PipelineSpec:
         check_bool("shuffle", self.shuffle)
         check_one_of("dtype", self.dtype, DTYPES)
         check_one_of("data_format", self.data_format, DATA_FORMATS)
-        object.__setattr__(self, "seed", order.as_seed(self.seed))
+        check_int("seed", self.seed, 0)
 
     @property
     def compute_dtype(self) -> str:

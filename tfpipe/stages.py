@@ -17,7 +17,7 @@ from tfpipe.image import has_unit_range
 from tfpipe.labels import encoder
 from tfpipe.resize import resize
 from tfpipe.saving import saver
-from tfpipe.sources import Arrays, Source
+from tfpipe.sources import Arrays, Files, Source
 from tfpipe.specs import PipelineSpec
 from tfpipe.standardize import in_graph_function, standardize_batch
 
@@ -42,14 +42,14 @@ class Loader:
 
 def file_loader(source: Source, spec: PipelineSpec) -> Loader:
     """Reads, decodes and resizes files."""
-    image = spec.image
-    suffixes = source.images.suffixes
+    image, files = spec.image, source.images
+    if image is None or not isinstance(files, Files):
+        raise TypeError("file_loader needs files, and an ImageSpec for them.")
+    suffixes = files.suffixes
     if formats.needs_pillow(suffixes):
         _require_pillow(suffixes)
     # The bytes of the file system: a name need not be UTF-8.
-    paths = tf.constant(
-        [os.fsencode(path) for path in source.images.paths], tf.string, [len(source)]
-    )
+    paths = tf.constant([os.fsencode(path) for path in files.paths], tf.string, [len(source)])
 
     def finish(decoded: tf.Tensor) -> tf.Tensor:
         return resize(
@@ -63,7 +63,9 @@ def file_loader(source: Source, spec: PipelineSpec) -> Loader:
     def describe_failure(index: tf.Tensor) -> tf.Tensor:
         path = tf.gather(paths, index)
         reason = decode.failure_reason(tf.io.read_file(path))
-        return tf.strings.join(["Cannot read the image file '", path, "': ", reason])
+        # An error message that is not UTF-8 would end as a UnicodeDecodeError without any text.
+        shown = tf.strings.unicode_transcode(path, "UTF-8", "UTF-8")
+        return tf.strings.join(["Cannot read the image file '", shown, "': ", reason])
 
     shape = (*image.size, decode.CHANNELS[image.color_mode])
     dtype = tf.float32 if formats.may_be_deep(suffixes) else tf.uint8
@@ -84,12 +86,14 @@ def _require_pillow(suffixes: frozenset[str]) -> None:
     warnings.warn(
         f"Files with {names} are decoded by Pillow, in Python: under the GIL, and not on a tf.data "
         "service worker. Convert them to PNG to keep them in the graph.",
-        stacklevel=6,
+        stacklevel=7,  # the line that asks for the flow
     )
 
 
 def array_loader(source: Source) -> Loader:
     """Takes images from memory."""
+    if not isinstance(source.images, Arrays):
+        raise TypeError("array_loader needs images in memory.")
     images = tf.constant(source.images.images)
     return Loader(lambda index: tf.gather(images, index), tuple(images.shape[1:]), images.dtype)
 
@@ -129,7 +133,7 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
         params = augment.parameters(ranges, numbers, *loader.shape[:2])
         image = tf.cast(image, spec.compute_dtype)
         image = augment.apply(image, params, ranges, unit_range=unit_range)
-        return image if factor is None else image * tf.cast(factor, image.dtype)
+        return image if factor is None else image * tf.constant(factor, image.dtype)
 
     fast_apply = compiled(apply) if xla_available() else apply
 
@@ -145,7 +149,7 @@ def saving(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | N
     if spec.save is None:
         return None
     scale = 255.0 if _has_unit_range(source) else 1.0
-    if spec.rescales_early:
+    if spec.rescales_early and spec.standardize.rescale:
         scale /= spec.standardize.rescale
     return saver(spec.save, spec.seed, loader.shape[-1], scale)
 

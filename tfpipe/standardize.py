@@ -6,6 +6,8 @@ In this order: preprocessing_function -> rescale -> sample-wise -> feature-wise 
 from __future__ import annotations
 
 import math
+import pickle
+import random
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ import tensorflow as tf
 from tfpipe.checks import check_bool, check_number
 
 _EPSILON = 1e-6  # the classic's, added to each standard deviation
+_PROBES = 8  # calls after which a function that gave the same each time passes for deterministic
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +72,15 @@ class Standardize:
             "zca_whitening",
         ):
             check_bool(name, getattr(self, name))
+        for name in ("mean", "std"):
+            _check_numbers(name, getattr(self, name), "numbers that broadcast against one image")
+        matrix = self.zca_whitening_matrix
+        _check_numbers("zca_whitening_matrix", matrix, "a square matrix of numbers")
+        if matrix is not None and (np.ndim(matrix) != 2 or len(set(np.shape(matrix))) != 1):
+            raise ValueError(
+                "zca_whitening_matrix must be a square matrix of numbers, or None. Received: "
+                f"shape={np.shape(matrix)}."
+            )
 
     @property
     def works_on_batches(self) -> bool:
@@ -90,6 +102,14 @@ class Standardize:
             "zca_whitening": self.zca_whitening_matrix,
         }
         return [name for name, value in needs.items() if getattr(self, name) and value is None]
+
+
+def _check_numbers(name: str, value: Any, allowed: str) -> None:
+    if value is None:
+        return
+    values = np.asarray(value)
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        raise ValueError(f"{name} must be {allowed}, or None. Received: {name}={value!r}.")
 
 
 def warn_of_unfitted(spec: Standardize, stacklevel: int = 2) -> None:
@@ -118,16 +138,16 @@ def standardize_batch(images: tf.Tensor, spec: Standardize, *, rescale: bool = T
     """
     dtype = images.dtype
     if rescale and spec.rescale:
-        images = images * tf.cast(spec.rescale, dtype)
+        images = images * tf.constant(spec.rescale, dtype)
     if spec.samplewise_center:
         images = images - tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
     if spec.samplewise_std_normalization:
         deviation = tf.math.reduce_std(images, axis=[1, 2, 3], keepdims=True)
-        images = images / (deviation + tf.cast(_EPSILON, dtype))
+        images = images / (deviation + tf.constant(_EPSILON, dtype))
     if spec.featurewise_center and spec.mean is not None:
         images = images - tf.cast(spec.mean, dtype)
     if spec.featurewise_std_normalization and spec.std is not None:
-        images = images / (tf.cast(spec.std, dtype) + tf.cast(_EPSILON, dtype))
+        images = images / (tf.cast(spec.std, dtype) + tf.constant(_EPSILON, dtype))
     if spec.zca_whitening and spec.zca_whitening_matrix is not None:
         flat = tf.reshape(images, [-1, math.prod(images.shape[1:])])
         images = tf.reshape(flat @ tf.cast(spec.zca_whitening_matrix, dtype), tf.shape(images))
@@ -139,9 +159,9 @@ def in_graph_function(
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """A user's preprocessing_function as a function of tensors.
 
-    It is tried on a probe: as a NumPy function, twice, and as a tensor function. It stays in the graph
-    if the two agree, or if it takes tensors only. Otherwise (it takes only NumPy, or draws random
-    numbers, which a graph would draw once and for all) it is called from the graph with an
+    It is tried on a probe: as a NumPy function, and as a tensor function. It stays in the graph if the
+    two agree, time after time, or if it takes tensors only. Otherwise (it takes only NumPy, or draws
+    random numbers, which a graph would draw once and for all) it is called from the graph with an
     `np.ndarray` of rank 3, and one warning says what that costs.
 
     Args:
@@ -152,41 +172,70 @@ def in_graph_function(
     Raises:
         ValueError: the function changes the shape; both shapes are named.
     """
-    name = getattr(function, "__name__", type(function).__name__)
+    name = _name(function)
     probe = np.random.default_rng(0).uniform(0, 255, shape).astype(dtype.as_numpy_dtype)
-    saved = np.random.get_state()  # the probes must not move the user's generator
+    traced = tf.function(function, autograph=False)
+    before = _generators()
     try:
         first, reason = _attempt(lambda: np.asarray(function(probe.copy())))
-        second, _ = _attempt(lambda: np.asarray(function(probe.copy())))
-        traced = tf.function(function, autograph=False)
         in_graph, _ = _attempt(lambda: traced(tf.constant(probe)).numpy())
-    finally:
-        np.random.set_state(saved)
+        is_steady = in_graph is not None and _repeats(function, probe, first)
+        is_steady = is_steady and _generators() == before
+    finally:  # the probes must not move the user's generators
+        numpy_state, python_state = pickle.loads(before)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
     result = first if first is not None else in_graph
     if result is None:
         raise ValueError(
             f"preprocessing_function {name} fails on an image of shape {shape}."
-        ) from (reason)
+        ) from reason
     _check_shape(name, shape, result.shape)
-    if in_graph is not None and (first is None or _agree(first, second, in_graph)):
+    if in_graph is not None and (first is None or (is_steady and _agree(first, in_graph))):
         return lambda image: tf.cast(traced(image), dtype)
 
     warnings.warn(
         f"preprocessing_function {name} takes only NumPy arrays (or is random), so it runs in Python, "
         "one image at a time under the GIL, and cannot run on a tf.data service worker. Write it with "
         "tensor operations to keep it in the graph.",
-        stacklevel=5,
+        stacklevel=8,  # the line that asks for the flow
     )
 
     def with_numpy(image: np.ndarray) -> np.ndarray:
-        changed = np.asarray(function(np.array(image)), dtype.as_numpy_dtype)
-        _check_shape(name, shape, changed.shape)
-        return changed
+        return call_with_numpy(function, image)
 
     def in_python(image: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(tf.numpy_function(with_numpy, [image], dtype), shape)
 
     return in_python
+
+
+def call_with_numpy(function: Callable[[Any], Any], image: np.ndarray) -> np.ndarray:
+    """A user's preprocessing_function on a copy of one image of rank 3; the dtype stays.
+
+    Raises:
+        ValueError: the function changes the shape; both shapes are named.
+    """
+    changed = np.asarray(function(np.array(image)), image.dtype)
+    _check_shape(_name(function), image.shape, changed.shape)
+    return changed
+
+
+def _name(function: Callable[[Any], Any]) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _generators() -> bytes:
+    """The states of the global generators, which functions that draw numbers mostly draw them from."""
+    return pickle.dumps((np.random.get_state(), random.getstate()))  # noqa: NPY002
+
+
+def _repeats(function: Callable[[Any], Any], probe: np.ndarray, first: np.ndarray | None) -> bool:
+    """Whether further calls give the same: one that draws from a generator of its own does not."""
+    results = (_attempt(lambda: np.asarray(function(probe.copy())))[0] for _ in range(_PROBES - 1))
+    return first is not None and all(
+        result is not None and np.array_equal(first, result, equal_nan=True) for result in results
+    )
 
 
 def _attempt(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
@@ -196,12 +245,9 @@ def _attempt(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
         return None, err
 
 
-def _agree(first: np.ndarray, second: np.ndarray | None, in_graph: np.ndarray) -> bool:
-    return (
-        second is not None
-        and first.shape == in_graph.shape
-        and np.array_equal(first, second, equal_nan=True)
-        and np.allclose(first, in_graph, rtol=1e-4, atol=1e-3, equal_nan=True)
+def _agree(first: np.ndarray, in_graph: np.ndarray) -> bool:
+    return first.shape == in_graph.shape and np.allclose(
+        first, in_graph, rtol=1e-4, atol=1e-3, equal_nan=True
     )
 
 

@@ -1,0 +1,6 @@
+"""`python -m tfpipe`: the command line, also where the console script is not on the PATH."""
+
+from tfpipe.cli import main
+
+if __name__ == "__main__":
+    main()
