@@ -113,7 +113,7 @@ class TestFit:
             tmp_path, target_size=(6, 8), batch_size=2, class_mode="sparse"
         )
         with pytest.raises(tf.errors.OpError) as caught:
-            small_model(1).fit(dataset, verbose=0)
+            small_model(2).fit(dataset, verbose=0)
         assert str(path) in str(caught.value)
 
 
@@ -138,10 +138,11 @@ with strategy.scope():
     )
     model.compile(keras.optimizers.SGD(1e-5), "categorical_crossentropy")
 for dataset in (outside, inside):
-    history = model.fit(dataset, validation_data=dataset, epochs=2, verbose=0).history
-    assert np.isfinite(history["loss"] + history["val_loss"]).all()
-    assert model.predict(dataset, verbose=0).shape == (14, 3)
+    history = model.fit(dataset, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
     assert dataset[0][0].shape == (4, 6, 8, 3)
+assert np.isfinite(model.evaluate(inside, verbose=0))
+assert model.predict(outside, verbose=0).shape == (14, 3)
 seen = 0
 for x, y in strategy.experimental_distribute_dataset(make()):
     seen += sum(len(part) for part in strategy.experimental_local_results(y))
@@ -159,6 +160,6 @@ class TestMirroredStrategy:
             env=os.environ | {"PYTHONPATH": path},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=500,
         )
         assert "fitted on two replicas" in done.stdout, done.stderr[-3000:]

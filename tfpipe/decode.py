@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from tfpipe import formats
 from tfpipe.bmp import decode_bmp
+from tfpipe.graph import out_of_line
 
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 COLOR_MODES = tuple(CHANNELS)
@@ -18,8 +20,8 @@ COLOR_MODES = tuple(CHANNELS)
 
 def begins_with(contents: tf.Tensor, prefixes: Iterable[bytes]) -> tf.Tensor:  # bool scalar
     """Whether the bytes begin with one of some prefixes."""
-    tests = [tf.strings.substr(contents, 0, len(p)) == p for p in prefixes]
-    return tf.reduce_any(tf.stack(tests))
+    tests = [tf.strings.substr(contents, 0, len(prefix)) == prefix for prefix in prefixes]
+    return functools.reduce(tf.logical_or, tests)
 
 
 def luma(rgb: tf.Tensor) -> tf.Tensor:
@@ -39,6 +41,9 @@ def luma(rgb: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(rgb * (tf.constant(weights, rgb.dtype) / 65536), -1, keepdims=True)
 
 
+_luma = out_of_line(luma)
+
+
 def convert_color(image: tf.Tensor, color_mode: str) -> tf.Tensor:
     """An image of any channel count in one colour mode, as Pillow's `convert`.
 
@@ -56,7 +61,7 @@ def convert_color(image: tf.Tensor, color_mode: str) -> tf.Tensor:
     channels = image.shape[-1] or tf.shape(image)[-1]
     grey, color = image[..., :1], image[..., :3]
     if color_mode == "grayscale":
-        result = _choose(channels >= 3, lambda: luma(color), lambda: grey)
+        result = _choose(channels >= 3, lambda: _luma(color), lambda: grey)
     else:
         result = _choose(channels >= 3, lambda: color, lambda: tf.repeat(grey, 3, axis=-1))
     if color_mode == "rgba":
@@ -76,75 +81,81 @@ def _choose(
     return tf.cond(condition, true, false)
 
 
-def _out_of_line(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """`function` as one node of the graph, for what is rare.
+def load(
+    contents: tf.Tensor,
+    color_mode: str,
+    suffixes: frozenset[str],
+    finish: Callable[[tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
+    """Bytes -> decoded, in `color_mode`, and passed through `finish` (the resize).
 
-    tf.data inlines every branch, and a node of a branch not taken still costs a microsecond or
-    two for each sample: in line, the rare formats took longer than a small PNG itself.
-    """
-    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+    The content decides which decoder reads it, not the file's name.
 
+    Args:
+        contents: string scalar.
+        color_mode: one of `COLOR_MODES`.
+        suffixes: those of the source. They decide what the graph must be ready for: only Pillow's
+            formats bring a py_function in, only formats of more than 8 bits make the result float32.
+        finish: image -> image; keeps the dtype, uint8 or float32.
 
-def decode_in_graph(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
-    """A JPEG, PNG, GIF (first frame) or BMP file as uint8 [H, W, C] in `color_mode`.
-
-    The content decides, not the file's name. 16 bits a sample are cut to 8.
+    Returns:
+        uint8 [H, W, C], or float32 where a file of the source may hold more than 8 bits; without
+        that, 16 bits a sample are cut to 8.
 
     Raises:
-        tf.errors.InvalidArgumentError: the content is damaged, or of no format in `formats.IN_GRAPH`.
+        tf.errors.InvalidArgumentError: the content is damaged, or of no format that is read here.
     """
-    # Decoders that convert by themselves save a step where they do it as Pillow does: grey to RGB
-    # and dropped alpha are the same everywhere, grey from JPEG's own luma or libpng's is not.
-    ask = 0 if color_mode == "grayscale" else 3
+    deep = formats.may_be_deep(suffixes)
 
-    def jpeg() -> tf.Tensor:
-        # TensorFlow's default DCT wraps saturated pixels and differs from Pillow in most files.
-        image = tf.io.decode_jpeg(contents, channels=ask, dct_method="INTEGER_ACCURATE")
-        return convert_color(image, "rgba") if color_mode == "rgba" else image
+    def done(image: tf.Tensor) -> tf.Tensor:
+        image = finish(convert_color(image, color_mode))
+        return tf.cast(image, tf.float32) if deep else image
+
+    @out_of_line
+    def png16() -> tf.Tensor:
+        return done(tf.cast(tf.io.decode_png(contents, dtype=tf.uint16), tf.float32) / 257)
+
+    @out_of_line
+    def other() -> tf.Tensor:
+        if formats.needs_pillow(suffixes):
+            in_graph = begins_with(contents, [m for f in formats.IN_GRAPH for m in f.magic])
+            return tf.cond(
+                in_graph, lambda: done(decode_rare(contents)), lambda: with_pillow(contents, done)
+            )
+        return done(decode_rare(contents))
 
     def png() -> tf.Tensor:
-        if color_mode == "rgba":
-            return decode_png_with_alpha(contents)
-        return tf.io.decode_png(contents, channels=ask)
+        def shallow() -> tf.Tensor:
+            return done(decode_png(contents, color_mode))
 
-    def other() -> tf.Tensor:
-        image = _decode_rare(contents)
-        return convert_color(image, "rgba") if color_mode == "rgba" else image
+        return tf.cond(is_png16(contents), png16, shallow) if deep else shallow()
 
-    image = tf.cond(
+    return tf.cond(
         begins_with(contents, formats.JPEG.magic),
-        jpeg,
+        lambda: done(decode_jpeg(contents, color_mode)),
         lambda: tf.cond(begins_with(contents, formats.PNG.magic), png, other),
     )
-    if color_mode == "grayscale":
-        image = tf.cond(tf.shape(image)[-1] >= 3, lambda: _luma(image), lambda: image[..., :1])
-    image.set_shape([None, None, CHANNELS[color_mode]])
-    return image
 
 
-@_out_of_line
-def _luma(image: tf.Tensor) -> tf.Tensor:
-    return luma(image[..., :3])
+def _channels_to_ask_for(color_mode: str) -> int:
+    # Decoders that convert by themselves save a step where they do it as Pillow does: grey to RGB
+    # and dropped alpha are the same everywhere, grey from JPEG's own luma or libpng's is not.
+    return 0 if color_mode == "grayscale" else 3
 
 
-@_out_of_line
-def _decode_rare(contents: tf.Tensor) -> tf.Tensor:  # uint8 [H, W, 3]
-    """GIF and BMP; anything else is an error."""
-
-    def unknown() -> tf.Tensor:
-        check = tf.debugging.Assert(False, ["not an image of a known format"])
-        with tf.control_dependencies([check]):
-            return tf.zeros([0, 0, 3], tf.uint8)
-
-    image = tf.case(
-        [
-            (begins_with(contents, formats.GIF.magic), lambda: tf.io.decode_gif(contents)[0]),
-            (begins_with(contents, formats.BMP.magic), lambda: decode_bmp(contents)),
-        ],
-        default=unknown,
+def decode_jpeg(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
+    """A JPEG file as uint8 [H, W, 3], or as it is for "grayscale"."""
+    # TensorFlow's default DCT wraps saturated pixels and differs from Pillow in most files.
+    return tf.io.decode_jpeg(
+        contents, channels=_channels_to_ask_for(color_mode), dct_method="INTEGER_ACCURATE"
     )
-    image.set_shape([None, None, 3])
-    return image
+
+
+def decode_png(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
+    """A PNG file as uint8 [H, W, 3], [H, W, 4] for "rgba", or as it is for "grayscale"."""
+    if color_mode == "rgba":
+        return decode_png_with_alpha(contents)
+    return tf.io.decode_png(contents, channels=_channels_to_ask_for(color_mode))
 
 
 def decode_png_with_alpha(contents: tf.Tensor) -> tf.Tensor:
@@ -163,12 +174,12 @@ def decode_png_with_alpha(contents: tf.Tensor) -> tf.Tensor:
     )
 
 
-@_out_of_line
+@out_of_line
 def _decode_small_palette(contents: tf.Tensor) -> tf.Tensor:
     return convert_color(tf.io.decode_png(contents), "rgba")
 
 
-@_out_of_line
+@out_of_line
 def _decode_small_grey(contents: tf.Tensor) -> tf.Tensor:
     image = tf.io.decode_png(contents, channels=4)
     alpha = tf.where(image[..., 3:] > 0, tf.constant(255, tf.uint8), 0)
@@ -176,15 +187,41 @@ def _decode_small_grey(contents: tf.Tensor) -> tf.Tensor:
 
 
 def is_png16(contents: tf.Tensor) -> tf.Tensor:  # bool scalar
-    """Whether the bytes are a PNG of 16 bits a sample: byte 24 of the IHDR chunk."""
-    header = tf.strings.join([tf.strings.substr(contents, 0, 25), " " * 25])  # never too short
-    return begins_with(contents, formats.PNG.magic) & (tf.strings.substr(header, 24, 1) == b"\x10")
+    """Whether a PNG file has 16 bits a sample: byte 24, in the IHDR chunk."""
+    return tf.strings.substr(contents, 24, 1) == b"\x10"
 
 
-def decode_png16(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
-    """A 16-bit PNG as float32 [H, W, C], 0..255: scaled by 1 / 257, nothing cut off."""
-    image = tf.io.decode_png(contents, dtype=tf.uint16)
-    return convert_color(tf.cast(image, tf.float32) / 257, color_mode)
+def decode_rare(contents: tf.Tensor) -> tf.Tensor:
+    """A GIF (first frame) or BMP file as uint8 [H, W, 3].
+
+    Raises:
+        tf.errors.InvalidArgumentError: anything else.
+    """
+
+    def unknown() -> tf.Tensor:
+        check = tf.debugging.Assert(False, ["not an image of a known format"])
+        with tf.control_dependencies([check]):
+            return tf.zeros([0, 0, 3], tf.uint8)
+
+    image = tf.case(
+        [
+            (begins_with(contents, formats.GIF.magic), lambda: tf.io.decode_gif(contents)[0]),
+            (begins_with(contents, formats.BMP.magic), lambda: decode_bmp(contents)),
+        ],
+        default=unknown,
+    )
+    image.set_shape([None, None, 3])
+    return image
+
+
+def with_pillow(contents: tf.Tensor, done: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """`decode_with_pillow` in the graph, through `done`."""
+    image, deep = tf.numpy_function(
+        decode_with_pillow, [contents], [tf.uint8, tf.float32], stateful=False
+    )
+    image.set_shape([None, None, None])
+    deep.set_shape([None, None, None])
+    return tf.cond(tf.size(deep) > 0, lambda: done(deep), lambda: done(image))
 
 
 def decode_with_pillow(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
@@ -210,53 +247,6 @@ def decode_with_pillow(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
         image = np.asarray(file.convert(modes.get(file.mode, "RGBA" if alpha else "RGB")))
         image = image if image.ndim == 3 else image[..., None]
         return np.ascontiguousarray(image), no_image.astype(np.float32)
-
-
-def load(
-    contents: tf.Tensor,
-    color_mode: str,
-    suffixes: frozenset[str],
-    finish: Callable[[tf.Tensor], tf.Tensor],
-) -> tf.Tensor:
-    """Bytes -> decoded, in `color_mode`, and passed through `finish` (the resize).
-
-    Args:
-        contents: string scalar.
-        color_mode: one of `COLOR_MODES`.
-        suffixes: those of the source. They decide what the graph must be ready for: only Pillow's
-            formats bring a py_function in, only formats of more than 8 bits make the result float32.
-        finish: image -> image; keeps the dtype, uint8 or float32.
-
-    Returns:
-        uint8 [H, W, C], or float32 where a file of the source may hold more than 8 bits.
-    """
-    if not formats.may_be_deep(suffixes):
-        return finish(decode_in_graph(contents, color_mode))
-
-    @_out_of_line
-    def png16() -> tf.Tensor:
-        return finish(decode_png16(contents, color_mode))
-
-    def shallow() -> tf.Tensor:
-        return tf.cast(finish(decode_in_graph(contents, color_mode)), tf.float32)
-
-    @_out_of_line
-    def with_pillow() -> tf.Tensor:
-        image, deep = tf.numpy_function(
-            decode_with_pillow, [contents], [tf.uint8, tf.float32], stateful=False
-        )
-        image.set_shape([None, None, None])
-        deep.set_shape([None, None, None])
-        return tf.cond(
-            tf.size(deep) > 0,
-            lambda: finish(convert_color(deep, color_mode)),
-            lambda: tf.cast(finish(convert_color(image, color_mode)), tf.float32),
-        )
-
-    if not formats.needs_pillow(suffixes):
-        return tf.cond(is_png16(contents), png16, shallow)
-    in_graph = begins_with(contents, [m for f in formats.IN_GRAPH for m in f.magic])
-    return tf.case([(is_png16(contents), png16), (in_graph, shallow)], default=with_pillow)
 
 
 def failure_reason(contents: tf.Tensor) -> tf.Tensor:  # string scalar

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfpipe import order, stages
 from tfpipe.cell import Cell
+from tfpipe.graph import as_is
 from tfpipe.sources import Source
 from tfpipe.specs import PipelineSpec
 
@@ -70,7 +71,7 @@ def _of_length(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
     nothing = tf.nest.map_structure(
         lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), dataset.element_spec
     )
-    never = tf.data.Dataset.from_tensors(nothing).filter(_as_is(lambda *_: False)).repeat()
+    never = tf.data.Dataset.from_tensors(nothing).filter(as_is(lambda *_: False)).repeat()
     return dataset.concatenate(never).take(count)
 
 
@@ -87,23 +88,23 @@ def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
     """
     workers = plan.spec.parallelism
     samples = positions(plan, span).map(
-        _as_is(load_or_end(plan)), num_parallel_calls=workers, deterministic=True
+        as_is(load_or_end(plan)), num_parallel_calls=workers, deterministic=True
     )
     if plan.loader.describe_failure is not None:
         # Costs nothing while all goes well; `whole_batch` finds the gap that an error leaves.
         samples = samples.ignore_errors(log_warning=True)
     if plan.transform is not None:
         samples = samples.map(
-            _as_is(transform_or_end(plan, plan.transform)),
+            as_is(transform_or_end(plan, plan.transform)),
             num_parallel_calls=workers,
             deterministic=True,
         )
     return (
         samples.batch(plan.spec.batch_size)
         .enumerate()
-        .map(_as_is(whole_batch(plan)))
-        .filter(_as_is(lambda indices, images: tf.size(indices) > 0))
-        .map(_as_is(plan.finish), num_parallel_calls=2, deterministic=True)
+        .map(as_is(whole_batch(plan)))
+        .filter(as_is(lambda indices, images: tf.size(indices) > 0))
+        .map(as_is(plan.finish), num_parallel_calls=2, deterministic=True)
         .prefetch(2)
         .with_options(_options())
     )
@@ -122,10 +123,10 @@ def positions(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
 
         end_mark = tf.data.Dataset.from_tensors((span, end, tf.constant(-1, tf.int64)))
         starts = tf.data.Dataset.range(first, end, _CHUNK)
-        return starts.map(_as_is(chunk)).unbatch().concatenate(end_mark)
+        return starts.map(as_is(chunk)).unbatch().concatenate(end_mark)
 
-    spans = tf.data.Dataset.from_tensors(0).map(_as_is(lambda _: tf.ensure_shape(span(), [3])))
-    return spans.flat_map(_as_is(chunks))
+    spans = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: tf.ensure_shape(span(), [3])))
+    return spans.flat_map(as_is(chunks))
 
 
 def indices_at(position: tf.Tensor, epoch: tf.Tensor, plan: Plan) -> tf.Tensor:
@@ -197,10 +198,6 @@ def whole_batch(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
         return index, tf.ensure_shape(images, [None, *shape])
 
     return check
-
-
-# Nothing here needs autograph's Python-to-graph translation, and tracing is twice as fast without.
-_as_is = tf.autograph.experimental.do_not_convert
 
 
 def _options() -> tf.data.Options:

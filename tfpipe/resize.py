@@ -29,6 +29,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfpipe.graph import out_of_line
+
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 # Columns of the weights of a block, outputs x channels. 12 and 48 are slower by 5 to 50 %.
@@ -205,6 +207,7 @@ def resize(
     if image.shape[:2] == list(size):
         return image
 
+    @out_of_line  # many small images have the size already
     def resized() -> tf.Tensor:
         height, width = tf.unstack(tf.shape(image)[:2])
         top, left, crop_height, crop_width = 0, 0, height, width
