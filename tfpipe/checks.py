@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import math
 import numbers
+import os
+import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,6 +26,21 @@ def did_you_mean(value: object, allowed: Iterable[object]) -> str:
     names = {name.lower(): name for name in allowed if isinstance(name, str)}
     close = difflib.get_close_matches(str(value).lower(), list(names), n=1)
     return f" Did you mean {names[close[0]]!r}?" if close else ""
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warns at the line of the user's that led here: the nearest one outside of this package."""
+    here = os.path.dirname(__file__)
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level - 1)
+
+
+def require_pillow(what: str) -> None:
+    """Raises `ImportError` with the remedy where Pillow is not installed; `what` begins the message."""
+    if importlib.util.find_spec("PIL") is None:
+        raise ImportError(f"{what} Pillow, which is not installed: pip install pillow.")
 
 
 def check_one_of(name: str, value: Any, allowed: Sequence[object]) -> None:

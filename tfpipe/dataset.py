@@ -47,8 +47,9 @@ class ImageDataset(tf.data.Dataset):
 
     Made by `ImageDataGenerator`'s `flow...` methods. Give it to Keras' `fit`, `evaluate` and
     `predict` as it is. A `for` loop over it ends after one epoch, and each new loop is the
-    next epoch, newly shuffled. `next(dataset)` goes on without end. `dataset[i]` is batch i of the
-    first epoch as NumPy, `dataset[1:3]` a list of batches; neither moves the loop or `next`.
+    next epoch, newly shuffled (every iterator that is started counts as one; `seek` sets the count).
+    `next(dataset)` goes on without end. `dataset[i]` is batch i of the first epoch as NumPy,
+    `dataset[1:3]` a list of batches; neither moves the loop or `next`.
 
     Attributes:
         samples, n: the number of samples.
@@ -76,6 +77,8 @@ class ImageDataset(tf.data.Dataset):
         self._lock = threading.RLock()
         self._stream: Iterator[Any] | None = None
         self._stream_epoch = 0
+        self._open: Iterator[Any] = iter(())
+        self._last_place = (0, -2)  # epoch and number of the batch that was subscripted last
         self._subscript_epoch = 0
         self.batch_index = 0
         self.total_batches_seen = 0
@@ -236,9 +239,20 @@ class ImageDataset(tf.data.Dataset):
             )
         number = int(item) % count
         with self._lock:
-            batch = next(self._start(self._subscript_epoch, number, number + 1))
+            batch = self._batch(number)
             self.total_batches_seen += 1
         return _as_numpy(batch)
+
+    def _batch(self, number: int) -> Any:
+        """One batch; a run of numbers in a row is read as one, since a new iterator costs 0.1 s."""
+        place = (self._subscript_epoch, number)
+        follows = self._last_place == (self._subscript_epoch, number - 1)
+        batch = next(self._open, None) if follows else None
+        if batch is None:  # the first of a run reads nothing ahead, the second all that follow
+            self._open = self._start(*place, len(self) if follows else number + 1)
+            batch = next(self._open)
+        self._last_place = place
+        return batch
 
     def __next__(self) -> Any:
         with self._lock:
@@ -303,5 +317,7 @@ def _as_numpy(element: Any) -> Any:
 def _array(tensor: tf.Tensor) -> np.ndarray:
     array = np.array(tensor.numpy())  # a copy: .numpy() may be read-only or shared
     if array.dtype == object:
-        array = np.array([text.decode() for text in array.ravel()], object).reshape(array.shape)
+        array = np.array(
+            [text.decode(errors="surrogateescape") for text in array.ravel()], object
+        ).reshape(array.shape)
     return array

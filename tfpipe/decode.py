@@ -254,7 +254,9 @@ def failure_reason(contents: tf.Tensor) -> tf.Tensor:  # string scalar
     length = tf.strings.as_string(tf.strings.length(contents))
     reason = tf.strings.join(["its content is of no format that is read here (", length, " bytes)"])
     for known in formats.FORMATS:
-        damaged = tf.strings.join([f"its {known.name} data is damaged or unsupported (", length])
+        damaged = tf.strings.join(
+            [f"its {known.name} data is damaged, or of a kind that is not read here (", length]
+        )
         damaged = tf.strings.join([damaged, " bytes)"])
         if not known.in_graph:
             damaged = tf.strings.join(

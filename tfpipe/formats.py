@@ -35,6 +35,8 @@ PNM = Format("PPM", ("ppm",), (b"P6", b"P3"), in_graph=False, deep=True)
 FORMATS = (JPEG, PNG, BMP, GIF, TIFF, PNM)
 IN_GRAPH = tuple(f for f in FORMATS if f.in_graph)
 
+KNOWN_SUFFIXES = tuple(suffix for f in FORMATS for suffix in f.suffixes)
+
 # What the classic generator takes for an image; GIF is not among them.
 CLASSIC_SUFFIXES = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 

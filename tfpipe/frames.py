@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfpipe import listing
-from tfpipe.checks import check_names, did_you_mean, head
+from tfpipe.checks import check_names, did_you_mean, head, warn
 from tfpipe.sources import Files, Source, split_rows
 
 
@@ -189,10 +188,9 @@ def from_dataframe(
     if validate_filenames:
         keep = file_rows(names, directory, suffixes)
         if not keep.all():
-            warnings.warn(
+            warn(
                 f'Found {(~keep).sum()} invalid image filename(s) in x_col="{x_col}". '
                 "These filename(s) will be ignored.",
-                stacklevel=4,
             )
             frame = frame[keep].reset_index(drop=True)
     class_names: Sequence[str] = ()
@@ -200,6 +198,12 @@ def from_dataframe(
     if targets == "classes":
         check_names("classes", classes)
         class_names = list(dict.fromkeys(classes)) if classes else class_names_of(frame[y_col])
+        unused = sorted(set(class_names) - set(class_names_of(frame[y_col])))
+        if unused and len(frame):
+            warn(
+                f"No row has the class(es) {head(unused)} of `classes`."
+                + did_you_mean(unused[0], class_names_of(frame[y_col]))
+            )
         rows, ids = encode_classes(frame[y_col], class_names, keep_empty=not classes)
         frame = frame.iloc[rows]
     values = {

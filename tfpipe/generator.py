@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -17,7 +16,7 @@ import tensorflow as tf
 from tfpipe import frames, numpy_ops, order, sources, statistics
 from tfpipe import generator_checks as checks
 from tfpipe.augment import Augment
-from tfpipe.checks import check_bool, check_int, check_number, check_one_of, is_number
+from tfpipe.checks import check_bool, check_int, check_number, check_one_of, is_number, warn
 from tfpipe.dataset import ImageDataset
 from tfpipe.formats import CLASSIC_SUFFIXES
 from tfpipe.labels import LabelSpec
@@ -38,27 +37,16 @@ DATAFRAME_CLASS_MODES = (
 )
 SUBSETS = ("training", "validation", None)
 
-# The classic's word for each encoding of `LabelSpec`.
-_ENCODINGS = {
-    "categorical": "one_hot",
-    "binary": "index",
-    "sparse": "index",
-    "raw": "value",
-    "multi_output": "outputs",
-    "input": "image",
-    None: None,
-}
-
-
-# What a dataframe's label column becomes; see `frames.from_dataframe`.
-_TARGETS = {
-    "categorical": "classes",
-    "binary": "classes",
-    "sparse": "classes",
-    "raw": "values",
-    "multi_output": "outputs",
-    "input": None,
-    None: None,
+# What each class mode makes of the labels: the target columns of `frames.from_dataframe`, and the
+# encoding of `LabelSpec`.
+_CLASS_MODES: dict[str | None, tuple[str | None, str | None]] = {
+    "categorical": ("classes", "one_hot"),
+    "binary": ("classes", "index"),
+    "sparse": ("classes", "index"),
+    "raw": ("values", "value"),
+    "multi_output": ("outputs", "outputs"),
+    "input": (None, "image"),
+    None: (None, None),
 }
 
 
@@ -69,13 +57,20 @@ class ImageDataGenerator:
     what the `flow...` methods return is a `tf.data.Dataset`; see `ImageDataset`.
 
     Args:
+        rotation_range, width_shift_range, height_shift_range, brightness_range, shear_range,
+            zoom_range, channel_shift_range, fill_mode, cval, horizontal_flip, vertical_flip,
+            interpolation_order: the random transforms; see `Augment`.
+        featurewise_center, samplewise_center, featurewise_std_normalization,
+            samplewise_std_normalization, zca_whitening, rescale, preprocessing_function: what is
+            done after them; see `Standardize`. Each std flag turns its centre flag on and ZCA the
+            feature-wise centre, with a warning. The feature-wise ones need `fit`.
+        zca_epsilon: added to the singular values of the ZCA.
         data_format: "channels_last", "channels_first", or None for Keras' setting.
         validation_split: the share of the samples, 0 <= share < 1, that `subset="validation"` takes.
         dtype: of the batches; None for Keras' floatx.
 
     Raises:
         ValueError: an argument is out of its range; the message names it and what is allowed.
-        NotImplementedError: an argument of augmentation or standardisation, which are not here yet.
 
     >>> generator = ImageDataGenerator(validation_split=0.25)
     >>> batches = generator.flow(np.zeros([8, 4, 6, 3]), np.arange(8), batch_size=3,
@@ -177,10 +172,9 @@ class ImageDataGenerator:
         for cause, flag, value in overrides:
             if getattr(self, cause) and bool(getattr(self, flag)) is not value:
                 setattr(self, flag, value)
-                warnings.warn(
+                warn(
                     f"This ImageDataGenerator specifies `{cause}`, which overrides setting of "
                     f"`{flag}`.",
-                    stacklevel=3,
                 )
 
     def get_random_transform(
@@ -328,6 +322,11 @@ class ImageDataGenerator:
         fraction = self._fraction(subset)
         misc: list[np.ndarray] = []
         if isinstance(x, tuple | list):
+            if len(x) != 2:
+                raise ValueError(
+                    "x must be an array of images, or a pair (images, misc). "
+                    f"Received a {type(x).__name__} of {len(x)}: make one array of it with np.stack."
+                )
             x, others = x
             misc = [np.asarray(o) for o in (others if isinstance(others, list) else [others])]
         y = None if y is None else np.asarray(y)
@@ -402,7 +401,7 @@ class ImageDataGenerator:
             subset=subset,
         )
         _say(f"Found {len(source)} images belonging to {len(source.class_names)} classes.")
-        label = LabelSpec(_ENCODINGS[class_mode], self.dtype, len(source.class_names))
+        label = LabelSpec(_CLASS_MODES[class_mode][1], self.dtype, len(source.class_names))
         dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save)
         return _with_attributes(
             dataset,
@@ -470,12 +469,12 @@ class ImageDataGenerator:
         image = ImageSpec(target_size, color_mode, interpolation, keep_aspect_ratio)
         save = _save_spec(save_to_dir, save_prefix, save_format)
         fraction = self._fraction(subset)
-        has_classes = _TARGETS[class_mode] == "classes"
-        has_labels = _TARGETS[class_mode] is not None
+        targets, encoding = _CLASS_MODES[class_mode]
+        has_classes = targets == "classes"
         text = [x_col, y_col] if has_classes and isinstance(y_col, str) else [x_col]
         frame = frames.read_frame(dataframe, text)
         checks.check_columns(
-            frame, x_col, y_col if has_labels else None, weight_col, classes, class_mode
+            frame, x_col, None if targets is None else y_col, weight_col, classes, class_mode
         )
         source = frames.from_dataframe(
             frame,
@@ -484,7 +483,7 @@ class ImageDataGenerator:
             x_col=x_col,
             y_col=y_col,
             weight_col=weight_col,
-            targets=_TARGETS[class_mode],
+            targets=targets,
             classes=classes,
             validate_filenames=validate_filenames,
             fraction=fraction,
@@ -496,7 +495,7 @@ class ImageDataGenerator:
             "filenames"
             + (f" belonging to {len(source.class_names)} classes." if has_classes else ".")
         )
-        label = LabelSpec(_ENCODINGS[class_mode], self.dtype, len(source.class_names))
+        label = LabelSpec(encoding, self.dtype, len(source.class_names))
         dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save)
         return _with_attributes(
             dataset,
@@ -517,7 +516,7 @@ class ImageDataGenerator:
         seed: int | None,
         save: SaveSpec | None,
     ) -> ImageDataset:
-        warn_of_unfitted(self.standardization, stacklevel=3)
+        warn_of_unfitted(self.standardization)
         return ImageDataset(
             source,
             PipelineSpec(

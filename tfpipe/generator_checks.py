@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfpipe import frames
-from tfpipe.checks import did_you_mean
+from tfpipe.checks import did_you_mean, warn
 from tfpipe.sources import Source, split_count
 
 _DEPRECATED = {
@@ -30,16 +29,14 @@ def check_deprecated(
                 f"flow_from_dataframe() got an unexpected keyword argument {name!r}."
                 + did_you_mean(name, known)
             )
-        warnings.warn(
+        warn(
             f"{name} is deprecated and ignored: {_DEPRECATED[name]}.",
             DeprecationWarning,
-            stacklevel=3,
         )
     if class_mode == "other":
-        warnings.warn(
+        warn(
             '`class_mode="other"` is deprecated, please use `class_mode="raw"`.',
             DeprecationWarning,
-            stacklevel=3,
         )
         return "raw"
     return class_mode
@@ -74,8 +71,8 @@ def check_columns(
             "list or tuple."
         )
     if classes and class_mode in ("input", "multi_output", "raw", None):
-        warnings.warn(
-            f'`classes` will be ignored given the class_mode="{class_mode}"', stacklevel=3
+        warn(
+            f'`classes` will be ignored given the class_mode="{class_mode}"',
         )
     if class_mode == "binary" and classes and len(set(classes)) != 2:
         raise ValueError(
@@ -132,11 +129,10 @@ def check_rank_and_channels(where: str, images: np.ndarray, axis: int, data_form
             f"Input to `.{where}()` should have rank 4. Got array with shape: {images.shape}"
         )
     if images.shape[axis] not in (1, 3, 4):
-        warnings.warn(
+        warn(
             f'`{where}` is set to use the data format convention "{data_format}" (channels on axis '
             f"{axis}), i.e. expected either 1, 3, or 4 channels on axis {axis}. However, it was "
             f"passed an array with shape {images.shape} ({images.shape[axis]} channels).",
-            stacklevel=3,
         )
 
 

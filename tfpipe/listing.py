@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfpipe.checks import check_names, did_you_mean, head
+from tfpipe.checks import check_names, did_you_mean, head, warn
+from tfpipe.formats import KNOWN_SUFFIXES
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*)://")
 
@@ -54,7 +55,7 @@ def require_filesystem(path: str) -> None:
         f"No file system is registered for {name}:// under TensorFlow {tf.__version__}. Received: "
         f"{path!r}. Registered: {', '.join(sorted(filter(None, registered)))}. "
         "tensorflow-io adds s3, az, http and hdfs to TensorFlow 2.16 and 2.17: "
-        "pip install 'tfpipe[io]'."
+        "pip install tensorflow-io==0.37.1."
     )
 
 
@@ -79,8 +80,11 @@ def scan(folder: str) -> Folder:
     found = Folder([], [], [], [])
     if scheme(folder):
         for name in tf.io.gfile.listdir(folder):
+            # Each isdir may be a round trip to the store: only what its name does not tell is asked.
+            is_folder = name.endswith("/")
             name = name.rstrip("/")
-            is_folder = tf.io.gfile.isdir(join(folder, name))
+            if not is_folder and not has_suffix(name, KNOWN_SUFFIXES):
+                is_folder = tf.io.gfile.isdir(join(folder, name))
             (found.folders if is_folder else found.files).append(name)
         return found
     with os.scandir(folder) as entries:
@@ -171,10 +175,9 @@ def image_files(top: str, suffixes: Sequence[str], follow_links: bool = False) -
         folders.append((relative, folder.files))
         irregular += [join(relative, n) for n in folder.irregular if has_suffix(n, suffixes)]
     if irregular:
-        warnings.warn(
+        warn(
             f"Left out {len(irregular)} file(s) in {top!r} that cannot be read as files (FIFO, "
             f"device, socket or dangling link): {head(sorted(irregular))}.",
-            stacklevel=4,
         )
     return [
         os.path.join(relative, name)

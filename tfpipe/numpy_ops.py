@@ -21,11 +21,10 @@ def random_params(augment: Augment, height: int, width: int, seed: int | None) -
     >>> random_params(Augment(), 4, 6, seed=1) == NEUTRAL
     True
     """
-    key = order.stream_key(order.as_seed(seed), "augment")
-    return {
-        name: float(value) if tf.is_tensor(value) else value
-        for name, value in draw(augment, key, height, width).items()
-    }
+    with tf.device("CPU:0"):
+        key = order.stream_key(order.as_seed(seed), "augment")
+        params = draw(augment, key, height, width)
+    return {name: float(v) if tf.is_tensor(v) else v for name, v in params.items()}
 
 
 def transform(
@@ -45,9 +44,9 @@ def transform(
     pixels = image if image.dtype in (np.uint8, np.float64) else image.astype(np.float32)
     pixels = np.moveaxis(pixels, 0, -1) if channels_first else pixels
     numbers = {name: value for name, value in params.items() if value is not None}
-    result = apply(
-        tf.constant(pixels), numbers, augment, unit_range=ops.has_unit_range(image)
-    ).numpy()
+    unit_range = ops.has_unit_range(image)
+    with tf.device("CPU:0"):  # where the graph works; a GPU would round in other places
+        result = apply(tf.constant(pixels), numbers, augment, unit_range=unit_range).numpy()
     result = np.moveaxis(result, -1, 0) if channels_first else result
     if image.dtype.kind in "iu":  # SciPy rounds for such an output
         bounds = np.iinfo(image.dtype)
@@ -63,5 +62,6 @@ def standardize(x: np.ndarray, spec: Standardize, dtype: str) -> np.ndarray:
     images = np.array(x if x.ndim == 4 else x[None], compute_dtype)
     if spec.preprocessing_function is not None:
         images = np.stack([call_with_numpy(spec.preprocessing_function, i) for i in images])
-    result = standardize_batch(tf.constant(images, compute_dtype), spec).numpy()
+    with tf.device("CPU:0"):
+        result = standardize_batch(tf.constant(images, compute_dtype), spec).numpy()
     return np.array(result.reshape(x.shape), result_dtype)

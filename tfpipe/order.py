@@ -87,4 +87,5 @@ def epoch_order(n: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:  # 
     """The whole order of one epoch, as NumPy: what `ImageDataset.index_array` shows."""
     if not shuffle or n == 0:
         return np.arange(n)
-    return shuffled(tf.range(n, dtype=tf.int64), n, seed, tf.constant(epoch, tf.int64)).numpy()
+    with tf.device("CPU:0"):
+        return shuffled(tf.range(n, dtype=tf.int64), n, seed, tf.constant(epoch, tf.int64)).numpy()

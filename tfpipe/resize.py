@@ -264,7 +264,9 @@ def _resample(
     )
     result = tf.reshape(matrix, [*size, channels])
     if not to_8_bits:
-        result = tf.clip_by_value(result, 0.0, 255.0)
+        # Overshoot is clipped as Pillow clips it; what is out of 0..255 by itself keeps its range.
+        low, high = tf.minimum(tf.reduce_min(image), 0.0), tf.maximum(tf.reduce_max(image), 255.0)
+        result = tf.clip_by_value(result, low, high)
     if has_alpha:
         result = _unpremultiply(result, to_8_bits)
     return tf.cast(result, dtype)

@@ -27,7 +27,8 @@ class ResumableFit(keras.callbacks.Callback):
 
     Raises:
         TypeError: dataset is not an `ImageDataset`.
-        ValueError: save_freq is neither; when training begins: the checkpoint is of another seed.
+        ValueError: save_freq is neither; when training begins: the checkpoint is of another seed, or
+            steps_per_epoch is not the length of the data set.
 
     Equal bit for bit needs a deterministic model too: `keras.utils.set_random_seed` and
     `tf.config.experimental.enable_op_determinism`. The metrics of the epoch that was interrupted are
@@ -65,6 +66,11 @@ class ResumableFit(keras.callbacks.Callback):
         self._first_batch = 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.params.get("steps") not in (None, len(self._dataset)):
+            raise ValueError(
+                f"ResumableFit needs epochs of the whole data set, {len(self._dataset)} batches. "
+                f"Received: steps_per_epoch={self.params['steps']}. Leave it out."
+            )
         self._build()
         checkpoint = tf.train.Checkpoint(
             # By hand: Keras' own tracking leaves out the state of Dropout's random numbers.
@@ -98,16 +104,17 @@ class ResumableFit(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Pinned, not counted: fit under MirroredStrategy makes an iterator more than there are epochs.
         self._dataset.seek(epoch, self._first_batch)
-        self._offset = self._first_batch
+        self._offset = self._saved = self._first_batch
         self._first_batch = 0
         self._epoch.assign(epoch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         done = self._offset + batch + 1
-        if self._every and done % self._every == 0 and done < len(self._dataset):
+        if self._every and done - self._saved >= self._every and done < len(self._dataset):
+            self._saved = done
             self._batch.assign(done)
             self._manager.save()
-        if self._offset and done == len(self._dataset):
+        if self._offset and done == len(self._dataset) and not self.model.stop_training:
             # The epoch began in the middle. Were fit to ask for one batch more, the optimizer would
             # count a step for it. 1, not True: an EarlyStopping that says True means it.
             self.model.stop_training = 1

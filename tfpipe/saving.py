@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe import listing, order
-from tfpipe.checks import check_one_of
+from tfpipe.checks import check_one_of, require_pillow
 
 _IN_GRAPH = ("png", "jpg", "jpeg")
 _WITH_PILLOW = ("bmp", "gif", "pdf", "ppm", "tif", "tiff")
@@ -54,6 +54,8 @@ def saver(spec: SaveSpec, seed: int, channels: int, scale: float) -> Callable[..
     if channels not in allowed:
         remedy = "Use save_format='png'." if channels <= 4 else "No format holds more than 4."
         raise ValueError(f"save_format={spec.format!r} cannot hold {channels} channels. {remedy}")
+    if spec.format in _WITH_PILLOW:
+        require_pillow(f"save_format={spec.format!r} needs")
     tf.io.gfile.makedirs(spec.directory)
     key = order.stream_key(seed, "save_to_dir")
     stem = listing.join(spec.directory, spec.prefix) if spec.prefix else spec.directory + os.sep

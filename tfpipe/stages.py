@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +11,14 @@ import tensorflow as tf
 
 from tfpipe import augment, decode, formats, order
 from tfpipe.affine import compiled, xla_available
+from tfpipe.checks import require_pillow, warn
 from tfpipe.image import has_unit_range
 from tfpipe.labels import encoder
 from tfpipe.resize import resize
 from tfpipe.saving import saver
 from tfpipe.sources import Arrays, Files, Source
 from tfpipe.specs import PipelineSpec
-from tfpipe.standardize import in_graph_function, standardize_batch
+from tfpipe.standardize import in_graph_function, standardize_batch, with_tensors
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,10 @@ def _require_pillow(suffixes: frozenset[str]) -> None:
         for suffix in sorted(suffixes)
         if formats.needs_pillow([suffix])
     )
-    if importlib.util.find_spec("PIL") is None:
-        raise ImportError(
-            f"Files with {names} need Pillow, which is not installed: pip install 'tfpipe[pillow]'."
-        )
-    warnings.warn(
+    require_pillow(f"Files with {names} need")
+    warn(
         f"Files with {names} are decoded by Pillow, in Python: under the GIL, and not on a tf.data "
         "service worker. Convert them to PNG to keep them in the graph.",
-        stacklevel=7,  # the line that asks for the flow
     )
 
 
@@ -125,7 +120,7 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
         return None
     key = order.stream_key(spec.seed, "augment")
     factor = spec.standardize.rescale if spec.rescales_early else None
-    unit_range = _has_unit_range(source)
+    unit_range = ranges.brightness_range is not None and _has_unit_range(source)
 
     def apply(image: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
         # The few scalar operations of the parameters cost more outside of the compiled pass than
@@ -183,6 +178,9 @@ def batch_finisher(source: Source, spec: PipelineSpec) -> Callable[[tf.Tensor, t
     encode = encoder(spec.label, source.targets)
     misc = [tf.constant(column) for column in getattr(source.images, "misc", ())]
     weights = None if source.weights is None else tf.constant(source.weights)
+    # Tensors made here are captured; arrays would become constants inside the graph, which is slow
+    # for a large ZCA matrix and fails above 2 GB.
+    standardize = with_tensors(spec.standardize, spec.compute_dtype)
 
     def finish(indices: tf.Tensor, images: tf.Tensor) -> Any:
         x = images
@@ -190,7 +188,7 @@ def batch_finisher(source: Source, spec: PipelineSpec) -> Callable[[tf.Tensor, t
             x = tf.transpose(x, [0, 3, 1, 2])
         if spec.standardize.works_on_batches:
             x = tf.cast(x, spec.compute_dtype)
-            x = standardize_batch(x, spec.standardize, rescale=not spec.rescales_early)
+            x = standardize_batch(x, standardize, rescale=not spec.rescales_early)
         x = cast_image(x, tf.as_dtype(spec.dtype))
         y = None if encode is None else encode(indices, x)
         if misc:

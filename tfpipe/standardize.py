@@ -5,10 +5,11 @@ In this order: preprocessing_function -> rescale -> sample-wise -> feature-wise 
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import math
 import pickle
 import random
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +17,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipe.checks import check_bool, check_number
+from tfpipe.checks import check_bool, check_number, warn
 
 _EPSILON = 1e-6  # the classic's, added to each standard deviation
-_PROBES = 8  # calls after which a function that gave the same each time passes for deterministic
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +113,12 @@ def _check_numbers(name: str, value: Any, allowed: str) -> None:
         raise ValueError(f"{name} must be {allowed}, or None. Received: {name}={value!r}.")
 
 
-def warn_of_unfitted(spec: Standardize, stacklevel: int = 2) -> None:
+def warn_of_unfitted(spec: Standardize) -> None:
     """One `UserWarning` for each step that is left out for want of statistics."""
     for name in spec.unfitted():
-        warnings.warn(
+        warn(
             f"This ImageDataGenerator specifies `{name}`, but it hasn't been fit on any training "
             "data. Fit it first by calling `.fit(numpy_data)`. The step is left out.",
-            stacklevel=stacklevel + 1,
         )
 
 
@@ -154,15 +154,29 @@ def standardize_batch(images: tf.Tensor, spec: Standardize, *, rescale: bool = T
     return images
 
 
+def with_tensors(spec: Standardize, dtype: str) -> Standardize:
+    """The same steps, their statistics as tensors."""
+    statistics = {name: getattr(spec, name) for name in ("mean", "std", "zca_whitening_matrix")}
+    result = copy.copy(spec)
+    for name, value in statistics.items():
+        if value is not None:
+            object.__setattr__(result, name, tf.constant(value, dtype))
+    return result
+
+
 def in_graph_function(
     function: Callable[[Any], Any], shape: tuple[int, int, int], dtype: tf.DType
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """A user's preprocessing_function as a function of tensors.
 
-    It is tried on a probe: as a NumPy function, and as a tensor function. It stays in the graph if the
-    two agree, time after time, or if it takes tensors only. Otherwise (it takes only NumPy, or draws
-    random numbers, which a graph would draw once and for all) it is called from the graph with an
+    It is tried on a probe: as a NumPy function, twice, and as a tensor function. It stays in the graph
+    if they agree, or if it takes tensors only. Otherwise (it takes only NumPy, or draws random
+    numbers, which a graph would draw once and for all) it is called from the graph with an
     `np.ndarray` of rank 3, and one warning says what that costs.
+
+    That it draws is seen from NumPy's and Python's global generators, from generators that it holds
+    (closure, defaults, globals it names, attributes of its object), and from two different results; a
+    generator hidden deeper is not found.
 
     Args:
         function: image -> image.
@@ -178,9 +192,9 @@ def in_graph_function(
     before = _generators()
     try:
         first, reason = _attempt(lambda: np.asarray(function(probe.copy())))
+        second, _ = _attempt(lambda: np.asarray(function(probe.copy())))
         in_graph, _ = _attempt(lambda: traced(tf.constant(probe)).numpy())
-        is_steady = in_graph is not None and _repeats(function, probe, first)
-        is_steady = is_steady and _generators() == before
+        draws = _generators() != before or _holds_generator(function)
     finally:  # the probes must not move the user's generators
         numpy_state, python_state = pickle.loads(before)
         np.random.set_state(numpy_state)  # noqa: NPY002
@@ -191,14 +205,14 @@ def in_graph_function(
             f"preprocessing_function {name} fails on an image of shape {shape}."
         ) from reason
     _check_shape(name, shape, result.shape)
+    is_steady = not draws and first is not None and _agree(first, second)
     if in_graph is not None and (first is None or (is_steady and _agree(first, in_graph))):
         return lambda image: tf.cast(traced(image), dtype)
 
-    warnings.warn(
+    warn(
         f"preprocessing_function {name} takes only NumPy arrays (or is random), so it runs in Python, "
         "one image at a time under the GIL, and cannot run on a tf.data service worker. Write it with "
         "tensor operations to keep it in the graph.",
-        stacklevel=8,  # the line that asks for the flow
     )
 
     def with_numpy(image: np.ndarray) -> np.ndarray:
@@ -230,12 +244,19 @@ def _generators() -> bytes:
     return pickle.dumps((np.random.get_state(), random.getstate()))  # noqa: NPY002
 
 
-def _repeats(function: Callable[[Any], Any], probe: np.ndarray, first: np.ndarray | None) -> bool:
-    """Whether further calls give the same: one that draws from a generator of its own does not."""
-    results = (_attempt(lambda: np.asarray(function(probe.copy())))[0] for _ in range(_PROBES - 1))
-    return first is not None and all(
-        result is not None and np.array_equal(first, result, equal_nan=True) for result in results
-    )
+def _holds_generator(function: Callable[[Any], Any]) -> bool:
+    """Whether a function has a generator of random numbers at hand."""
+    owner = getattr(function, "__self__", function)  # of a method, or an object that is callable
+    held = [*getattr(owner, "__dict__", {}).values()]
+    function = getattr(function, "__func__", function)
+    held += getattr(function, "__defaults__", None) or ()
+    held += (getattr(function, "__kwdefaults__", None) or {}).values()
+    for cell in getattr(function, "__closure__", None) or ():
+        with contextlib.suppress(ValueError):  # a cell may be empty
+            held.append(cell.cell_contents)
+    code, names = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    held += [names.get(name) for name in code.co_names] if code else []
+    return any(isinstance(value, _GENERATORS) for value in held)
 
 
 def _attempt(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
@@ -245,9 +266,11 @@ def _attempt(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
         return None, err
 
 
-def _agree(first: np.ndarray, in_graph: np.ndarray) -> bool:
-    return first.shape == in_graph.shape and np.allclose(
-        first, in_graph, rtol=1e-4, atol=1e-3, equal_nan=True
+def _agree(first: np.ndarray, other: np.ndarray | None) -> bool:
+    return (
+        other is not None
+        and first.shape == other.shape
+        and np.allclose(first, other, rtol=1e-4, atol=1e-3, equal_nan=True)
     )
 
 
