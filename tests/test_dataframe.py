@@ -378,7 +378,7 @@ class TestFiles:
             {"filename": ["0.png", "1.png", "2.png"], "class": ["01", "1", "01"], "y": [1, 2, 3]}
         )
 
-    @pytest.mark.parametrize("suffix", ["csv", "CSV", "parquet"])
+    @pytest.mark.parametrize("suffix", ["CSV", "parquet"])
     def test_path(self, tmp_path, folder, labelled, suffix, assert_same):
         path = tmp_path / f"labels.{suffix}"
         if suffix == "parquet":

@@ -28,7 +28,11 @@ def photos(tmp_path, monkeypatch):
 
 def test_there_are_examples():
     assert len(EXAMPLES) >= 2
-    assert len(EXAMPLES[0].strip().splitlines()) <= 12
+    assert len([line for line in EXAMPLES[0].splitlines() if line]) == 10
+
+
+def test_no_placeholder_is_left():
+    assert not re.search(r"\b[A-Z]+_[A-Z]+\b", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))

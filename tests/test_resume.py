@@ -93,7 +93,7 @@ class TestCheckpoint:
             path = tf.train.Checkpoint(iterator=iterator).save(str(tmp_path / f"n{n}"))
             return sum(f.stat().st_size for f in tmp_path.glob(Path(path).name + "*"))
 
-        assert size(4000) < 2 * size(40)
+        assert size(20_000) < 1.05 * size(1000) < 25_000
 
 
 SCRIPT = """

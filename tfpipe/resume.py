@@ -40,7 +40,7 @@ class ResumableFit(keras.callbacks.Callback):
     >>> model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
     >>> keep = ResumableFit(dataset, tempfile.mkdtemp(), save_freq=100)
-    >>> history = model.fit(dataset, epochs=2, callbacks=[keep], verbose=0)
+    >>> history = model.fit(dataset, epochs=2, callbacks=[keep], verbose=0, shuffle=False)
     """
 
     def __init__(

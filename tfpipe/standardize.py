@@ -133,8 +133,9 @@ def standardize_batch(images: tf.Tensor, spec: Standardize, *, rescale: bool = T
     Returns:
         The same shape and dtype.
 
-    >>> standardize_batch(tf.constant([[[[1.0], [3.0]]]]), Standardize(samplewise_center=True))
-    <tf.Tensor: shape=(1, 1, 2, 1), dtype=float32, numpy=array([[[[-1.], [ 1.]]]], dtype=float32)>
+    >>> images = tf.constant([[[[1.0], [3.0]]]])
+    >>> standardize_batch(images, Standardize(samplewise_center=True)).numpy().tolist()
+    [[[[-1.0], [1.0]]]]
     """
     dtype = images.dtype
     if rescale and spec.rescale:
