@@ -55,12 +55,12 @@ def all_images(dataset):
 
 def expected_images(generator, plain, seed, epoch=0):
     """`apply_transform` and `standardize` of plain pixels, with each sample's own parameters."""
-    key = order.fold_in(order.stream_key(seed, "augment"), tf.constant(epoch, tf.int64))
+    key, epoch = order.stream_key(seed, "augment"), tf.constant(epoch, tf.int64)
     shape = plain.shape[1:]
     height, width = shape[generator.row_axis - 1], shape[generator.col_axis - 1]
     result = []
     for index, image in enumerate(plain):
-        sample_key = order.fold_in(key, tf.constant(index, tf.int64))
+        sample_key = order.sample_key(key, epoch, tf.constant(index, tf.int64))
         drawn = augment.draw(generator.augment, sample_key, height, width)
         params = {n: v.numpy() if tf.is_tensor(v) else v for n, v in drawn.items()}
         result.append(generator.standardize(generator.apply_transform(image, params)))

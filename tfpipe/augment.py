@@ -168,7 +168,7 @@ def draw(augment: Augment, key: tf.Tensor, height: int, width: int) -> dict[str,
 
     Args:
         augment: the ranges.
-        key: int64 [2], the sample's own, from `order.fold_in`.
+        key: int64 [2], the sample's own, from `order.sample_key`.
         height: of the image, in pixels.
         width: of the image, in pixels.
 

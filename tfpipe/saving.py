@@ -62,7 +62,7 @@ def saver(spec: SaveSpec, seed: int, channels: int, scale: float) -> Callable[..
 
     def save(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         number = tf.random.stateless_uniform(
-            [], order.fold_in(order.fold_in(key, epoch), index), 0, 10**7, tf.int32, alg="philox"
+            [], order.sample_key(key, epoch, index), 0, 10**7, tf.int32, alg="philox"
         )
         parts = [stem, "_", tf.strings.as_string(index), "_", tf.strings.as_string(number)]
         pixels = tf.saturate_cast(tf.round(tf.cast(image, tf.float32) * scale), tf.uint8)

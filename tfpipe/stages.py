@@ -133,8 +133,8 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
     fast_apply = compiled(apply) if xla_available() else apply
 
     def step(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-        sample_key = order.fold_in(order.fold_in(key, epoch), index)
-        return fast_apply(image, augment.uniform_numbers(sample_key))
+        numbers = augment.uniform_numbers(order.sample_key(key, epoch, index))
+        return fast_apply(image, numbers)
 
     return step
 
