@@ -105,35 +105,41 @@ def load(
     Raises:
         tf.errors.InvalidArgumentError: the content is damaged, or of no format that is read here.
     """
-    deep = formats.may_be_deep(suffixes)
 
     def done(image: tf.Tensor) -> tf.Tensor:
-        image = finish(convert_color(image, color_mode))
-        return tf.cast(image, tf.float32) if deep else image
+        return finish(convert_color(image, color_mode))
+
+    def shallow() -> tf.Tensor:
+        # One finish behind all decoders: each copy of it would lengthen the start of an iterator.
+        image = tf.cond(
+            begins_with(contents, formats.JPEG.magic),
+            lambda: decode_jpeg(contents, color_mode),
+            lambda: tf.cond(
+                begins_with(contents, formats.PNG.magic),
+                lambda: decode_png(contents, color_mode),
+                lambda: decode_rare(contents),
+            ),
+        )
+        image.set_shape([None, None, None if color_mode != "rgb" else 3])
+        return done(image)
+
+    if not formats.may_be_deep(suffixes):
+        return shallow()
 
     @out_of_line
-    def png16() -> tf.Tensor:
-        return done(tf.cast(tf.io.decode_png(contents, dtype=tf.uint16), tf.float32) / 257)
+    def deep() -> tf.Tensor:
+        png16 = tf.cast(tf.io.decode_png(contents, dtype=tf.uint16), tf.float32) / 257
+        return done(png16)
 
-    @out_of_line
-    def other() -> tf.Tensor:
-        if formats.needs_pillow(suffixes):
-            in_graph = begins_with(contents, [m for f in formats.IN_GRAPH for m in f.magic])
-            return tf.cond(
-                in_graph, lambda: done(decode_rare(contents)), lambda: with_pillow(contents, done)
-            )
-        return done(decode_rare(contents))
-
-    def png() -> tf.Tensor:
-        def shallow() -> tf.Tensor:
-            return done(decode_png(contents, color_mode))
-
-        return tf.cond(is_png16(contents), png16, shallow) if deep else shallow()
-
-    return tf.cond(
-        begins_with(contents, formats.JPEG.magic),
-        lambda: done(decode_jpeg(contents, color_mode)),
-        lambda: tf.cond(begins_with(contents, formats.PNG.magic), png, other),
+    if not formats.needs_pillow(suffixes):
+        return tf.cond(is_png16(contents), deep, lambda: tf.cast(shallow(), tf.float32))
+    in_graph = begins_with(contents, [magic for f in formats.IN_GRAPH for magic in f.magic])
+    return tf.case(
+        [
+            (is_png16(contents), deep),
+            (in_graph, lambda: tf.cast(shallow(), tf.float32)),
+        ],
+        default=lambda: with_pillow(contents, done),
     )
 
 
@@ -187,10 +193,12 @@ def _decode_small_grey(contents: tf.Tensor) -> tf.Tensor:
 
 
 def is_png16(contents: tf.Tensor) -> tf.Tensor:  # bool scalar
-    """Whether a PNG file has 16 bits a sample: byte 24, in the IHDR chunk."""
-    return tf.strings.substr(contents, 24, 1) == b"\x10"
+    """Whether the bytes are a PNG of 16 bits a sample: byte 24, in the IHDR chunk."""
+    header = tf.strings.join([tf.strings.substr(contents, 0, 25), " " * 25])  # never too short
+    return begins_with(contents, formats.PNG.magic) & (tf.strings.substr(header, 24, 1) == b"\x10")
 
 
+@out_of_line
 def decode_rare(contents: tf.Tensor) -> tf.Tensor:
     """A GIF (first frame) or BMP file as uint8 [H, W, 3].
 
@@ -221,7 +229,7 @@ def with_pillow(contents: tf.Tensor, done: Callable[[tf.Tensor], tf.Tensor]) -> 
     )
     image.set_shape([None, None, None])
     deep.set_shape([None, None, None])
-    return tf.cond(tf.size(deep) > 0, lambda: done(deep), lambda: done(image))
+    return tf.cond(tf.size(deep) > 0, lambda: done(deep), lambda: tf.cast(done(image), tf.float32))
 
 
 def decode_with_pillow(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
