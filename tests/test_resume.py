@@ -86,6 +86,7 @@ class TestCheckpoint:
             next(iterator)
 
     def test_size_does_not_grow_with_the_data(self, tmp_path):
+        # 100,000 indices alone would be 800 kB. Two chunks of 256 positions may be in flight.
         def size(n):
             dataset = ImageDataGenerator().flow(np.zeros([n, 4, 5, 1], np.uint8), batch_size=4)
             iterator = iter(dataset)
@@ -93,7 +94,7 @@ class TestCheckpoint:
             path = tf.train.Checkpoint(iterator=iterator).save(str(tmp_path / f"n{n}"))
             return sum(f.stat().st_size for f in tmp_path.glob(Path(path).name + "*"))
 
-        assert size(20_000) < 1.05 * size(1000) < 25_000
+        assert max(size(1000), size(100_000)) < 40_000
 
 
 SCRIPT = """

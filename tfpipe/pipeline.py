@@ -114,7 +114,7 @@ def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
 def positions(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
     """(span, position, index in the source) of each sample, int64, then an end mark: index -1."""
 
-    def chunks(span: Span) -> tf.data.Dataset:
+    def of_span(span: Span) -> tf.data.Dataset:
         epoch, first, end = tf.unstack(span)
 
         def chunk(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -124,10 +124,12 @@ def positions(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
 
         end_mark = tf.data.Dataset.from_tensors((span, end, tf.constant(-1, tf.int64)))
         starts = tf.data.Dataset.range(first, end, _CHUNK)
-        return starts.map(as_is(chunk)).unbatch().concatenate(end_mark)
+        # One call at a time: left to itself, tf.data holds several chunks, and so does a checkpoint.
+        chunks = starts.map(as_is(chunk), num_parallel_calls=1, deterministic=True)
+        return chunks.unbatch().concatenate(end_mark)
 
     spans = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: tf.ensure_shape(span(), [3])))
-    return spans.flat_map(as_is(chunks))
+    return spans.flat_map(as_is(of_span))
 
 
 def indices_at(position: tf.Tensor, epoch: tf.Tensor, plan: Plan) -> tf.Tensor:
