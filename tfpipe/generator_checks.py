@@ -129,9 +129,10 @@ def check_rank_and_channels(where: str, images: np.ndarray, axis: int, data_form
             f"Input to `.{where}()` should have rank 4. Got array with shape: {images.shape}"
         )
     if images.shape[axis] not in (1, 3, 4):
+        choice = "1, 3, or 4" if where == "flow" else "1, 3 or 4"  # the classic's two wordings
         warn(
             f'`{where}` is set to use the data format convention "{data_format}" (channels on axis '
-            f"{axis}), i.e. expected either 1, 3, or 4 channels on axis {axis}. However, it was "
+            f"{axis}), i.e. expected either {choice} channels on axis {axis}. However, it was "
             f"passed an array with shape {images.shape} ({images.shape[axis]} channels).",
         )
 
