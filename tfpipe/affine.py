@@ -84,10 +84,20 @@ def affine_matrix(
     # Grappler moves a constant that is added with + into the sum beside it.
     cos, sin = tf.cos(theta), tf.sin(theta)
     shear_cos, shear_sin = tf.cos(shear), tf.sin(shear)
-    xx, xy = cos * zx, _dot(cos, -shear_sin, -sin, shear_cos) * zy
-    yx, yy = sin * zx, _dot(sin, -shear_sin, cos, shear_cos) * zy
-    x0 = tf.add_n([_dot(cos, tx, -sin, ty), centre_x]) - _dot(xx, centre_x, xy, centre_y)
-    y0 = tf.add_n([_dot(sin, tx, cos, ty), centre_y]) - _dot(yx, centre_x, yy, centre_y)
+    # As vectors: each op of a compiled pass is looked at anew whenever an iterator starts.
+    first, second = tf.stack([cos, sin, cos, sin]), tf.stack([-sin, cos, -sin, cos])
+    turned = _dot(
+        first,
+        tf.stack([-shear_sin, -shear_sin, tx, tx]),
+        second,
+        tf.stack([shear_cos, shear_cos, ty, ty]),
+    )
+    sheared_x, sheared_y, shift_x, shift_y = tf.unstack(turned)
+    xx, xy = cos * zx, sheared_x * zy
+    yx, yy = sin * zx, sheared_y * zy
+    centred = _dot(tf.stack([xx, yx]), centre_x, tf.stack([xy, yy]), centre_y)
+    x0 = tf.add_n([shift_x, centre_x]) - centred[0]
+    y0 = tf.add_n([shift_y, centre_y]) - centred[1]
 
     mirror_x, mirror_y = _float64(flip_horizontal), _float64(flip_vertical)
     skip_x, skip_y = -mirror_x * last_column, -mirror_y * last_row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,15 +111,9 @@ def load(
 
     def shallow() -> tf.Tensor:
         # One finish behind all decoders: each copy of it would lengthen the start of an iterator.
-        image = tf.cond(
-            begins_with(contents, formats.JPEG.magic),
-            lambda: decode_jpeg(contents, color_mode),
-            lambda: tf.cond(
-                begins_with(contents, formats.PNG.magic),
-                lambda: decode_png(contents, color_mode),
-                lambda: decode_rare(contents),
-            ),
-        )
+        # So would a decoder in line, and those that the suffixes do not promise are hardly used.
+        promised = [f for f in (formats.JPEG, formats.PNG) if not suffixes.isdisjoint(f.suffixes)]
+        image = _decode_shallow(contents, color_mode, promised)
         image.set_shape([None, None, None if color_mode != "rgb" else 3])
         return done(image)
 
@@ -141,6 +135,29 @@ def load(
         ],
         default=lambda: with_pillow(contents, done),
     )
+
+
+def _decode_shallow(
+    contents: tf.Tensor, color_mode: str, in_line: Sequence[formats.Format]
+) -> tf.Tensor:
+    """Bytes of a core format as uint8 [H, W, C]; all but some formats out of line."""
+    decoders = {formats.JPEG: decode_jpeg, formats.PNG: decode_png}
+
+    def choose(
+        candidates: Sequence[formats.Format], otherwise: Callable[[], tf.Tensor]
+    ) -> tf.Tensor:
+        if not candidates:
+            return otherwise()
+        first, *rest = candidates
+        return tf.cond(
+            begins_with(contents, first.magic),
+            lambda: decoders[first](contents, color_mode),
+            lambda: choose(rest, otherwise),
+        )
+
+    others = [known for known in decoders if known not in in_line]
+    rare = out_of_line(lambda: choose(others, lambda: decode_rare(contents)))
+    return choose(in_line, rare)
 
 
 def _channels_to_ask_for(color_mode: str) -> int:

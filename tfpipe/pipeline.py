@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfpipe import order, stages
 from tfpipe.cell import Cell
-from tfpipe.graph import as_is
+from tfpipe.graph import as_is, out_of_line
 from tfpipe.sources import Source
 from tfpipe.specs import PipelineSpec
 
@@ -33,13 +33,15 @@ class Plan:
         n: the number of samples.
         spec: what is to become of them.
         loader: index -> image.
-        transform: (epoch, index, image) -> image, or None where nothing is to be done.
+        augment: (epoch, index, image) -> image, the random transforms; None where there are none.
+        transform: the same for saving and the user's function.
         finish: (indices, images) -> what the model is given.
     """
 
     n: int
     spec: PipelineSpec
     loader: stages.Loader
+    augment: stages.SampleStep | None
     transform: stages.SampleStep | None
     finish: Callable[[tf.Tensor, tf.Tensor], Any]
 
@@ -48,8 +50,10 @@ def plan(source: Source, spec: PipelineSpec) -> Plan:
     """The stages for the samples of `source`."""
     with tf.device("CPU:0"):  # the columns would land on a GPU, where tf.data does not read them
         loader = stages.file_loader(source, spec) if spec.image else stages.array_loader(source)
+        augment = stages.augmentation(loader, source, spec)
         transform = stages.sample_transform(loader, source, spec)
-        return Plan(len(source), spec, loader, transform, stages.batch_finisher(source, spec))
+        finish = stages.batch_finisher(source, spec)
+        return Plan(len(source), spec, loader, augment, transform, finish)
 
 
 def epochs(plan: Plan, cursor: Cell) -> tf.data.Dataset:
@@ -140,13 +144,20 @@ def indices_at(position: tf.Tensor, epoch: tf.Tensor, plan: Plan) -> tf.Tensor:
 
 
 def load_or_end(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """(span, position, index) -> (span, position, index, image); zeros for the end mark."""
-    loader = plan.loader
+    """(span, position, index) -> (span, position, index, image); zeros for the end mark.
+
+    Loads and augments in one: a stage of its own would cost a tenth more time for each image, and
+    longer starts.
+    """
+    loader, augment = plan.loader, plan.augment
+    dtype = loader.dtype if augment is None else tf.as_dtype(plan.spec.compute_dtype)
 
     def load(span: Span, position: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        image = tf.cond(
-            index < 0, lambda: tf.zeros(loader.shape, loader.dtype), lambda: loader.load(index)
-        )
+        def sample() -> tf.Tensor:
+            image = tf.ensure_shape(loader.load(index), loader.shape)
+            return image if augment is None else augment(span[0], index, image)
+
+        image = tf.cond(index < 0, lambda: tf.zeros(loader.shape, dtype), sample)
         return span, position, index, tf.ensure_shape(image, loader.shape)
 
     return load
@@ -186,6 +197,7 @@ def whole_batch(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
 
         if describe_failure is not None:
 
+            @out_of_line
             def fail() -> tf.Tensor:
                 missing = expected[tf.argmax(tf.cast(gaps, tf.int32))]
                 message = describe_failure(indices_at(missing, span[0], plan))

@@ -97,12 +97,8 @@ SampleStep = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # epoch, in
 
 
 def sample_transform(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | None:
-    """Augmentation, saving and the user's function, on one sample; None where none is asked for."""
-    asked = (
-        augmentation(loader, source, spec),
-        saving(loader, source, spec),
-        preprocessing(loader, spec),
-    )
+    """Saving and the user's function, on one augmented sample; None where none is asked for."""
+    asked = (saving(loader, source, spec), preprocessing(loader, spec))
     steps = [step for step in asked if step is not None]
 
     def transform(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
