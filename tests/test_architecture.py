@@ -17,6 +17,7 @@ LAYERS = [
     ["affine", "image", "resize", "cell", "order", "graph"],
     [
         "bmp",
+        "columns",
         "formats",
         "listing",
         "augment",
@@ -27,7 +28,7 @@ LAYERS = [
     ],
     ["decode", "frames", "saving", "numpy_ops"],
     ["specs"],
-    ["stages"],
+    ["stages", "service"],
     ["pipeline"],
     ["dataset"],
     ["resume"],
@@ -36,7 +37,7 @@ LAYERS = [
     ["__init__"],
     ["cli.*", "__main__"],
 ]
-GRAPH_BUILDERS = ("pipeline", "dataset")
+GRAPH_BUILDERS = ("pipeline", "dataset", "service")
 
 
 def module_name(path):

@@ -34,6 +34,10 @@ class Cell:
     def read(self) -> tf.Tensor:
         return tf.raw_ops.ReadVariableOp(resource=self._handle, dtype=tf.int64)
 
+    def value(self) -> Any:
+        """What it holds now, as NumPy; outside of graphs."""
+        return self.read().numpy()
+
     def read_then(self, following: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         """The value; once it is read, `following(value)` stands in its place."""
         value = self.read()

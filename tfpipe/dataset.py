@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,16 @@ import tensorflow as tf
 from tfpipe import order, pipeline
 from tfpipe.cell import Cell
 from tfpipe.checks import check_int
+from tfpipe.columns import Column, in_file, in_graph, nbytes
 from tfpipe.labels import LabelSpec
+from tfpipe.order import Shard
+from tfpipe.service import ServiceSpec, python_ops
 from tfpipe.sources import Arrays, Files, Source
 from tfpipe.specs import PipelineSpec
+from tfpipe.stages import python_parts
+
+# Of file names and labels in a graph that is sent to a dispatcher at each epoch, in bytes.
+_LARGEST_GRAPH = 2**20
 
 
 class ShuffleFlag:
@@ -67,13 +75,18 @@ class ImageDataset(tf.data.Dataset):
     """
 
     def __init__(
-        self, source: Source, spec: PipelineSpec, plan: pipeline.Plan | None = None
+        self,
+        source: Source,
+        spec: PipelineSpec,
+        plan: pipeline.Plan | None = None,
+        epochs: Callable[[pipeline.Plan, Cell], tf.data.Dataset] = pipeline.epochs,
     ) -> None:
         self._source = source
         self._spec = spec
         self._cursor = Cell([0, 0])  # epoch and batch that the next iterator begins with
         self._plan = plan or pipeline.plan(source, spec)
-        self._inner = pipeline.epochs(self._plan, self._cursor)
+        self._epochs = epochs
+        self._inner = epochs(self._plan, self._cursor)
         self._lock = threading.RLock()
         self._stream: Iterator[Any] | None = None
         self._stream_epoch = 0
@@ -195,13 +208,116 @@ class ImageDataset(tf.data.Dataset):
 
         `len` stays that of a whole epoch.
         """
-        other = ImageDataset(self._source, self._spec, self._plan)
-        for name, value in vars(self).items():  # what a door has added, such as class_mode
+        other = self._like(self._plan, self._epochs)
+        other.seek(epoch, batch)
+        return other
+
+    def _like(
+        self, plan: pipeline.Plan, epochs: Callable[[pipeline.Plan, Cell], tf.data.Dataset]
+    ) -> ImageDataset:
+        """The same samples, with what a door has added, such as class_mode, at their beginning."""
+        other = ImageDataset(self._source, self._spec, plan, epochs)
+        for name, value in vars(self).items():
             if not name.startswith("_"):
                 setattr(other, name, value)
         other.batch_index = other.total_batches_seen = 0
-        other.seek(epoch, batch)
         return other
+
+    # On several replicas, or hosts.
+
+    def distribute(
+        self,
+        strategy: tf.distribute.Strategy | None = None,
+        *,
+        service: str | None = None,
+        mode: str = "exactly_once",
+        job_name: str | None = None,
+        manifest: str | os.PathLike[str] | None = None,
+    ) -> Any:
+        """The same batches for the replicas of a strategy, or prepared by a tf.data service.
+
+        With a strategy, a batch of this data set is the global batch: each replica is given its equal
+        part of it, and each worker reads and decodes only the parts of its own replicas. Every
+        sample is delivered once an epoch; of a short last batch the last replicas may get less, or
+        nothing. Any number of workers sees the same samples in the same global batches. Make the
+        data set with the same arguments, the seed included, on every worker.
+
+        With a service, its workers read, decode and augment. A new epoch is registered whenever a loop
+        starts. The order of the batches depends on the workers; what is in a batch does not.
+        Iterators over a service cannot be saved in a checkpoint, and `seek` takes whole epochs only.
+
+        Args:
+            strategy: a `tf.distribute.Strategy`; `MirroredStrategy` or `MultiWorkerMirroredStrategy`.
+            service: the dispatcher of a tf.data service instead, "grpc://host:port"; see
+                `tfpipe service --help`.
+            mode: "exactly_once": the workers share each epoch, every batch once (at most once when a
+                worker dies; the epoch still ends). "parallel_epochs": each worker gives all of it.
+            job_name: trainers that give the same name, on the same data, share the batches.
+            manifest: a directory that the workers read as this process does; file names and labels
+                are written there, so that the graph stays small. Needed above 1 MB of them.
+
+        Returns:
+            A `tf.distribute.DistributedDataset` for a strategy, else an `ImageDataset`.
+
+        Raises:
+            TypeError: strategy is no strategy.
+            ValueError: the batch size is no multiple of the number of replicas; an argument is none of
+                what is allowed; a part of the pipeline runs in Python, which no worker has.
+
+        >>> dataset = ImageDataset(Source(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
+        >>> [int(x.shape[0]) for x in dataset.distribute(tf.distribute.get_strategy())]
+        [4, 2]
+        """
+        if (strategy is None) == (service is None):
+            raise ValueError("distribute takes a strategy or a service: one of them, not both.")
+        if service is None:
+            return self._for_strategy(strategy)
+        return self._for_service(ServiceSpec(service, mode, job_name), manifest)
+
+    def _for_strategy(self, strategy: Any) -> Any:
+        if not isinstance(strategy, tf.distribute.Strategy):
+            raise TypeError(
+                f"strategy must be a tf.distribute.Strategy. Received: {type(strategy).__name__}. "
+                "For a tf.data service write distribute(service='grpc://host:port')."
+            )
+        replicas = strategy.num_replicas_in_sync
+        if self.batch_size % replicas:
+            raise ValueError(
+                f"batch_size must be a multiple of the {replicas} replicas that share each batch. "
+                f"Received: batch_size={self.batch_size}."
+            )
+
+        def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            count = replicas // context.num_input_pipelines
+            shard = Shard(context.input_pipeline_id * count, count, replicas)
+            return pipeline.shard_epochs(self._plan, Cell(self._cursor.value()), shard)
+
+        return strategy.distribute_datasets_from_function(of_worker)
+
+    def _for_service(
+        self, service: ServiceSpec, manifest: str | os.PathLike[str] | None
+    ) -> ImageDataset:
+        if python_ops(self._inner):
+            raise ValueError(
+                "A tf.data service worker cannot run Python, which this data set needs for: "
+                f"{'; '.join(python_parts(self._source, self._spec))}."
+            )
+        size = 0
+
+        def column(values: Any) -> Column:
+            nonlocal size
+            size += nbytes(values)
+            if manifest is not None:
+                return in_file(values, os.fspath(manifest))
+            if size > _LARGEST_GRAPH:
+                raise ValueError(
+                    f"The columns of this data set take {size:,} bytes or more, too many to send with "
+                    "every epoch: give distribute manifest=DIRECTORY, one that the workers can read."
+                )
+            return in_graph(values)
+
+        plan = pipeline.plan(self._source, self._spec, column)
+        return self._like(plan, partial(pipeline.service_epochs, service=service))
 
     # Batches by number and without end, as the classic gives them.
 

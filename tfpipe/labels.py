@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfpipe.checks import check_one_of
+from tfpipe.columns import ColumnMaker, in_graph
 
 ENCODINGS = ("one_hot", "index", "value", "outputs", "image", None)
 
@@ -33,12 +35,15 @@ class LabelSpec:
         check_one_of("encoding", self.encoding, ENCODINGS)
 
 
-def encoder(spec: LabelSpec, targets: Any) -> Callable[[tf.Tensor, tf.Tensor], Any] | None:
+def encoder(
+    spec: LabelSpec, targets: Any, column: ColumnMaker = in_graph
+) -> Callable[[tf.Tensor, tf.Tensor], Any] | None:
     """The function (indices int64 [B], images [B, ...]) -> y, or None where there is no y.
 
     Args:
         spec: the encoding.
         targets: the target column(s) of a `Source`.
+        column: how the graph gets at them.
 
     >>> encode = encoder(LabelSpec("one_hot", num_classes=3), [[0, 2], [1]])
     >>> encode(tf.constant([1, 0], tf.int64), tf.zeros([2, 4, 4, 3])).numpy().tolist()
@@ -49,22 +54,32 @@ def encoder(spec: LabelSpec, targets: Any) -> Callable[[tf.Tensor, tf.Tensor], A
     if spec.encoding == "image":
         return lambda indices, images: tf.identity(images)
     if spec.encoding == "outputs":
-        columns = [tf.constant(column) for column in targets]
-        return lambda indices, images: tuple(tf.gather(column, indices) for column in columns)
+        columns = [column(values) for values in targets]
+        return lambda indices, images: tuple(rows(indices) for rows in columns)
     if spec.encoding == "one_hot" and isinstance(targets, list):
-        lists = tf.ragged.constant(targets, tf.int32, ragged_rank=1)
-        return lambda indices, images: multi_hot(tf.gather(lists, indices), spec)
-    column = tf.constant(targets)
+        lists = column(padded(targets))
+        return lambda indices, images: multi_hot(lists(indices), spec)
+    rows = column(targets)
     if spec.encoding == "one_hot":
-        return lambda indices, images: tf.one_hot(
-            tf.gather(column, indices), spec.num_classes, dtype=spec.dtype
-        )
+        return lambda indices, images: tf.one_hot(rows(indices), spec.num_classes, dtype=spec.dtype)
     if spec.encoding == "index":
-        return lambda indices, images: tf.cast(tf.gather(column, indices), spec.dtype)
-    return lambda indices, images: tf.gather(column, indices)
+        return lambda indices, images: tf.cast(rows(indices), spec.dtype)
+    return lambda indices, images: rows(indices)
 
 
-def multi_hot(ids: tf.RaggedTensor, spec: LabelSpec) -> tf.Tensor:
-    """Lists of class ids, int32 [B, (any)], as [B, K] of zeros and ones."""
-    rows = tf.one_hot(ids.to_tensor(-1), spec.num_classes, dtype=spec.dtype)  # -1: all zeros
+def padded(lists: Sequence[Sequence[int]]) -> np.ndarray:
+    """Lists of class ids as int32 [n, longest], filled up with -1.
+
+    >>> padded([[0, 2], [1]]).tolist()
+    [[0, 2], [1, -1]]
+    """
+    result = np.full([len(lists), max(map(len, lists), default=0)], -1, np.int32)
+    for row, ids in zip(result, lists, strict=True):
+        row[: len(ids)] = ids
+    return result
+
+
+def multi_hot(ids: tf.Tensor, spec: LabelSpec) -> tf.Tensor:
+    """Class ids, int32 [B, (any)], as [B, K] of zeros and ones; -1 is none."""
+    rows = tf.one_hot(ids, spec.num_classes, dtype=spec.dtype)
     return tf.minimum(tf.reduce_sum(rows, axis=1), 1)  # a maximum over no ids would be -inf

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,34 @@ def shuffled(positions: tf.Tensor, n: int, seed: int, epoch: tf.Tensor) -> tf.Te
     # gives that index, and another one twice. So permute one index more, and step over it.
     result = permuted(positions, n)
     return tf.where(result == n, permuted(tf.constant(n, tf.int64), n), result)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Replicas `first` to `first + count` (exclusive) of `of` that share each batch between them.
+
+    Replica r is given the r-th of `of` equal parts of each batch, whoever feeds it: so any number of
+    workers sees the same samples in the same batches.
+    """
+
+    first: int
+    count: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first < self.first + self.count <= self.of:
+            raise ValueError(f"A shard must lie within its {self.of} replicas. Received: {self}.")
+
+    def parts(self, n: int, batch_size: int) -> int:
+        """How many parts of batches that are not empty this shard has, of n positions.
+
+        >>> Shard(0, 1, of=2).parts(9, batch_size=4), Shard(1, 1, of=2).parts(9, batch_size=4)
+        (3, 2)
+        """
+        size = batch_size // self.of
+        whole, rest = divmod(n, batch_size)
+        short = -(-rest // size)  # replicas that get something of a short last batch
+        return whole * self.count + min(max(short - self.first, 0), self.count)
 
 
 def epoch_order(n: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:  # int64 [n]

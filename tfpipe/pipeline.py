@@ -13,7 +13,10 @@ import tensorflow as tf
 
 from tfpipe import order, stages
 from tfpipe.cell import Cell
+from tfpipe.columns import ColumnMaker, in_graph
 from tfpipe.graph import as_is, out_of_line
+from tfpipe.order import Shard
+from tfpipe.service import ServiceSpec
 from tfpipe.sources import Source
 from tfpipe.specs import PipelineSpec
 
@@ -21,7 +24,7 @@ from tfpipe.specs import PipelineSpec
 # checkpoint of an iterator holds one chunk.
 _CHUNK = 256
 
-# A span is int64 [3]: the epoch, and the first and the end position that an iterator delivers.
+# A span is int64 [3]: an epoch, and the first and the end position of a part of it.
 Span: TypeAlias = Any
 
 
@@ -45,14 +48,28 @@ class Plan:
     transform: stages.SampleStep | None
     finish: Callable[[tf.Tensor, tf.Tensor], Any]
 
+    @property
+    def count(self) -> int:
+        """The number of batches in an epoch."""
+        size = self.spec.batch_size
+        return self.n // size if self.spec.drop_remainder else -(-self.n // size)
 
-def plan(source: Source, spec: PipelineSpec) -> Plan:
-    """The stages for the samples of `source`."""
+    @property
+    def end(self) -> int:
+        """The position at which an epoch ends."""
+        return min(self.n, self.count * self.spec.batch_size)
+
+
+def plan(source: Source, spec: PipelineSpec, column: ColumnMaker = in_graph) -> Plan:
+    """The stages for the samples of `source`, whose columns the graph gets at through `column`."""
     with tf.device("CPU:0"):  # the columns would land on a GPU, where tf.data does not read them
-        loader = stages.file_loader(source, spec) if spec.image else stages.array_loader(source)
+        if spec.image:
+            loader = stages.file_loader(source, spec, column)
+        else:
+            loader = stages.array_loader(source, column)
         augment = stages.augmentation(loader, source, spec)
         transform = stages.sample_transform(loader, source, spec)
-        finish = stages.batch_finisher(source, spec)
+        finish = stages.batch_finisher(source, spec, column)
         return Plan(len(source), spec, loader, augment, transform, finish)
 
 
@@ -60,11 +77,62 @@ def epochs(plan: Plan, cursor: Cell) -> tf.data.Dataset:
     """One epoch an iterator, from where `cursor`, (epoch, batch), stands; it moves to the next epoch."""
 
     def span() -> Span:
-        epoch, batch = tf.unstack(cursor.read_then(lambda here: tf.stack([here[0] + 1, 0])), 2)
-        return tf.stack([epoch, tf.minimum(batch * plan.spec.batch_size, plan.n), plan.n])
+        epoch, batch = tf.unstack(next_epoch(cursor))
+        return tf.stack([epoch, tf.minimum(batch * plan.spec.batch_size, plan.end), plan.end])
 
-    count = -(-plan.n // plan.spec.batch_size)
-    return _of_length(batches(plan, span), count)
+    return _of_length(batches(plan, span), plan.count)
+
+
+def shard_epochs(plan: Plan, cursor: Cell, shard: Shard) -> tf.data.Dataset:
+    """`epochs`, of each batch only the parts of some replicas, each part an element.
+
+    What the other replicas are given is neither read nor decoded.
+    """
+    size = plan.spec.batch_size // shard.of
+
+    def spans(begin: tf.Tensor) -> tf.data.Dataset:
+        epoch, batch = tf.unstack(begin)
+
+        def of_part(number: tf.Tensor) -> Span:
+            replica = shard.first + number % shard.count
+            first = number // shard.count * plan.spec.batch_size + replica * size
+            return tf.stack([epoch, first, tf.minimum(first + size, plan.end)])
+
+        parts = tf.data.Dataset.range(batch * shard.count, plan.count * shard.count)
+        # Of a short last batch, the last replicas may get nothing.
+        return parts.map(as_is(of_part)).filter(as_is(lambda span: span[1] < span[2]))
+
+    begins = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: next_epoch(cursor)))
+    dataset = batches_of_spans(plan, begins.flat_map(as_is(spans)), size)
+    return _of_length(dataset, shard.parts(plan.end, plan.spec.batch_size))
+
+
+def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec) -> tf.data.Dataset:
+    """`epochs`, prepared by the workers of a tf.data service.
+
+    Each iterator registers its epoch with the dispatcher as a data set of its own, with the epoch as a
+    constant: a worker cannot read the cursor. The batches of the epoch are what the workers share out.
+    """
+
+    def of_epoch(begin: tf.Tensor) -> tf.data.Dataset:
+        epoch, batch = tf.unstack(begin)
+
+        def span(number: tf.Tensor) -> Span:
+            first = number * plan.spec.batch_size
+            return tf.stack([epoch, first, tf.minimum(first + plan.spec.batch_size, plan.end)])
+
+        spans = tf.data.Dataset.range(batch, plan.count).map(as_is(span))
+        return service.through(batches_of_spans(plan, spans, plan.spec.batch_size), epoch)
+
+    begins = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: next_epoch(cursor)))
+    dataset = begins.flat_map(as_is(of_epoch)).prefetch(plan.spec.prefetch)
+    dataset = dataset.with_options(_options())
+    return _of_length(dataset, plan.count) if service.each_once else dataset
+
+
+def next_epoch(cursor: Cell) -> tf.Tensor:  # int64 [2]: epoch, batch
+    """Where an iterator begins; the one after it begins with the next epoch."""
+    return tf.ensure_shape(cursor.read_then(lambda here: tf.stack([here[0] + 1, 0])), [2])
 
 
 def _of_length(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
@@ -91,8 +159,22 @@ def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
         A data set of x, (x, y) or (x, y, weights). x is [B, H, W, C] in `spec.dtype`, or a tuple with
         the further inputs of an array source behind it.
     """
+    spans = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: tf.ensure_shape(span(), [3])))
+    size = plan.spec.batch_size
+    return finished(plan, samples(plan, spans).batch(size).enumerate(), size)
+
+
+def batches_of_spans(plan: Plan, spans: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    """One batch a span of at most `size` samples. Only the last span may have fewer."""
+    batched = samples(plan, spans).batch(size + 1)  # its end mark with it
+    numbered = batched.map(as_is(lambda *parts: (tf.constant(0, tf.int64), parts)))
+    return finished(plan, numbered, size)
+
+
+def samples(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
+    """(span, position, index, image) of each sample of some spans, and of their end marks."""
     workers = plan.spec.parallelism
-    samples = positions(plan, span).map(
+    samples = positions(plan, spans).map(
         as_is(load_or_end(plan)), num_parallel_calls=workers, deterministic=True
     )
     if plan.loader.describe_failure is not None:
@@ -104,19 +186,32 @@ def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
             num_parallel_calls=workers,
             deterministic=True,
         )
+    return samples
+
+
+def finished(plan: Plan, numbered: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    """What the model is given, of (number in its span, samples) batches of `size`."""
+
+    def finish(indices: tf.Tensor, images: tf.Tensor) -> Any:
+        if plan.spec.drop_remainder:
+            indices = tf.ensure_shape(indices, [size])
+            images = tf.ensure_shape(images, [size, *plan.loader.shape])
+        return plan.finish(indices, images)
+
     return (
-        samples.batch(plan.spec.batch_size)
-        .enumerate()
-        .map(as_is(whole_batch(plan)))
+        numbered.map(as_is(whole_batch(plan, size)))
         .filter(as_is(lambda indices, images: tf.size(indices) > 0))
-        .map(as_is(plan.finish), num_parallel_calls=2, deterministic=True)
-        .prefetch(2)
+        .map(as_is(finish), num_parallel_calls=2, deterministic=True)
+        .prefetch(plan.spec.prefetch)
         .with_options(_options())
     )
 
 
-def positions(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
-    """(span, position, index in the source) of each sample, int64, then an end mark: index -1."""
+def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
+    """(span, position, index in the source) of each sample, int64.
+
+    Each span ends with a mark, index -1, so that what is missing before it can be seen.
+    """
 
     def of_span(span: Span) -> tf.data.Dataset:
         epoch, first, end = tf.unstack(span)
@@ -132,7 +227,6 @@ def positions(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
         chunks = starts.map(as_is(chunk), num_parallel_calls=1, deterministic=True)
         return chunks.unbatch().concatenate(end_mark)
 
-    spans = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: tf.ensure_shape(span(), [3])))
     return spans.flat_map(as_is(of_span))
 
 
@@ -182,8 +276,8 @@ def transform_or_end(
     return transform_sample
 
 
-def whole_batch(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """(number, samples) -> (indices [B], images [B, H, W, C]), without the end mark.
+def whole_batch(plan: Plan, size: int) -> Callable[..., tuple[tf.Tensor, ...]]:
+    """(number in its span, samples) -> (indices [B], images [B, H, W, C]), without the end mark.
 
     Raises, when it runs, an error that names the file wherever a position is missing.
     """
@@ -192,7 +286,7 @@ def whole_batch(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
     def check(number: tf.Tensor, samples: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
         spans, position, index, images = samples
         span = spans[0]
-        expected = span[1] + number * plan.spec.batch_size + tf.range(tf.size(position, tf.int64))
+        expected = span[1] + number * size + tf.range(tf.size(position, tf.int64))
         gaps = tf.not_equal(position, expected)
 
         if describe_failure is not None:

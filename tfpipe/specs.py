@@ -14,6 +14,7 @@ from tfpipe.saving import SaveSpec
 from tfpipe.standardize import Standardize
 
 DATA_FORMATS = ("channels_last", "channels_first")
+_AUTOTUNE = -1  # tf.data's number for it
 DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
 
 
@@ -54,6 +55,7 @@ class PipelineSpec:
         image: for a source of files; None for arrays, which keep their size.
         label: the encoding of the targets.
         batch_size: samples in a batch; the last one may be short.
+        drop_remainder: leave a short last batch out, so that every shape is static, as TPUs need.
         augment: random transforms of each image; all off by default.
         standardize: what is done to every image after that; nothing by default.
         shuffle: a new order each epoch.
@@ -62,6 +64,7 @@ class PipelineSpec:
         data_format: "channels_last" or "channels_first".
         save: write each image as it leaves the pipeline; None: do not.
         parallelism: samples in work at once. Never changes a batch.
+        prefetch: batches made ahead; `tf.data.AUTOTUNE` leaves it to tf.data. Never changes a batch.
     """
 
     image: ImageSpec | None = None
@@ -69,16 +72,20 @@ class PipelineSpec:
     augment: Augment = field(default_factory=Augment)
     standardize: Standardize = field(default_factory=Standardize)
     batch_size: int = 32
+    drop_remainder: bool = False
     shuffle: bool = True
     seed: int = field(default_factory=order.draw_seed)
     dtype: str = "float32"
     data_format: str = "channels_last"
     save: SaveSpec | None = None
     parallelism: int = field(default_factory=usable_cores)
+    prefetch: int = 2
 
     def __post_init__(self) -> None:
         check_int("batch_size", self.batch_size, 1)
         check_int("parallelism", self.parallelism, 1)
+        check_int("prefetch", self.prefetch, _AUTOTUNE)
+        check_bool("drop_remainder", self.drop_remainder)
         check_bool("shuffle", self.shuffle)
         check_one_of("dtype", self.dtype, DTYPES)
         check_one_of("data_format", self.data_format, DATA_FORMATS)

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfpipe import augment, decode, formats, order
 from tfpipe.affine import compiled, xla_available
 from tfpipe.checks import require_pillow, warn
+from tfpipe.columns import ColumnMaker
 from tfpipe.image import has_unit_range
 from tfpipe.labels import encoder
 from tfpipe.resize import resize
@@ -39,7 +41,7 @@ class Loader:
     describe_failure: Callable[[tf.Tensor], tf.Tensor] | None = None
 
 
-def file_loader(source: Source, spec: PipelineSpec) -> Loader:
+def file_loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Loader:
     """Reads, decodes and resizes files."""
     image, files = spec.image, source.images
     if image is None or not isinstance(files, Files):
@@ -48,7 +50,7 @@ def file_loader(source: Source, spec: PipelineSpec) -> Loader:
     if formats.needs_pillow(suffixes):
         _require_pillow(suffixes)
     # The bytes of the file system: a name need not be UTF-8.
-    paths = tf.constant([os.fsencode(path) for path in files.paths], tf.string, [len(source)])
+    paths = column(np.array([os.fsencode(path) for path in files.paths], object))
 
     def finish(decoded: tf.Tensor) -> tf.Tensor:
         return resize(
@@ -56,11 +58,11 @@ def file_loader(source: Source, spec: PipelineSpec) -> Loader:
         )
 
     def load(index: tf.Tensor) -> tf.Tensor:
-        contents = tf.io.read_file(tf.gather(paths, index))
+        contents = tf.io.read_file(paths(index))
         return decode.load(contents, image.color_mode, suffixes, finish)
 
     def describe_failure(index: tf.Tensor) -> tf.Tensor:
-        path = tf.gather(paths, index)
+        path = paths(index)
         reason = decode.failure_reason(tf.io.read_file(path))
         # An error message that is not UTF-8 would end as a UnicodeDecodeError without any text.
         shown = tf.strings.unicode_transcode(path, "UTF-8", "UTF-8")
@@ -85,12 +87,12 @@ def _require_pillow(suffixes: frozenset[str]) -> None:
     )
 
 
-def array_loader(source: Source) -> Loader:
+def array_loader(source: Source, column: ColumnMaker) -> Loader:
     """Takes images from memory."""
     if not isinstance(source.images, Arrays):
         raise TypeError("array_loader needs images in memory.")
-    images = tf.constant(source.images.images)
-    return Loader(lambda index: tf.gather(images, index), tuple(images.shape[1:]), images.dtype)
+    images = source.images.images
+    return Loader(column(images), tuple(images.shape[1:]), tf.as_dtype(images.dtype))
 
 
 SampleStep = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # epoch, index, image -> image
@@ -164,16 +166,35 @@ def preprocessing(loader: Loader, spec: PipelineSpec) -> SampleStep | None:
     return step
 
 
+def python_parts(source: Source, spec: PipelineSpec) -> list[str]:
+    """What may make the graph call Python, as a user would name it."""
+    files, function = source.images, spec.standardize.preprocessing_function
+    parts = []
+    if isinstance(files, Files) and formats.needs_pillow(files.suffixes):
+        suffixes = sorted(suffix for suffix in files.suffixes if formats.needs_pillow([suffix]))
+        parts.append(f"files that Pillow decodes (.{', .'.join(suffixes)}): convert them to PNG")
+    if function is not None:
+        name = getattr(function, "__name__", type(function).__name__)
+        parts.append(
+            f"preprocessing_function {name}, if it takes only NumPy: write it with tensors"
+        )
+    if spec.save is not None:
+        parts.append(f"save_format={spec.save.format!r}, where Pillow writes it: use 'png'")
+    return parts
+
+
 def _has_unit_range(source: Source) -> bool:
     """Whether the images are arrays of 0..1; files are 0..255."""
     return isinstance(source.images, Arrays) and has_unit_range(source.images.images)
 
 
-def batch_finisher(source: Source, spec: PipelineSpec) -> Callable[[tf.Tensor, tf.Tensor], Any]:
+def batch_finisher(
+    source: Source, spec: PipelineSpec, column: ColumnMaker
+) -> Callable[[tf.Tensor, tf.Tensor], Any]:
     """(indices, images) -> what the model is given: standardised, cast, with labels and weights."""
-    encode = encoder(spec.label, source.targets)
-    misc = [tf.constant(column) for column in getattr(source.images, "misc", ())]
-    weights = None if source.weights is None else tf.constant(source.weights)
+    encode = encoder(spec.label, source.targets, column)
+    misc = [column(values) for values in getattr(source.images, "misc", ())]
+    weights = None if source.weights is None else column(source.weights)
     # Tensors made here are captured; arrays would become constants inside the graph, which is slow
     # for a large ZCA matrix and fails above 2 GB.
     standardize = with_tensors(spec.standardize, spec.compute_dtype)
@@ -188,12 +209,12 @@ def batch_finisher(source: Source, spec: PipelineSpec) -> Callable[[tf.Tensor, t
         x = cast_image(x, tf.as_dtype(spec.dtype))
         y = None if encode is None else encode(indices, x)
         if misc:
-            x = (x, *(tf.gather(column, indices) for column in misc))
+            x = (x, *(rows(indices) for rows in misc))
         if y is None:
             return (x,) if misc else x
         if weights is None:
             return x, y
-        return x, y, tf.gather(weights, indices)
+        return x, y, weights(indices)
 
     return finish
 
