@@ -28,7 +28,7 @@ class TestProcess:
         result = run_cli("--help")
         assert result.returncode == 0, result.stderr
         assert result.stdout.startswith("Usage: tfpipe [OPTIONS] COMMAND"), result.stdout
-        assert "Example:\n    tfpipe demo" in result.stdout, result.stdout
+        assert "Examples:\n    tfpipe demo" in result.stdout, result.stdout
         assert "  demo  Train small networks on 1,797 scanned digits." in result.stdout
 
     def test_help_of_the_demo(self):

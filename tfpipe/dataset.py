@@ -201,6 +201,11 @@ class ImageDataset(tf.data.Dataset):
             raise ValueError(
                 f"batch must be at most the number of batches, {len(self)}. Received: batch={batch}."
             )
+        if batch and not self._in_order:
+            raise ValueError(
+                "An epoch that service workers prepare begins at the first batch: their order is not "
+                f"known. Received: batch={batch}."
+            )
         self._cursor.assign([epoch, batch])
 
     def starting_at(self, epoch: int, batch: int = 0) -> ImageDataset:
@@ -211,6 +216,11 @@ class ImageDataset(tf.data.Dataset):
         other = self._like(self._plan, self._epochs)
         other.seek(epoch, batch)
         return other
+
+    @property
+    def _in_order(self) -> bool:
+        """Whether batch i of an epoch is always the same."""
+        return self._epochs is pipeline.epochs
 
     def _like(
         self, plan: pipeline.Plan, epochs: Callable[[pipeline.Plan, Cell], tf.data.Dataset]
@@ -231,7 +241,6 @@ class ImageDataset(tf.data.Dataset):
         *,
         service: str | None = None,
         mode: str = "exactly_once",
-        job_name: str | None = None,
         manifest: str | os.PathLike[str] | None = None,
     ) -> Any:
         """The same batches for the replicas of a strategy, or prepared by a tf.data service.
@@ -250,9 +259,8 @@ class ImageDataset(tf.data.Dataset):
             strategy: a `tf.distribute.Strategy`; `MirroredStrategy` or `MultiWorkerMirroredStrategy`.
             service: the dispatcher of a tf.data service instead, "grpc://host:port"; see
                 `tfpipe service --help`.
-            mode: "exactly_once": the workers share each epoch, every batch once (at most once when a
-                worker dies; the epoch still ends). "parallel_epochs": each worker gives all of it.
-            job_name: trainers that give the same name, on the same data, share the batches.
+            mode: "exactly_once": the workers share each epoch, every batch once; a loop waits for a
+                worker that died. "parallel_epochs": each worker gives all of it.
             manifest: a directory that the workers read as this process does; file names and labels
                 are written there, so that the graph stays small. Needed above 1 MB of them.
 
@@ -272,7 +280,7 @@ class ImageDataset(tf.data.Dataset):
             raise ValueError("distribute takes a strategy or a service: one of them, not both.")
         if service is None:
             return self._for_strategy(strategy)
-        return self._for_service(ServiceSpec(service, mode, job_name), manifest)
+        return self._for_service(ServiceSpec(service, mode), manifest)
 
     def _for_strategy(self, strategy: Any) -> Any:
         if not isinstance(strategy, tf.distribute.Strategy):

@@ -122,7 +122,7 @@ def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec) -> tf.data.Da
             return tf.stack([epoch, first, tf.minimum(first + plan.spec.batch_size, plan.end)])
 
         spans = tf.data.Dataset.range(batch, plan.count).map(as_is(span))
-        return service.through(batches_of_spans(plan, spans, plan.spec.batch_size), epoch)
+        return service.through(batches_of_spans(plan, spans, plan.spec.batch_size))
 
     begins = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: next_epoch(cursor)))
     dataset = begins.flat_map(as_is(of_epoch)).prefetch(plan.spec.prefetch)

@@ -55,6 +55,11 @@ class ResumableFit(keras.callbacks.Callback):
                 "dataset must be the tfpipe.ImageDataset that fit is given. "
                 f"Received: {type(dataset).__name__}."
             )
+        if save_freq != "epoch" and not dataset._in_order:
+            raise ValueError(
+                "save_freq must be 'epoch' for a data set that service workers prepare: the order of its "
+                f"batches is not known. Received: save_freq={save_freq!r}."
+            )
         if save_freq != "epoch":
             check_int("save_freq", save_freq, 1)
         self._every = None if isinstance(save_freq, str) else save_freq

@@ -22,20 +22,6 @@ MODES = tuple(_POLICIES)
 PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset"})
 
 
-class _InGraph(str):
-    """A string that is known only when the graph runs, for an argument that must be a str."""
-
-    tensor: tf.Tensor
-
-    def __new__(cls, tensor: tf.Tensor) -> _InGraph:
-        text = super().__new__(cls, "known when the graph runs")
-        text.tensor = tensor
-        return text
-
-    def __tf_tensor__(self, dtype: tf.DType | None = None, name: str | None = None) -> tf.Tensor:
-        return self.tensor
-
-
 @dataclass(frozen=True)
 class ServiceSpec:
     """Where a tf.data service is and how its workers share the epochs.
@@ -44,12 +30,10 @@ class ServiceSpec:
         address: of the dispatcher, "grpc://host:port".
         mode: "exactly_once" (each batch from one worker) or "parallel_epochs" (every worker gives
             the whole epoch).
-        job_name: trainers that give the same name share the batches of one job; None: a job alone.
     """
 
     address: str
     mode: str = "exactly_once"
-    job_name: str | None = None
 
     def __post_init__(self) -> None:
         protocol, _, host = str(self.address).partition("://")
@@ -65,30 +49,18 @@ class ServiceSpec:
                 f"Received: service={self.address!r}."
             )
         check_one_of("mode", self.mode, MODES)
-        if self.job_name is not None and (not isinstance(self.job_name, str) or not self.job_name):
-            raise ValueError(
-                "job_name must be a string with at least one letter, or None. "
-                f"Received: job_name={self.job_name!r}."
-            )
 
     @property
     def each_once(self) -> bool:
         return self.mode == "exactly_once"
 
-    def through(self, dataset: tf.data.Dataset, epoch: tf.Tensor) -> tf.data.Dataset:
+    def through(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """`dataset`, registered when the graph runs and read from the workers.
 
         Args:
             dataset: one epoch, made in a graph; tensors that it captures become constants of it.
-            epoch: int64 scalar, part of the job's name.
         """
         service = tf.data.experimental.service
-        name = None
-        if self.job_name is not None:
-            # A job is of one data set, and each epoch is one.
-            name = _InGraph(
-                tf.strings.join([self.job_name, "/epoch-", tf.strings.as_string(epoch)])
-            )
         with _quiet():
             dataset_id = service.register_dataset(self.address, dataset)
             return service.from_dataset_id(
@@ -96,7 +68,6 @@ class ServiceSpec:
                 self.address,
                 dataset_id,
                 element_spec=dataset.element_spec,
-                job_name=name,
             )
 
 

@@ -12,6 +12,7 @@ import click
 
 from tfpipe import __version__
 from tfpipe.cli.demo import demo as demo_command
+from tfpipe.cli.service import service as service_command
 
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended: 128 + SIGINT
 
@@ -32,8 +33,9 @@ class Commands(click.Group):
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
-Example:
-  tfpipe demo    train a small network on scanned digits, in about a minute
+Examples:
+  tfpipe demo               train a small network on scanned digits, in about a minute
+  tfpipe service --help     prepare batches on other processes or hosts
 """,
 )
 @click.version_option(__version__, prog_name="tfpipe")
@@ -42,6 +44,7 @@ def cli() -> None:
 
 
 cli.add_command(demo_command)
+cli.add_command(service_command)
 
 
 def main() -> None:

@@ -1,0 +1,204 @@
+"""Batches shared out among the replicas of a tf.distribute strategy."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfpipe
+from tfpipe import ImageDataGenerator, ImageDataset, pipeline
+from tfpipe.cell import Cell
+from tfpipe.order import Shard
+
+
+def flow(n, batch_size, **options):
+    """An image data set whose images and labels are their own number."""
+    images = np.arange(n, dtype="float32").reshape(n, 1, 1, 1)
+    return ImageDataGenerator().flow(images, np.arange(n), batch_size=batch_size, seed=3, **options)
+
+
+def labels(dataset):
+    return [y.numpy().tolist() for _, y in dataset]
+
+
+class TestShard:
+    def test_parts_of_every_count_are_disjoint_and_complete(self):
+        for of in range(1, 17):
+            for n in range(1, 201):
+                size = 1 + n % 3
+                positions, parts = [], 0
+                for first in range(of):
+                    shard = Shard(first, 1, of)
+                    begins = range(first * size, n, of * size)
+                    positions += [p for b in begins for p in range(b, min(b + size, n))]
+                    assert shard.parts(n, of * size) == len(begins), (shard, n)
+                    parts += len(begins)
+                assert sorted(positions) == list(range(n))
+                assert Shard(0, of, of).parts(n, of * size) == parts
+
+    @pytest.mark.parametrize(
+        ("n", "workers", "replicas"), [(23, 2, 2), (9, 2, 4), (40, 4, 4), (5, 3, 6)]
+    )
+    def test_workers_give_the_parts_of_the_same_global_batches(self, n, workers, replicas):
+        batch_size, count = 2 * replicas, replicas // workers
+        dataset = flow(n, batch_size)
+        for _ in range(2):
+            shards = [Shard(w * count, count, replicas) for w in range(workers)]
+            epoch = int(dataset._cursor.value()[0])
+            streams = [
+                labels(pipeline.shard_epochs(dataset._plan, Cell([epoch, 0]), shard))
+                for shard in shards
+            ]
+            lengths = [shard.parts(n, batch_size) for shard in shards]
+            assert [len(stream) for stream in streams] == lengths
+            for number, batch in enumerate(labels(dataset)):
+                parts = [
+                    part
+                    for stream in streams
+                    for part in stream[number * count : (number + 1) * count]
+                ]
+                assert np.concatenate(parts).tolist() == batch
+
+    def test_begins_where_the_cursor_is(self):
+        dataset = flow(23, 4)
+        expected = labels(dataset.starting_at(2, 3))
+        shards = [
+            pipeline.shard_epochs(dataset._plan, Cell([2, 3]), Shard(r, 1, 2)) for r in (0, 1)
+        ]
+        first, second = map(labels, shards)
+        assert [a + b for a, b in zip(first, second, strict=True)] == expected
+
+    def test_rejects_what_is_outside(self):
+        with pytest.raises(
+            ValueError, match=r"within its 2 replicas.*Shard\(first=1, count=2, of=2\)"
+        ):
+            Shard(1, 2, 2)
+
+    def test_others_are_not_read(self, tmp_path, write, picture):
+        for i in range(8):
+            write(tmp_path / "a" / f"{i}.png", picture(5, 6, 3, seed=i))
+        dataset = ImageDataGenerator().flow_from_directory(
+            tmp_path, target_size=(5, 6), batch_size=4, shuffle=False
+        )
+        for i in (2, 3, 6, 7):  # the second replica's
+            (tmp_path / "a" / f"{i}.png").unlink()
+        share = pipeline.shard_epochs(dataset._plan, Cell([0, 0]), Shard(0, 1, 2))
+        assert [len(x) for x, _ in share] == [2, 2]
+
+
+class TestDropRemainder:
+    def test_static_shapes(self):
+        dataset = flow(10, 4)
+        dropping = ImageDataset(dataset._source, replace(dataset._spec, drop_remainder=True))
+        assert len(dropping) == 2
+        assert dropping.element_spec[0].shape == (4, 1, 1, 1)
+        assert labels(dropping) == labels(dataset)[:2]
+
+    def test_on_replicas(self):
+        dataset = flow(10, 4)
+        dropping = ImageDataset(dataset._source, replace(dataset._spec, drop_remainder=True))
+        share = pipeline.shard_epochs(dropping._plan, Cell([0, 0]), Shard(1, 1, 2))
+        assert share.element_spec[0].shape == (2, 1, 1, 1)
+        assert labels(share) == [batch[2:] for batch in labels(dropping)]
+
+
+# Each worker prints, for each global batch, the samples of its replicas.
+WORKER = """
+import json, os, sys
+index, ports, devices = int(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3])
+if len(ports) > 1:
+    os.environ["TF_CONFIG"] = json.dumps({
+        "cluster": {"worker": [f"localhost:{port}" for port in ports]},
+        "task": {"type": "worker", "index": index},
+    })
+import numpy as np
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
+if len(ports) > 1:
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+else:
+    strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
+from tfpipe import ImageDataGenerator
+images = np.arange(23, dtype="float32").reshape(23, 1, 1, 1)
+try:
+    ImageDataGenerator().flow(images, batch_size=7).distribute(strategy)
+except ValueError as err:
+    print("REFUSED", err)
+dataset = ImageDataGenerator().flow(images, np.arange(23), batch_size=8, seed=3)
+batches = dataset.distribute(strategy)
+
+@tf.function
+def total(y):
+    return strategy.reduce("SUM", strategy.run(lambda y: tf.reduce_sum(y), (y,)), axis=None)
+
+for epoch in range(2):
+    for _, y in batches:
+        parts = np.concatenate(strategy.experimental_local_results(y)).tolist()
+        print("BATCH", json.dumps([epoch, parts, int(total(y))]), flush=True)
+"""
+
+
+def run_workers(count, devices):
+    """What each worker printed: [[epoch, samples, sum over all workers], ...]."""
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    environment = {**os.environ, "PYTHONPATH": str(Path(tfpipe.__file__).parents[1])}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(index), json.dumps(ports), str(devices)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in range(count)
+    ]
+    try:
+        results = [process.communicate(timeout=150) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for process, (_, err) in zip(processes, results, strict=True):
+        assert process.returncode == 0, err[-3000:]
+        assert "auto-shard" not in err.lower()
+        assert "AUTO sharding" not in err
+    refused = (
+        f"REFUSED batch_size must be a multiple of the {count * devices} replicas that share each "
+        "batch. Received: batch_size=7."
+    )
+    assert all(refused in out for out, _ in results)
+    lines = [[x[6:] for x in out.splitlines() if x.startswith("BATCH")] for out, _ in results]
+    return [[json.loads(line) for line in worker] for worker in lines]
+
+
+class TestStrategies:
+    @pytest.mark.parametrize(("workers", "devices"), [(1, 2), (2, 1), (4, 1)])
+    def test_same_samples_in_the_same_global_batches(self, workers, devices):
+        dataset = flow(23, 8)
+        expected = [(epoch, batch) for epoch in range(2) for batch in labels(dataset)]
+        seen = run_workers(workers, devices)
+        assert [len(worker) for worker in seen] == [len(expected)] * workers
+        for (epoch, batch), *parts in zip(expected, *seen, strict=True):
+            assert {part[0] for part in parts} == {epoch}
+            assert np.concatenate([part[1] for part in parts]).tolist() == batch
+            assert {part[2] for part in parts} == {sum(batch)}
+
+
+class TestRejects:
+    def test_no_strategy(self):
+        with pytest.raises(TypeError, match="must be a tf.distribute.Strategy. Received: str"):
+            flow(4, 2).distribute("mirrored")
+
+    def test_both(self):
+        with pytest.raises(ValueError, match="one of them, not both"):
+            flow(4, 2).distribute(tf.distribute.get_strategy(), service="grpc://a:1")

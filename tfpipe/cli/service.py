@@ -1,0 +1,143 @@
+"""`tfpipe service`: the processes of a tf.data service, which prepares batches on other hosts."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import signal
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tfpipe.cli import quiet
+
+
+@click.group(
+    epilog="""\b
+Example, with two workers, each command on a host of its own:
+  tfpipe service dispatcher --port 5000 --work-dir /var/lib/tfpipe
+  tfpipe service worker --dispatcher first-host:5000 --host second-host
+  tfpipe service worker --dispatcher first-host:5000 --host third-host
+and in the training program:
+  model.fit(dataset.distribute(service="grpc://first-host:5000"), ...)
+"""
+)
+def service() -> None:
+    """Prepare batches on other processes or hosts (tf.data service)."""
+
+
+@service.command(
+    epilog="""\b
+Examples:
+  tfpipe service dispatcher                          on a free port, which is printed
+  tfpipe service dispatcher --port 5000 --work-dir /var/lib/tfpipe
+"""
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
+@click.option(
+    "--work-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep a journal here: a dispatcher that is started again on it goes on where it was.",
+)
+def dispatcher(port: int, work_dir: Path | None) -> None:
+    """Run the dispatcher, which hands out the work.
+
+    One for all trainers. Ends on SIGTERM with status 0.
+    """
+    _check_free(port)
+    tf = _tensorflow()
+    if work_dir is not None:
+        work_dir.mkdir(parents=True, exist_ok=True)
+    config = tf.data.experimental.service.DispatcherConfig(
+        port=port,
+        work_dir=None if work_dir is None else str(work_dir),
+        fault_tolerant_mode=work_dir is not None,
+    )
+    with _started(
+        "dispatcher", lambda: tf.data.experimental.service.DispatchServer(config)
+    ) as server:
+        click.echo(f"Dispatcher listens on {server.target}")
+        _wait()
+
+
+@service.command(
+    epilog="""\b
+Examples:
+  tfpipe service worker --dispatcher localhost:5000
+  tfpipe service worker --dispatcher first-host:5000 --host second-host --port 5001
+"""
+)
+@click.option("--dispatcher", required=True, metavar="HOST:PORT", help="Where the dispatcher is.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
+@click.option(
+    "--host",
+    default="localhost",
+    show_default=True,
+    help="The name by which trainers reach this worker.",
+)
+def worker(dispatcher: str, port: int, host: str) -> None:
+    """Run a worker, which reads, decodes and augments.
+
+    Start as many as the trainers keep busy. They must see the files by the paths that the trainers
+    have. Ends on SIGTERM with status 0.
+    """
+    address = dispatcher.removeprefix("grpc://")
+    name, _, number = address.rpartition(":")
+    if not name or not number.isdigit():
+        raise click.BadParameter(
+            f"must be HOST:PORT. Received: {dispatcher!r}.", param_hint="--dispatcher"
+        )
+    _check_free(port)
+    tf = _tensorflow()
+    config = tf.data.experimental.service.WorkerConfig(
+        dispatcher_address=address,
+        worker_address=f"{host}:%port%",
+        port=port,
+        heartbeat_interval_ms=100,
+    )
+    with _started("worker", lambda: tf.data.experimental.service.WorkerServer(config)) as server:
+        click.echo(f"Worker for {address} listens on {server._address}")
+        _wait()
+
+
+def _check_free(port: int) -> None:
+    """gRPC lets two servers listen on one port, and each would get some of the calls."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError as err:
+            raise click.ClickException(f"Port {port} cannot be had: {err.strerror}.") from err
+
+
+def _tensorflow() -> Any:
+    """TensorFlow, with the ops of tensorflow-io where it can be had: workers must know them all."""
+    quiet.import_tensorflow()
+    import tensorflow as tf
+
+    if importlib.util.find_spec("tensorflow_io") and tf.__version__.startswith(("2.16.", "2.17.")):
+        quiet.import_silently("tensorflow_io")
+    return tf
+
+
+@contextlib.contextmanager
+def _started(name: str, start: Any) -> Any:
+    """A server that runs for as long as the block does."""
+    try:
+        server = start()
+    except Exception as err:  # TensorFlow raises whatever gRPC said
+        raise click.ClickException(f"The {name} cannot be started: {err}") from err
+    try:
+        yield server
+    finally:
+        server._stop()
+
+
+def _wait() -> None:
+    """Until SIGTERM; Ctrl-C raises as ever. `server.join` would let Python see neither."""
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    stopped.wait()
