@@ -29,7 +29,7 @@ class TestProcess:
         assert result.returncode == 0, result.stderr
         assert result.stdout.startswith("Usage: tfpipe [OPTIONS] COMMAND"), result.stdout
         assert "Examples:\n    tfpipe demo" in result.stdout, result.stdout
-        assert "  demo  Train small networks on 1,797 scanned digits." in result.stdout
+        assert "  demo     Train small networks on 1,797 scanned digits." in result.stdout
 
     def test_help_of_the_demo(self):
         result = run_cli("demo", "--help")

@@ -243,10 +243,6 @@ class TestRefused:
             ({"service": "grpc://localhost"}, "Received: service='grpc://localhost'"),
             ({"service": 5000}, "Received: service=5000"),
             ({"service": "grpc://a:1", "mode": "once"}, r"mode must be one of .*'exactly_once'"),
-            (
-                {"service": "grpc://a:1", "job_name": ""},
-                r"job_name must be .*Received: job_name=''",
-            ),
             ({}, "a strategy or a service"),
         ],
     )

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -86,3 +87,24 @@ def python_ops(dataset: tf.data.Dataset) -> set[str]:
     graph = tf.compat.v1.GraphDef.FromString(serialized.numpy())
     nodes = [graph.node, *(function.node_def for function in graph.library.function)]
     return {node.op for part in nodes for node in part} & PYTHON_OPS
+
+
+def dispatcher(port: int, work_dir: str | None) -> tuple[Any, str]:
+    """A running dispatcher and its address; with a journal in `work_dir` where one is given."""
+    config = tf.data.experimental.service.DispatcherConfig(
+        port=port, work_dir=work_dir, fault_tolerant_mode=work_dir is not None
+    )
+    server = tf.data.experimental.service.DispatchServer(config)
+    return server, server.target
+
+
+def worker(dispatcher_address: str, host: str, port: int) -> tuple[Any, str]:
+    """A running worker and its address, which begins with `host`."""
+    config = tf.data.experimental.service.WorkerConfig(
+        dispatcher_address=dispatcher_address,
+        worker_address=f"{host}:%port%",
+        port=port,
+        heartbeat_interval_ms=100,  # of TensorFlow's own 30 s, each epoch would wait for some
+    )
+    server = tf.data.experimental.service.WorkerServer(config)
+    return server, server._address

@@ -48,18 +48,14 @@ def dispatcher(port: int, work_dir: Path | None) -> None:
     One for all trainers. Ends on SIGTERM with status 0.
     """
     _check_free(port)
-    tf = _tensorflow()
+    _import_tensorflow()
+    from tfpipe import service as servers
+
     if work_dir is not None:
         work_dir.mkdir(parents=True, exist_ok=True)
-    config = tf.data.experimental.service.DispatcherConfig(
-        port=port,
-        work_dir=None if work_dir is None else str(work_dir),
-        fault_tolerant_mode=work_dir is not None,
-    )
-    with _started(
-        "dispatcher", lambda: tf.data.experimental.service.DispatchServer(config)
-    ) as server:
-        click.echo(f"Dispatcher listens on {server.target}")
+    journal = None if work_dir is None else str(work_dir)
+    with _started("dispatcher", lambda: servers.dispatcher(port, journal)) as address:
+        click.echo(f"Dispatcher listens on {address}")
         _wait()
 
 
@@ -91,15 +87,11 @@ def worker(dispatcher: str, port: int, host: str) -> None:
             f"must be HOST:PORT. Received: {dispatcher!r}.", param_hint="--dispatcher"
         )
     _check_free(port)
-    tf = _tensorflow()
-    config = tf.data.experimental.service.WorkerConfig(
-        dispatcher_address=address,
-        worker_address=f"{host}:%port%",
-        port=port,
-        heartbeat_interval_ms=100,
-    )
-    with _started("worker", lambda: tf.data.experimental.service.WorkerServer(config)) as server:
-        click.echo(f"Worker for {address} listens on {server._address}")
+    _import_tensorflow()
+    from tfpipe import service as servers
+
+    with _started("worker", lambda: servers.worker(address, host, port)) as own_address:
+        click.echo(f"Worker for {address} listens on {own_address}")
         _wait()
 
 
@@ -113,25 +105,24 @@ def _check_free(port: int) -> None:
             raise click.ClickException(f"Port {port} cannot be had: {err.strerror}.") from err
 
 
-def _tensorflow() -> Any:
+def _import_tensorflow() -> None:
     """TensorFlow, with the ops of tensorflow-io where it can be had: workers must know them all."""
     quiet.import_tensorflow()
     import tensorflow as tf
 
     if importlib.util.find_spec("tensorflow_io") and tf.__version__.startswith(("2.16.", "2.17.")):
         quiet.import_silently("tensorflow_io")
-    return tf
 
 
 @contextlib.contextmanager
 def _started(name: str, start: Any) -> Any:
-    """A server that runs for as long as the block does."""
+    """The address of a server that runs for as long as the block does."""
     try:
-        server = start()
+        server, address = start()
     except Exception as err:  # TensorFlow raises whatever gRPC said
         raise click.ClickException(f"The {name} cannot be started: {err}") from err
     try:
-        yield server
+        yield address
     finally:
         server._stop()
 
