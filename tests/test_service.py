@@ -3,6 +3,7 @@
 import contextlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -40,8 +41,8 @@ class Processes:
         process, line = self.start("dispatcher", *arguments)
         return process, re.fullmatch(r"Dispatcher listens on (grpc://localhost:\d+)\n", line)[1]
 
-    def worker(self, address):
-        process, line = self.start("worker", "--dispatcher", address)
+    def worker(self, address, *arguments):
+        process, line = self.start("worker", "--dispatcher", address, *arguments)
         assert re.fullmatch(r"Worker for localhost:\d+ listens on localhost:\d+\n", line), line
         return process
 
@@ -176,6 +177,26 @@ class TestParallelEpochs:
 
 
 class TestFaults:
+    @pytest.mark.slow
+    def test_a_worker_that_is_killed_and_started_again(self, processes, folder):
+        _, address = processes.dispatcher()
+        processes.worker(address)
+        with socket.create_server(("localhost", 0)) as free:
+            port = free.getsockname()[1]
+        victim = processes.worker(address, "--port", port)
+        remote = flow(folder, batch_size=1).distribute(service=address)
+        seen = []
+        for number, (_, y) in enumerate(remote):
+            seen += y.numpy().tolist()
+            if number == 10:
+                victim.send_signal(signal.SIGKILL)
+                victim.wait()
+                processes.worker(address, "--port", port)
+        assert len(set(seen)) == len(seen)
+        assert len(seen) > 10
+        assert set(seen) <= set(range(N))
+        assert sorted(y for _, ys in remote for y in ys.numpy().tolist()) == list(range(N))
+
     def test_a_dispatcher_that_is_killed_and_started_again(self, processes, folder, tmp_path):
         first, address = processes.dispatcher("--work-dir", tmp_path / "journal")
         port = address.rpartition(":")[2]

@@ -259,8 +259,9 @@ class ImageDataset(tf.data.Dataset):
             strategy: a `tf.distribute.Strategy`; `MirroredStrategy` or `MultiWorkerMirroredStrategy`.
             service: the dispatcher of a tf.data service instead, "grpc://host:port"; see
                 `tfpipe service --help`.
-            mode: "exactly_once": the workers share each epoch, every batch once; a loop waits for a
-                worker that died. "parallel_epochs": each worker gives all of it.
+            mode: "exactly_once": the workers share each epoch, every batch once. A loop waits for a
+                worker that died until it is started again on its port; then at most once.
+                "parallel_epochs": each worker gives all of it.
             manifest: a directory that the workers read as this process does; file names and labels
                 are written there, so that the graph stays small. Needed above 1 MB of them.
 
