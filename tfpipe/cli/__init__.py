@@ -6,6 +6,8 @@ inside the command, through `tfpipe.cli.quiet`, so that `tfpipe --help` answers 
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import click
@@ -49,4 +51,13 @@ cli.add_command(service_command)
 
 def main() -> None:
     """The console script."""
-    cli(prog_name="tfpipe")
+    try:
+        cli(prog_name="tfpipe")
+    except SystemExit as end:
+        if end.code != INTERRUPTED:
+            raise
+        # All is unwound and cleaned up. TensorFlow's threads, stopped anywhere, can still crash
+        # Python's own way out ("corrupted double-linked list").
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)

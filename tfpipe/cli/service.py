@@ -55,8 +55,7 @@ def dispatcher(port: int, work_dir: Path | None) -> None:
         work_dir.mkdir(parents=True, exist_ok=True)
     journal = None if work_dir is None else str(work_dir)
     with _started("dispatcher", lambda: servers.dispatcher(port, journal)) as address:
-        click.echo(f"Dispatcher listens on {address}")
-        _wait()
+        _wait(f"Dispatcher listens on {address}")
 
 
 @service.command(
@@ -91,8 +90,7 @@ def worker(dispatcher: str, port: int, host: str) -> None:
     from tfpipe import service as servers
 
     with _started("worker", lambda: servers.worker(address, host, port)) as own_address:
-        click.echo(f"Worker for {address} listens on {own_address}")
-        _wait()
+        _wait(f"Worker for {address} listens on {own_address}")
 
 
 def _check_free(port: int) -> None:
@@ -127,8 +125,12 @@ def _started(name: str, start: Any) -> Any:
         server._stop()
 
 
-def _wait() -> None:
-    """Until SIGTERM; Ctrl-C raises as ever. `server.join` would let Python see neither."""
+def _wait(message: str) -> None:
+    """Says that all is ready, and waits for SIGTERM; Ctrl-C raises as ever.
+
+    `server.join` would let Python see neither.
+    """
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    click.echo(message)  # who reads it may send the signal at once
     stopped.wait()
