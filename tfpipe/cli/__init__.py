@@ -7,16 +7,14 @@ inside the command, through `tfpipe.cli.quiet`, so that `tfpipe --help` answers 
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 import click
 
 from tfpipe import __version__
+from tfpipe.cli import interrupt
 from tfpipe.cli.demo import demo as demo_command
 from tfpipe.cli.service import service as service_command
-
-INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended: 128 + SIGINT
 
 
 class Commands(click.Group):
@@ -26,9 +24,12 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            # Click itself would say "Aborted!" and exit with 1, like any failure.
-            click.echo("\nInterrupted.", err=True)
-            ctx.exit(INTERRUPTED)
+            # Only where `interrupt.listen` could do nothing. Click would say "Aborted!" and exit
+            # with 1, like any failure; Python's own way out can crash in TensorFlow's threads.
+            interrupt.say()
+            os._exit(interrupt.STATUS)
+        finally:
+            interrupt.give_way()
 
 
 @click.group(
@@ -51,13 +52,5 @@ cli.add_command(service_command)
 
 def main() -> None:
     """The console script."""
-    try:
-        cli(prog_name="tfpipe")
-    except SystemExit as end:
-        if end.code != INTERRUPTED:
-            raise
-        # All is unwound and cleaned up. TensorFlow's threads, stopped anywhere, can still crash
-        # Python's own way out ("corrupted double-linked list").
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)
+    interrupt.listen()
+    cli(prog_name="tfpipe")

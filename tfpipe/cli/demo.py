@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tfpipe.cli import quiet
+from tfpipe.cli import interrupt, quiet
 
 if TYPE_CHECKING:
     import keras
@@ -77,8 +77,9 @@ def demo(directory: Path | None, epochs: int, seed: int) -> None:
 def folder(directory: Path | None) -> Iterator[Path]:
     """The folder for the images: the user's, which stays, or a temporary one."""
     if directory is None:
-        with tempfile.TemporaryDirectory(prefix="tfpipe-demo-") as temporary:
-            yield Path(temporary)
+        temporary = tempfile.TemporaryDirectory(prefix="tfpipe-demo-")
+        with interrupt.cleaned_up(temporary.cleanup):
+            yield Path(temporary.name)
     else:
         yield directory
 

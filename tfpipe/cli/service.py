@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from tfpipe.cli import quiet
+from tfpipe.cli import interrupt, quiet
 
 
 @click.group(
@@ -119,14 +119,12 @@ def _started(name: str, start: Any) -> Any:
         server, address = start()
     except Exception as err:  # TensorFlow raises whatever gRPC said
         raise click.ClickException(f"The {name} cannot be started: {err}") from err
-    try:
+    with interrupt.cleaned_up(server._stop):
         yield address
-    finally:
-        server._stop()
 
 
 def _wait(message: str) -> None:
-    """Says that all is ready, and waits for SIGTERM; Ctrl-C raises as ever.
+    """Says that all is ready, and waits for SIGTERM.
 
     `server.join` would let Python see neither.
     """
