@@ -317,6 +317,38 @@ class TestApply:
         assert np.abs(other - eager).max() < 1.6
 
 
+class TestGeometryAndColour:
+    """The two halves of `apply`: a mask goes through the first alone."""
+
+    def test_one_after_the_other_is_the_whole(self, picture):
+        ranges, image = Augment(**ON), tf.constant(picture(9, 13, 3), tf.float32)
+        params = draw(ranges, order.stream_key(5, "augment"), 9, 13)
+        halves = module.apply_colour(module.apply_geometry(image, params, ranges), params)
+        np.testing.assert_array_equal(halves, module.apply(image, params, ranges))
+
+    def test_a_mask_moves_as_its_image_does(self):
+        """A mask that is the image cut at a threshold stays so, at order 0."""
+        ranges = Augment(**ON, interpolation_order=0, fill_mode="constant", cval=-1)
+        image = np.random.default_rng(1).uniform(0, 255, [19, 26, 1]).astype(np.float32)
+        mask = (image > 128).astype(np.int32)
+        params = draw(ranges, order.stream_key(5, "augment"), 19, 26)
+        moved = module.apply_geometry(tf.constant(image), params, ranges).numpy()
+        moved_mask = module.apply_geometry(tf.constant(mask), params, ranges).numpy()
+        assert set(np.unique(moved_mask)) == {-1, 0, 1}
+        np.testing.assert_array_equal(moved_mask == 1, moved > 128)
+        np.testing.assert_array_equal(moved_mask == -1, moved == -1)
+
+    def test_colour_parameters_do_not_reach_a_mask(self):
+        mask = tf.constant([[[3.0], [200.0]]])
+        params = {"brightness": 0.5, "channel_shift_intensity": 20.0}
+        np.testing.assert_array_equal(module.apply_geometry(mask, params, Augment()), mask)
+
+    def test_geometry_does_not_reach_the_colours(self):
+        image = tf.constant(np.arange(24, dtype=np.float64).reshape(3, 4, 2))
+        params = {"theta": 20, "flip_vertical": 1}
+        np.testing.assert_array_equal(module.apply_colour(image, params), image)
+
+
 class TestAugment:
     def test_is_public_and_frozen(self):
         ranges = tfpipe.Augment(rotation_range=3)

@@ -254,14 +254,36 @@ def apply(
     Returns:
         [H, W, C], float64 for a float64 image, else float32.
     """
+    return apply_colour(apply_geometry(image, params, augment), params, unit_range=unit_range)
+
+
+def apply_geometry(image: tf.Tensor, params: Mapping[str, Any], augment: Augment) -> tf.Tensor:
+    """The part of `apply` that moves pixels: the affine resampling and the flips.
+
+    What belongs to an image pixel by pixel, such as a mask, is given the same parameters, with an
+    `interpolation_order` (0 keeps the numbers of classes) and a `cval` of its own.
+
+    Args:
+        image: any dtype, [H, W, C], static shape. Whole numbers up to 2**24 stay what they are.
+        params: as `draw` returns them; what is missing is neutral, other keys are ignored.
+        augment: for `fill_mode`, `cval` and `interpolation_order`.
+
+    Returns:
+        [H, W, C], float64 for a float64 image, else float32.
+
+    >>> mask = tf.constant([[[7], [9]]], tf.int32)
+    >>> nearest = Augment(interpolation_order=0, fill_mode="constant", cval=255)
+    >>> apply_geometry(mask, {"tx": 1.0}, nearest)[0, :, 0].numpy().tolist()
+    [9.0, 255.0]
+    """
     image = tf.cast(image, tf.float64 if image.dtype == tf.float64 else tf.float32)
-    values = {name: params.get(name, neutral) for name, neutral in NEUTRAL.items()}
+    values = _with_neutral(params)
     flips = {name: values[name] for name in ("flip_horizontal", "flip_vertical")}
     # The classic too leaves a neutral image alone: resampling it could move its last bits.
     if any(_may_differ(values[name], NEUTRAL[name]) for name in _GEOMETRY):
         height, width = image.shape[:2]
         matrix = affine_matrix(height, width, **{name: values[name] for name in _GEOMETRY})
-        image = affine_transform(
+        return affine_transform(
             image,
             matrix,
             order=augment.interpolation_order,
@@ -269,14 +291,36 @@ def apply(
             cval=augment.cval,
             **flips,
         )
-    else:
-        image = _flip(image, flips["flip_horizontal"], axis=1)
-        image = _flip(image, flips["flip_vertical"], axis=0)
+    image = _flip(image, flips["flip_horizontal"], axis=1)
+    return _flip(image, flips["flip_vertical"], axis=0)
+
+
+def apply_colour(
+    image: tf.Tensor, params: Mapping[str, Any], *, unit_range: bool = False
+) -> tf.Tensor:
+    """The part of `apply` that changes values and leaves them where they are; not for masks.
+
+    Args:
+        image: float32 or float64 [H, W, C].
+        params: as `draw` returns them; what is missing is neutral, other keys are ignored.
+        unit_range: the image is 0..1, not 0..255; matters to brightness only.
+
+    Returns:
+        The same shape and dtype.
+
+    >>> apply_colour(tf.constant([[[10.0], [250.0]]]), {"brightness": 0.5}).numpy().tolist()
+    [[[5.0], [125.0]]]
+    """
+    values = _with_neutral(params)
     if values["channel_shift_intensity"] is not None:
         image = ops.shift_channels(image, values["channel_shift_intensity"])
     if values["brightness"] is not None:
         image = ops.adjust_brightness(image, values["brightness"], unit_range=unit_range)
     return image
+
+
+def _with_neutral(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: params.get(name, neutral) for name, neutral in NEUTRAL.items()}
 
 
 def _may_differ(value: Any, neutral: Any) -> bool:
