@@ -26,7 +26,7 @@ LAYERS = [
         "sources",
         "labels",
     ],
-    ["decode", "frames", "saving", "numpy_ops"],
+    ["decode", "frames", "saving", "numpy_ops", "readers"],
     ["specs"],
     ["stages", "service"],
     ["pipeline"],

@@ -19,7 +19,7 @@ from tfpipe.columns import Column, in_file, in_graph, nbytes
 from tfpipe.labels import LabelSpec
 from tfpipe.order import Shard
 from tfpipe.service import ServiceSpec, python_ops
-from tfpipe.sources import Arrays, Files, Source
+from tfpipe.sources import Arrays, Source
 from tfpipe.specs import PipelineSpec
 from tfpipe.stages import python_parts
 
@@ -166,12 +166,12 @@ class ImageDataset(tf.data.Dataset):
     @property
     def filenames(self) -> list[str]:
         images = self._source.images
-        return list(images.names) if isinstance(images, Files) else []
+        return [] if isinstance(images, Arrays) else list(images.names)
 
     @property
     def filepaths(self) -> list[str]:
         images = self._source.images
-        return images.paths if isinstance(images, Files) else []
+        return [] if isinstance(images, Arrays) else images.paths
 
     def images_only(self, **changes: Any) -> ImageDataset:
         """The images in source order without labels, with other values in the specification."""

@@ -1,4 +1,4 @@
-"""Sources: columns of images, targets and weights, from a directory, a dataframe or arrays.
+"""Sources: columns of images, targets and weights, from a directory, a dataframe, shards or arrays.
 
 Nothing is decoded here and no TensorFlow graph is built.
 """
@@ -41,6 +41,61 @@ class Files:
 
 
 @dataclass(frozen=True, eq=False)
+class Records:
+    """Images in the records of TFRecord files ("shards"), as `tfpipe pack` writes them.
+
+    Attributes:
+        shards: the files.
+        shard: int32 [n], which of them holds each image.
+        offset: int64 [n], the byte at which its record begins.
+        length: int64 [n], bytes of the whole record.
+        names: of the image files that were packed.
+        encoding: "raw" (uint8 pixels), "jpeg" or "png".
+        shape: (H, W, C) of every image.
+    """
+
+    shards: Sequence[str]
+    shard: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    names: Sequence[str]
+    encoding: str
+    shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return len(self.shard)
+
+    @property
+    def directory(self) -> str:
+        return os.path.dirname(self.shards[0]) if self.shards else ""
+
+    @property
+    def paths(self) -> list[str]:
+        """Shard, and the name of the image file that was packed."""
+        numbers = self.shard.tolist()
+        return [f"{self.shards[s]}: {name}" for s, name in zip(numbers, self.names, strict=True)]
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """The formats within, as `Files.suffixes` names them."""
+        return frozenset() if self.encoding == "raw" else frozenset({self.encoding})
+
+    @property
+    def raw_shape(self) -> tuple[int, int, int] | None:
+        """(H, W, C) where the bytes of an image are its pixels."""
+        return self.shape if self.encoding == "raw" else None
+
+    def take(self, rows: np.ndarray) -> Records:
+        return replace(
+            self,
+            shard=self.shard[rows],
+            offset=self.offset[rows],
+            length=self.length[rows],
+            names=[self.names[row] for row in rows],
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Arrays:
     """Images in memory, [n, H, W, C], with further inputs [n, ...] that travel with them."""
 
@@ -59,14 +114,14 @@ class Source:
     """The samples of a data set, column by column, in source order.
 
     Attributes:
-        images: `Files` or `Arrays`.
+        images: `Files`, `Records` or `Arrays`.
         targets: None, one column [n, ...] (class ids are int32), a tuple of columns, or for
             multi-label samples a list of lists of class ids.
         weights: one weight a sample, or None.
         class_names: the name of each class id; empty where there are no classes.
     """
 
-    images: Files | Arrays
+    images: Files | Records | Arrays
     targets: Any = None
     weights: np.ndarray | None = None
     class_names: tuple[str, ...] = ()

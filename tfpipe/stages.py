@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from tfpipe import augment, decode, formats, order
+from tfpipe import augment, decode, formats, order, readers
 from tfpipe.affine import compiled, xla_available
 from tfpipe.checks import require_pillow, warn
 from tfpipe.columns import ColumnMaker
@@ -42,15 +40,14 @@ class Loader:
 
 
 def file_loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Loader:
-    """Reads, decodes and resizes files."""
+    """Reads, decodes and resizes files, or records of shards."""
     image, files = spec.image, source.images
-    if image is None or not isinstance(files, Files):
+    if image is None or isinstance(files, Arrays):
         raise TypeError("file_loader needs files, and an ImageSpec for them.")
+    reader = readers.reader(files, column)
     suffixes = files.suffixes
     if formats.needs_pillow(suffixes):
         _require_pillow(suffixes)
-    # The bytes of the file system: a name need not be UTF-8.
-    paths = column(np.array([os.fsencode(path) for path in files.paths], object))
 
     def finish(decoded: tf.Tensor) -> tf.Tensor:
         return resize(
@@ -58,15 +55,15 @@ def file_loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Load
         )
 
     def load(index: tf.Tensor) -> tf.Tensor:
-        contents = tf.io.read_file(paths(index))
+        contents = reader.read(index)
+        if reader.raw_shape is not None:
+            pixels = tf.reshape(tf.io.decode_raw(contents, tf.uint8), reader.raw_shape)
+            return finish(decode.convert_color(pixels, image.color_mode))
         return decode.load(contents, image.color_mode, suffixes, finish)
 
     def describe_failure(index: tf.Tensor) -> tf.Tensor:
-        path = paths(index)
-        reason = decode.failure_reason(tf.io.read_file(path))
-        # An error message that is not UTF-8 would end as a UnicodeDecodeError without any text.
-        shown = tf.strings.unicode_transcode(path, "UTF-8", "UTF-8")
-        return tf.strings.join(["Cannot read the image file '", shown, "': ", reason])
+        path, reason = reader.describe(index)
+        return tf.strings.join(["Cannot read the image file '", path, "': ", reason])
 
     shape = (*image.size, decode.CHANNELS[image.color_mode])
     dtype = tf.float32 if formats.may_be_deep(suffixes) else tf.uint8

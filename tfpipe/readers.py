@@ -1,0 +1,114 @@
+"""From the index of a sample to the bytes of its image: a file of its own, or a record of a shard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe import decode, listing
+from tfpipe.columns import ColumnMaker
+from tfpipe.sources import Files, Records
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How the bytes of one image are had.
+
+    Attributes:
+        read: index -> its bytes, a string scalar.
+        describe: index -> where they are, for a message in UTF-8, and what is wrong with them.
+        suffixes: the formats that the graph must be ready for.
+        raw_shape: [H, W, C] where the bytes are the pixels themselves; None: a format with a header.
+    """
+
+    read: Callable[[tf.Tensor], tf.Tensor]
+    describe: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+    suffixes: frozenset[str]
+    raw_shape: tuple[int, int, int] | None = None
+
+
+def reader(images: Files | Records, column: ColumnMaker) -> Reader:
+    """The reader of some images, whose columns the graph gets at through `column`."""
+    return (
+        record_reader(images, column)
+        if isinstance(images, Records)
+        else file_reader(images, column)
+    )
+
+
+def file_reader(files: Files, column: ColumnMaker) -> Reader:
+    """A file an image."""
+    # The bytes of the file system: a name need not be UTF-8.
+    paths = column(np.array([os.fsencode(path) for path in files.paths], object))
+
+    def read(index: tf.Tensor) -> tf.Tensor:
+        return tf.io.read_file(paths(index))
+
+    def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return _shown(paths(index)), decode.failure_reason(read(index))
+
+    return Reader(read, describe, files.suffixes)
+
+
+def record_reader(records: Records, column: ColumnMaker) -> Reader:
+    """A record of a TFRecord file an image: `tf.train.Example`s with the bytes in "image".
+
+    Any record is read by its place, so that the order of an epoch can be any. The checksum of each
+    is tested.
+    """
+    shards = column(np.array([os.fsencode(path) for path in records.shards], object))
+    numbers, offsets = column(records.shard), column(records.offset)
+    remote = bool(listing.scheme(records.shards[0])) if records.shards else False
+    lengths = column(records.length) if remote else None
+
+    def dataset(index: tf.Tensor) -> tf.Tensor:  # a variant: not a pipeline, one read
+        return tf.raw_ops.TFRecordDatasetV2(
+            filenames=shards(numbers(index))[None],
+            compression_type="",
+            # A request a record where each costs a journey; else no more than the record is read.
+            buffer_size=0 if lengths is None else lengths(index),
+            byte_offsets=offsets(index)[None],
+        )
+
+    def read(index: tf.Tensor) -> tf.Tensor:
+        return _image_of(_first(dataset(index)))
+
+    def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        offset = tf.strings.as_string(offsets(index))
+        place = tf.strings.join([_shown(shards(numbers(index))), " at byte ", offset])
+        nothing = tf.raw_ops.TensorDataset(components=[""], output_shapes=[[]])
+        whole = tf.raw_ops.IgnoreErrorsDataset(input_dataset=dataset(index), **_STRINGS)
+        record = _first(
+            tf.raw_ops.ConcatenateDataset(input_dataset=whole, another_dataset=nothing, **_STRINGS)
+        )
+        reason = tf.cond(
+            record == "",
+            lambda: tf.constant("the record cannot be read, or its checksum is wrong"),
+            lambda: decode.failure_reason(_image_of(record)),
+        )
+        return place, reason
+
+    return Reader(read, describe, records.suffixes, records.raw_shape)
+
+
+_STRINGS: Any = {"output_types": [tf.string], "output_shapes": [[]]}
+
+
+def _first(dataset: tf.Tensor) -> tf.Tensor:
+    one = tf.raw_ops.TakeDataset(input_dataset=dataset, count=1, **_STRINGS)
+    return tf.ensure_shape(tf.raw_ops.DatasetToSingleElement(dataset=one, **_STRINGS)[0], [])
+
+
+def _image_of(record: tf.Tensor) -> tf.Tensor:
+    feature = {"image": tf.io.FixedLenFeature([], tf.string)}
+    return tf.io.parse_single_example(record, feature)["image"]
+
+
+def _shown(path: tf.Tensor) -> tf.Tensor:
+    # An error message that is not UTF-8 would end as a UnicodeDecodeError without any text.
+    return tf.strings.unicode_transcode(path, "UTF-8", "UTF-8")
