@@ -390,7 +390,7 @@ class ImageDataGenerator:
             ValueError: an argument is not one of those allowed; a name in `classes` has no folder.
         """
         check_one_of("class_mode", class_mode, DIRECTORY_CLASS_MODES)
-        image = ImageSpec(target_size, color_mode, interpolation, keep_aspect_ratio)
+        image = _image_spec(target_size, color_mode, interpolation, keep_aspect_ratio)
         save = _save_spec(save_to_dir, save_prefix, save_format)
         source = sources.from_directory(
             directory,
@@ -466,7 +466,7 @@ class ImageDataGenerator:
         class_mode = checks.check_deprecated(class_mode, deprecated, known)
         check_one_of("class_mode", class_mode, DATAFRAME_CLASS_MODES)
         check_bool("validate_filenames", validate_filenames)
-        image = ImageSpec(target_size, color_mode, interpolation, keep_aspect_ratio)
+        image = _image_spec(target_size, color_mode, interpolation, keep_aspect_ratio)
         save = _save_spec(save_to_dir, save_prefix, save_format)
         fraction = self._fraction(subset)
         targets, encoding = _CLASS_MODES[class_mode]
@@ -562,12 +562,20 @@ def _save_spec(directory: str | None, prefix: str, format: str) -> SaveSpec | No
     return None if directory is None else SaveSpec(os.fspath(directory), str(prefix), format)
 
 
+def _image_spec(
+    size: Any, color_mode: str, interpolation: str, keep_aspect_ratio: bool
+) -> ImageSpec:
+    check_bool("keep_aspect_ratio", keep_aspect_ratio)
+    aspect = "crop" if keep_aspect_ratio else "stretch"
+    return ImageSpec(size, color_mode, interpolation, aspect=aspect)
+
+
 def _image_attributes(image: ImageSpec) -> dict[str, Any]:
     return {
         "target_size": image.size,
         "color_mode": image.color_mode,
         "interpolation": image.interpolation,
-        "keep_aspect_ratio": image.keep_aspect_ratio,
+        "keep_aspect_ratio": image.aspect == "crop",
     }
 
 

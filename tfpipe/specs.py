@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from tfpipe import decode, order
+from tfpipe import decode, order, resize, tf_resize
 from tfpipe.augment import Augment
 from tfpipe.checks import check_bool, check_int, check_one_of, check_size
 from tfpipe.labels import LabelSpec
-from tfpipe.resize import INTERPOLATIONS
 from tfpipe.saving import SaveSpec
 from tfpipe.standardize import Standardize
 
+ASPECTS = ("stretch", "crop", "pad")
+INTERPOLATIONS = {"pillow": resize.INTERPOLATIONS, "tensorflow": tf_resize.INTERPOLATIONS}
 DATA_FORMATS = ("channels_last", "channels_first")
 _AUTOTUNE = -1  # tf.data's number for it
 DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
@@ -31,20 +32,30 @@ class ImageSpec:
     Attributes:
         size: (height, width) in pixels.
         color_mode: "grayscale", "rgb" or "rgba".
-        interpolation: one of Pillow's six; all but "nearest" are antialiased.
-        keep_aspect_ratio: crop the centre to the ratio of `size` before resizing.
+        resampling: whose kernels resize: "pillow" (antialiased, but for nearest) or "tensorflow".
+        interpolation: one of `INTERPOLATIONS[resampling]`.
+        antialias: for "tensorflow": widen the kernel where an image gets smaller.
+        aspect: "stretch" the image to `size`; "crop" its centre to the ratio of `size` before; "pad" it
+            with zeros ("tensorflow" only).
+        decoding: "exact" for Pillow's pixels, or "keras" for those of `tf.image.decode_image`.
     """
 
     size: tuple[int, int] = (256, 256)
     color_mode: str = "rgb"
     interpolation: str = "nearest"
-    keep_aspect_ratio: bool = False
+    resampling: str = "pillow"
+    antialias: bool = False
+    aspect: str = "stretch"
+    decoding: str = "exact"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("target_size", self.size))
         check_one_of("color_mode", self.color_mode, decode.COLOR_MODES)
-        check_one_of("interpolation", self.interpolation, INTERPOLATIONS)
-        check_bool("keep_aspect_ratio", self.keep_aspect_ratio)
+        check_one_of("resampling", self.resampling, tuple(INTERPOLATIONS))
+        check_one_of("interpolation", self.interpolation, INTERPOLATIONS[self.resampling])
+        check_bool("antialias", self.antialias)
+        check_one_of("aspect", self.aspect, ASPECTS if self.resampling != "pillow" else ASPECTS[:2])
+        check_one_of("decoding", self.decoding, decode.DECODINGS)
 
 
 @dataclass(frozen=True)

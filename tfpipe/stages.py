@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
-from tfpipe import augment, decode, formats, order, readers
+from tfpipe import augment, decode, formats, order, readers, resize, tf_resize
 from tfpipe.affine import compiled, xla_available
 from tfpipe.checks import require_pillow, warn
 from tfpipe.columns import ColumnMaker
 from tfpipe.image import has_unit_range
 from tfpipe.labels import encoder
-from tfpipe.resize import resize
 from tfpipe.saving import saver
 from tfpipe.sources import Arrays, Files, Source
-from tfpipe.specs import PipelineSpec
+from tfpipe.specs import ImageSpec, PipelineSpec
 from tfpipe.standardize import in_graph_function, standardize_batch, with_tensors
 
 
@@ -48,26 +48,41 @@ def file_loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Load
     suffixes = files.suffixes
     if formats.needs_pillow(suffixes):
         _require_pillow(suffixes)
-
-    def finish(decoded: tf.Tensor) -> tf.Tensor:
-        return resize(
-            decoded, image.size, image.interpolation, keep_aspect_ratio=image.keep_aspect_ratio
-        )
+    finish = resizer(image)
 
     def load(index: tf.Tensor) -> tf.Tensor:
         contents = reader.read(index)
         if reader.raw_shape is not None:
             pixels = tf.reshape(tf.io.decode_raw(contents, tf.uint8), reader.raw_shape)
             return finish(decode.convert_color(pixels, image.color_mode))
-        return decode.load(contents, image.color_mode, suffixes, finish)
+        return decode.load(contents, image.color_mode, suffixes, finish, image.decoding)
 
     def describe_failure(index: tf.Tensor) -> tf.Tensor:
         path, reason = reader.describe(index)
         return tf.strings.join(["Cannot read the image file '", path, "': ", reason])
 
     shape = (*image.size, decode.CHANNELS[image.color_mode])
-    dtype = tf.float32 if formats.may_be_deep(suffixes) else tf.uint8
+    stays_uint8 = image.resampling == "pillow" or tf_resize.keeps_dtype(image.interpolation)
+    dtype = tf.uint8 if stays_uint8 and not formats.may_be_deep(suffixes) else tf.float32
     return Loader(load, shape, dtype, describe_failure)
+
+
+def resizer(spec: ImageSpec) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function image [H, W, C] -> [*size, C] of one family of kernels."""
+    if spec.resampling == "pillow":
+        return partial(
+            resize.resize,
+            size=spec.size,
+            interpolation=spec.interpolation,
+            keep_aspect_ratio=spec.aspect == "crop",
+        )
+    return partial(
+        tf_resize.resize,
+        size=spec.size,
+        interpolation=spec.interpolation,
+        aspect=spec.aspect,
+        antialias=spec.antialias,
+    )
 
 
 def _require_pillow(suffixes: frozenset[str]) -> None:
