@@ -14,7 +14,7 @@ ROOT = Path(tfpipe.__file__).parent
 # Low to high. A module may import its own layer, or a lower one.
 LAYERS = [
     ["_version", "checks"],
-    ["affine", "image", "resize", "tf_resize", "cell", "order", "graph"],
+    ["affine", "image", "resize", "tf_resize", "cell", "order", "graph", "skipping"],
     [
         "bmp",
         "columns",
@@ -25,6 +25,7 @@ LAYERS = [
         "statistics",
         "sources",
         "labels",
+        "gaps",
     ],
     ["decode", "frames", "saving", "numpy_ops", "readers"],
     ["specs"],

@@ -70,7 +70,8 @@ class TestShard:
         dataset = flow(23, 4)
         expected = labels(dataset.starting_at(2, 3))
         shards = [
-            pipeline.shard_epochs(dataset._plan, Cell([2, 3]), Shard(r, 1, 2)) for r in (0, 1)
+            pipeline.shard_epochs(dataset._plan, Cell([2, 3 * dataset.batch_size]), Shard(r, 1, 2))
+            for r in (0, 1)
         ]
         first, second = map(labels, shards)
         assert [a + b for a, b in zip(first, second, strict=True)] == expected

@@ -82,8 +82,8 @@ class TestRecords:
         spec = PipelineSpec(ImageSpec(SHAPE[:2]), shuffle=False)
         plan = pipeline.plan(Source(records), spec)
         place = f"1.tfrecord at byte {records.offset[4]}"
-        path, reason = plan.loader.describe_failure(tf.constant(4, tf.int64)), ""
-        assert place in path.numpy().decode() + reason
+        path, _ = plan.loader.describe_failure(tf.constant(4, tf.int64))
+        assert place in path.numpy().decode()
         with pytest.raises(tf.errors.InvalidArgumentError, match="its checksum is wrong") as caught:
             list(ImageDataset(Source(records), spec))
         assert place in str(caught.value)

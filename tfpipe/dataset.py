@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpipe import order, pipeline
+from tfpipe import pipeline
 from tfpipe.cell import Cell
 from tfpipe.checks import check_int
 from tfpipe.columns import Column, in_file, in_graph, nbytes
 from tfpipe.labels import LabelSpec
 from tfpipe.order import Shard
 from tfpipe.service import ServiceSpec, python_ops
+from tfpipe.skipping import SkipList
 from tfpipe.sources import Arrays, Source
 from tfpipe.specs import PipelineSpec
 from tfpipe.stages import python_parts
@@ -69,6 +70,7 @@ class ImageDataset(tf.data.Dataset):
         num_classes: how many classes; 0 where the labels are none.
         classes, labels: the target of each sample in source order.
         sample_weight: the weight of each sample, or None.
+        skipped: (path, reason) of each file that `on_error="skip"` left out until now.
         filenames, filepaths: of each sample in source order; empty for arrays.
         batch_index, total_batches_seen, index_array: where `next` stands, how many batches `next` and
             `[]` gave, and the order of the epoch that `next` is in, int64 [n].
@@ -83,8 +85,8 @@ class ImageDataset(tf.data.Dataset):
     ) -> None:
         self._source = source
         self._spec = spec
-        self._cursor = Cell([0, 0])  # epoch and batch that the next iterator begins with
-        self._plan = plan or pipeline.plan(source, spec)
+        self._cursor = Cell([0, 0])  # epoch and position that the next iterator begins with
+        self._plan = plan or pipeline.plan(source, spec, skipped=SkipList())
         self._epochs = epochs
         self._inner = epochs(self._plan, self._cursor)
         self._lock = threading.RLock()
@@ -173,6 +175,18 @@ class ImageDataset(tf.data.Dataset):
         images = self._source.images
         return [] if isinstance(images, Arrays) else images.paths
 
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """(path, reason) of each file that `on_error="skip"` left out until now, in source order."""
+        skipping = self._plan.skipping
+        if skipping is None:
+            return []
+        paths = self.filepaths
+        return [
+            (paths[index], skipping.described(index)[1])
+            for index in skipping.skipped.indices().tolist()
+        ]
+
     def images_only(self, **changes: Any) -> ImageDataset:
         """The images in source order without labels, with other values in the specification."""
         images = self._source.images
@@ -206,7 +220,28 @@ class ImageDataset(tf.data.Dataset):
                 "An epoch that service workers prepare begins at the first batch: their order is not "
                 f"known. Received: batch={batch}."
             )
-        self._cursor.assign([epoch, batch])
+        self._cursor.assign([epoch, batch * self.batch_size])
+
+    def place_after(self, epoch: int, position: int, batches: int) -> int:
+        """The position of an epoch that is reached `batches` batches after another position.
+
+        Files that were left out stand between them.
+
+        Args:
+            epoch: 0 is the first.
+            position: place of a sample in the order of the epoch.
+            batches: how many were read from there.
+        """
+        reached = position + batches * self.batch_size
+        if self._plan.skipping is not None:
+            left_out = np.isin(self._order_of(epoch), self._plan.skipping.skipped.indices())
+            for place in np.flatnonzero(left_out).tolist():
+                reached += position <= place < reached
+        return min(reached, self._plan.end)
+
+    def seek_position(self, epoch: int, position: int) -> None:
+        """Makes the next loop begin at a position that `place_after` gave."""
+        self._cursor.assign([epoch, position])
 
     def starting_at(self, epoch: int, batch: int = 0) -> ImageDataset:
         """The same data set, its first loop beginning at a batch of an epoch; see `seek`.
@@ -279,6 +314,11 @@ class ImageDataset(tf.data.Dataset):
         """
         if (strategy is None) == (service is None):
             raise ValueError("distribute takes a strategy or a service: one of them, not both.")
+        if self._spec.errors.skips:
+            raise ValueError(
+                "distribute needs on_error='raise': what other processes leave out is not noted here. "
+                "Find the bad files with `tfpipe check`, and leave them out of the source."
+            )
         if service is None:
             return self._for_strategy(strategy)
         return self._for_service(ServiceSpec(service, mode), manifest)
@@ -341,9 +381,11 @@ class ImageDataset(tf.data.Dataset):
     def _start(self, epoch: int, first_batch: int, end_batch: int) -> Iterator[Any]:
         """Batches first..end of one epoch; the iterator reads the span when it gives its first."""
         size = self.batch_size
-        self._span.assign([epoch, first_batch * size, min(end_batch * size, self.samples)])
+        self._span.assign([epoch, first_batch * size, min(end_batch * size, self._plan.end)])
         iterator = iter(self._window)
-        first = next(iterator)
+        first = next(iterator, None)
+        if first is None:
+            return iter(())
 
         def chained() -> Iterator[Any]:
             yield first
@@ -374,8 +416,12 @@ class ImageDataset(tf.data.Dataset):
         follows = self._last_place == (self._subscript_epoch, number - 1)
         batch = next(self._open, None) if follows else None
         if batch is None:  # the first of a run reads nothing ahead, the second all that follow
-            self._open = self._start(*place, len(self) if follows else number + 1)
-            batch = next(self._open)
+            # Where files are left out, what follows depends on where the reading began.
+            ahead = follows and self._plan.skipping is None
+            self._open = self._start(*place, len(self) if ahead else number + 1)
+            batch = next(self._open, None)
+            if batch is None:
+                raise ValueError(f"No file of batch {number} can be used; see `skipped`.")
         self._last_place = place
         return batch
 
@@ -383,10 +429,13 @@ class ImageDataset(tf.data.Dataset):
         with self._lock:
             if not self.samples:
                 raise StopIteration
-            if self._stream is None:
+            batch = next(self._stream, None) if self._stream is not None else None
+            if batch is None:
+                if self._stream is not None:  # files were left out: the epoch was shorter
+                    self._stream_epoch += 1
                 self._stream = self._start(self._stream_epoch, 0, len(self))
                 self.batch_index = 0
-            batch = next(self._stream)
+                batch = next(self._stream)
             self.batch_index += 1
             self.total_batches_seen += 1
             if self.batch_index == len(self):
@@ -414,7 +463,12 @@ class ImageDataset(tf.data.Dataset):
 
     @property
     def index_array(self) -> np.ndarray:
-        return order.epoch_order(self.samples, self.seed, self._stream_epoch, self._spec.shuffle)
+        return self._order_of(self._stream_epoch)
+
+    def _order_of(self, epoch: int) -> np.ndarray:  # int64 [length]
+        with tf.device("CPU:0"):
+            positions = tf.range(self._plan.length, dtype=tf.int64)
+            return self._plan.index_at(positions, tf.constant(epoch, tf.int64)).numpy()
 
     def __repr__(self) -> str:
         images = self._source.images

@@ -11,12 +11,13 @@ from typing import Any, TypeAlias
 
 import tensorflow as tf
 
-from tfpipe import order, stages
+from tfpipe import gaps, stages
 from tfpipe.cell import Cell
 from tfpipe.columns import ColumnMaker, in_graph
-from tfpipe.graph import as_is, out_of_line
+from tfpipe.graph import as_is
 from tfpipe.order import Shard
 from tfpipe.service import ServiceSpec
+from tfpipe.skipping import SkipList
 from tfpipe.sources import Source
 from tfpipe.specs import PipelineSpec
 
@@ -33,52 +34,77 @@ class Plan:
     """The stages of one data set, made once and shared by every graph that delivers its batches.
 
     Attributes:
-        n: the number of samples.
-        spec: what is to become of them.
+        spec: what is to become of the samples.
+        length: positions in an epoch.
+        index_at: (positions, epoch) -> indices in the source.
         loader: index -> image.
-        augment: (epoch, index, image) -> image, the random transforms; None where there are none.
+        augment: (epoch, index, pixels) -> pixels, the random transforms; None where there are none.
         transform: the same for saving and the user's function.
-        finish: (indices, images) -> what the model is given.
+        finish: (epoch, first position, indices, pixels) -> what the model is given.
+        skipping: how files that cannot be used are stepped over; None: they are errors.
     """
 
-    n: int
     spec: PipelineSpec
+    length: int
+    index_at: gaps.IndexAt
     loader: stages.Loader
     augment: stages.SampleStep | None
     transform: stages.SampleStep | None
-    finish: Callable[[tf.Tensor, tf.Tensor], Any]
+    finish: stages.BatchStep
+    skipping: gaps.Skipping | None = None
 
     @property
     def count(self) -> int:
-        """The number of batches in an epoch."""
+        """The number of batches in an epoch; of files that are skipped, an upper bound."""
         size = self.spec.batch_size
-        return self.n // size if self.spec.drop_remainder else -(-self.n // size)
+        return self.length // size if self.spec.drop_remainder else -(-self.length // size)
 
     @property
     def end(self) -> int:
         """The position at which an epoch ends."""
-        return min(self.n, self.count * self.spec.batch_size)
+        if self.skipping is not None:  # later samples fill up the batches of those left out
+            return self.length
+        return min(self.length, self.count * self.spec.batch_size)
 
 
-def plan(source: Source, spec: PipelineSpec, column: ColumnMaker = in_graph) -> Plan:
-    """The stages for the samples of `source`, whose columns the graph gets at through `column`."""
+def plan(
+    source: Source,
+    spec: PipelineSpec,
+    column: ColumnMaker = in_graph,
+    skipped: SkipList | None = None,
+) -> Plan:
+    """The stages for the samples of `source`, whose columns the graph gets at through `column`.
+
+    `skipped` is where files that cannot be used are noted, if `spec` says so.
+    """
     with tf.device("CPU:0"):  # the columns would land on a GPU, where tf.data does not read them
+        length, index_at = stages.epoch_order(source, spec, column)
         if spec.image:
             loader = stages.file_loader(source, spec, column)
         else:
             loader = stages.array_loader(source, column)
-        augment = stages.augmentation(loader, source, spec)
-        transform = stages.sample_transform(loader, source, spec)
-        finish = stages.batch_finisher(source, spec, column)
-        return Plan(len(source), spec, loader, augment, transform, finish)
+        skipping = None
+        if skipped is not None and spec.errors.skips and loader.describe_failure is not None:
+            limit = spec.errors.limit(len(source))
+            skipping = gaps.Skipping(skipped, limit, loader.describe_failure, index_at)
+        return Plan(
+            spec,
+            length,
+            index_at,
+            loader,
+            stages.augmentation(loader, source, spec),
+            stages.sample_transform(loader, source, spec),
+            stages.batch_finisher(source, spec, column),
+            skipping,
+        )
 
 
 def epochs(plan: Plan, cursor: Cell) -> tf.data.Dataset:
-    """One epoch an iterator, from where `cursor`, (epoch, batch), stands; it moves to the next epoch."""
+    """One epoch an iterator, from where `cursor`, (epoch, position), stands; it moves to the next."""
 
     def span() -> Span:
-        epoch, batch = tf.unstack(next_epoch(cursor))
-        return tf.stack([epoch, tf.minimum(batch * plan.spec.batch_size, plan.end), plan.end])
+        epoch, position = tf.unstack(next_epoch(cursor))
+        return tf.stack([epoch, tf.minimum(position, plan.end), plan.end])
 
     return _of_length(batches(plan, span), plan.count)
 
@@ -91,7 +117,8 @@ def shard_epochs(plan: Plan, cursor: Cell, shard: Shard) -> tf.data.Dataset:
     size = plan.spec.batch_size // shard.of
 
     def spans(begin: tf.Tensor) -> tf.data.Dataset:
-        epoch, batch = tf.unstack(begin)
+        epoch, position = tf.unstack(begin)
+        batch = position // plan.spec.batch_size
 
         def of_part(number: tf.Tensor) -> Span:
             replica = shard.first + number % shard.count
@@ -115,7 +142,8 @@ def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec) -> tf.data.Da
     """
 
     def of_epoch(begin: tf.Tensor) -> tf.data.Dataset:
-        epoch, batch = tf.unstack(begin)
+        epoch, position = tf.unstack(begin)
+        batch = position // plan.spec.batch_size
 
         def span(number: tf.Tensor) -> Span:
             first = number * plan.spec.batch_size
@@ -130,7 +158,7 @@ def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec) -> tf.data.Da
     return _of_length(dataset, plan.count) if service.each_once else dataset
 
 
-def next_epoch(cursor: Cell) -> tf.Tensor:  # int64 [2]: epoch, batch
+def next_epoch(cursor: Cell) -> tf.Tensor:  # int64 [2]: epoch, position
     """Where an iterator begins; the one after it begins with the next epoch."""
     return tf.ensure_shape(cursor.read_then(lambda here: tf.stack([here[0] + 1, 0])), [2])
 
@@ -138,8 +166,9 @@ def next_epoch(cursor: Cell) -> tf.Tensor:  # int64 [2]: epoch, batch
 def _of_length(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
     """`dataset`, at most `count` elements of it, with `count` as its cardinality.
 
-    `assert_cardinality` would raise at the end of an epoch that began in the middle. An endless
-    data set, though it never gives anything, makes the cardinality that of `take`.
+    `assert_cardinality` would raise at the end of an epoch that began in the middle, or whose files
+    were left out (if it were unknown, Keras would warn at the end of every epoch). An endless data
+    set, though it never gives anything, makes the cardinality that of `take`.
     """
     nothing = tf.nest.map_structure(
         lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), dataset.element_spec
@@ -159,27 +188,47 @@ def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
         A data set of x, (x, y) or (x, y, weights). x is [B, H, W, C] in `spec.dtype`, or a tuple with
         the further inputs of an array source behind it.
     """
-    spans = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: tf.ensure_shape(span(), [3])))
     size = plan.spec.batch_size
-    return finished(plan, samples(plan, spans).batch(size).enumerate(), size)
+    spans = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: tf.ensure_shape(span(), [3])))
+    batched = samples(plan, spans).batch(size)
+    if plan.skipping is None:
+        return finished(plan, batched.enumerate().map(as_is(checked(plan, size))), size)
+    step_over = plan.skipping.step_over
+
+    def stepped(expected: tf.Tensor, samples: gaps.Samples) -> tuple[tf.Tensor, gaps.Samples]:
+        expected, whole = step_over(expected, samples)
+        return expected, gaps.without_end_mark(whole)
+
+    begin = tf.constant(-1, tf.int64)
+    return finished(plan, batched.scan(begin, as_is(stepped)), size)
 
 
 def batches_of_spans(plan: Plan, spans: tf.data.Dataset, size: int) -> tf.data.Dataset:
     """One batch a span of at most `size` samples. Only the last span may have fewer."""
     batched = samples(plan, spans).batch(size + 1)  # its end mark with it
-    numbered = batched.map(as_is(lambda *parts: (tf.constant(0, tf.int64), parts)))
-    return finished(plan, numbered, size)
+    check = checked(plan, size)
+    whole = batched.map(as_is(lambda *samples: check(tf.constant(0, tf.int64), samples)))
+    return finished(plan, whole, size)
+
+
+def checked(plan: Plan, size: int) -> Callable[..., gaps.Samples]:
+    """(number in its span, samples) -> samples without the end mark; no file may be missing."""
+    describe = plan.loader.describe_failure
+    if describe is None:
+        return lambda number, samples: gaps.without_end_mark(samples)
+    check = gaps.raise_at_gap(describe, plan.index_at, size)
+    return lambda number, samples: gaps.without_end_mark(check(number, samples))
 
 
 def samples(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
-    """(span, position, index, image) of each sample of some spans, and of their end marks."""
+    """(span, position, index, pixels) of each sample of some spans, and of their end marks."""
     workers = plan.spec.parallelism
     samples = positions(plan, spans).map(
         as_is(load_or_end(plan)), num_parallel_calls=workers, deterministic=True
     )
     if plan.loader.describe_failure is not None:
-        # Costs nothing while all goes well; `whole_batch` finds the gap that an error leaves.
-        samples = samples.ignore_errors(log_warning=True)
+        # Costs nothing while all goes well; the batch shows the gap that an error leaves.
+        samples = samples.ignore_errors(log_warning=plan.skipping is None)
     if plan.transform is not None:
         samples = samples.map(
             as_is(transform_or_end(plan, plan.transform)),
@@ -189,18 +238,20 @@ def samples(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
     return samples
 
 
-def finished(plan: Plan, numbered: tf.data.Dataset, size: int) -> tf.data.Dataset:
-    """What the model is given, of (number in its span, samples) batches of `size`."""
+def finished(plan: Plan, batched: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    """What the model is given, of batches of `size` samples."""
+    dropping = plan.spec.drop_remainder
 
-    def finish(indices: tf.Tensor, images: tf.Tensor) -> Any:
-        if plan.spec.drop_remainder:
+    def finish(spans: tf.Tensor, positions: tf.Tensor, indices: tf.Tensor, pixels: Any) -> Any:
+        if dropping:
             indices = tf.ensure_shape(indices, [size])
-            images = tf.ensure_shape(images, [size, *plan.loader.shape])
-        return plan.finish(indices, images)
+            pixels = tuple(tf.ensure_shape(image, [size, *image.shape[1:]]) for image in pixels)
+        return plan.finish(spans[0, 0], positions[0], indices, pixels)
 
+    if plan.skipping is not None and dropping:
+        batched = batched.filter(as_is(lambda *samples: tf.size(samples[1]) == size))
     return (
-        numbered.map(as_is(whole_batch(plan, size)))
-        .filter(as_is(lambda indices, images: tf.size(indices) > 0))
+        batched.filter(as_is(lambda *samples: tf.size(samples[1]) > 0))
         .map(as_is(finish), num_parallel_calls=2, deterministic=True)
         .prefetch(plan.spec.prefetch)
         .with_options(_options())
@@ -219,7 +270,7 @@ def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
         def chunk(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             position = tf.range(start, tf.minimum(start + _CHUNK, end))
             repeated = tf.repeat(span[None], tf.size(position), axis=0)
-            return repeated, position, indices_at(position, epoch, plan)
+            return repeated, position, plan.index_at(position, epoch)
 
         end_mark = tf.data.Dataset.from_tensors((span, end, tf.constant(-1, tf.int64)))
         starts = tf.data.Dataset.range(first, end, _CHUNK)
@@ -230,83 +281,56 @@ def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
     return spans.flat_map(as_is(of_span))
 
 
-def indices_at(position: tf.Tensor, epoch: tf.Tensor, plan: Plan) -> tf.Tensor:
-    """The indices in the source at some positions of an epoch, int64."""
-    if not plan.spec.shuffle:
-        return position
-    return order.shuffled(position, plan.n, plan.spec.seed, epoch)
-
-
-def load_or_end(plan: Plan) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """(span, position, index) -> (span, position, index, image); zeros for the end mark.
+def load_or_end(plan: Plan) -> Callable[..., gaps.Samples]:
+    """(span, position, index) -> (span, position, index, pixels); zeros for the end mark.
 
     Loads and augments in one: a stage of its own would cost a tenth more time for each image, and
     longer starts.
     """
     loader, augment = plan.loader, plan.augment
-    dtype = loader.dtype if augment is None else tf.as_dtype(plan.spec.compute_dtype)
+    specs = loader.specs if augment is None else in_dtype(loader, plan.spec.compute_dtype)
 
-    def load(span: Span, position: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        def sample() -> tf.Tensor:
-            image = tf.ensure_shape(loader.load(index), loader.shape)
-            return image if augment is None else augment(span[0], index, image)
+    def load(span: Span, position: tf.Tensor, index: tf.Tensor) -> gaps.Samples:
+        def sample() -> stages.Pixels:
+            loaded = of_specs(loader.load(index), loader.specs)
+            return loaded if augment is None else augment(span[0], index, loaded)
 
-        image = tf.cond(index < 0, lambda: tf.zeros(loader.shape, dtype), sample)
-        return span, position, index, tf.ensure_shape(image, loader.shape)
+        pixels = tf.cond(index < 0, lambda: zeros(specs), sample)
+        return span, position, index, of_specs(pixels, specs)
 
     return load
 
 
-def transform_or_end(
-    plan: Plan, transform: stages.SampleStep
-) -> Callable[..., tuple[tf.Tensor, ...]]:
+def transform_or_end(plan: Plan, transform: stages.SampleStep) -> Callable[..., gaps.Samples]:
     """The plan's transform on a sample. The end mark is not shown to it."""
-    shape, dtype = plan.loader.shape, plan.spec.compute_dtype
+    specs = in_dtype(plan.loader, plan.spec.compute_dtype)
 
     def transform_sample(
-        span: Span, position: tf.Tensor, index: tf.Tensor, image: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        changed = tf.cond(
-            index < 0,
-            lambda: tf.zeros(shape, dtype),
-            lambda: tf.cast(transform(span[0], index, image), dtype),
-        )
-        return span, position, index, tf.ensure_shape(changed, shape)
+        span: Span, position: tf.Tensor, index: tf.Tensor, pixels: stages.Pixels
+    ) -> gaps.Samples:
+        def changed() -> stages.Pixels:
+            image, *others = transform(span[0], index, pixels)
+            return (tf.cast(image, plan.spec.compute_dtype), *others)
+
+        pixels = tf.cond(index < 0, lambda: zeros(specs), changed)
+        return span, position, index, of_specs(pixels, specs)
 
     return transform_sample
 
 
-def whole_batch(plan: Plan, size: int) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """(number in its span, samples) -> (indices [B], images [B, H, W, C]), without the end mark.
+def in_dtype(loader: stages.Loader, dtype: str) -> tuple[tf.TensorSpec, ...]:
+    """The specs of a loader's pixels, the image in another dtype."""
+    image, *others = loader.specs
+    return (tf.TensorSpec(image.shape, dtype), *others)
 
-    Raises, when it runs, an error that names the file wherever a position is missing.
-    """
-    describe_failure, shape = plan.loader.describe_failure, plan.loader.shape
 
-    def check(number: tf.Tensor, samples: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
-        spans, position, index, images = samples
-        span = spans[0]
-        expected = span[1] + number * size + tf.range(tf.size(position, tf.int64))
-        gaps = tf.not_equal(position, expected)
+def zeros(specs: tuple[tf.TensorSpec, ...]) -> stages.Pixels:
+    return tuple(tf.zeros(spec.shape, spec.dtype) for spec in specs)
 
-        if describe_failure is not None:
 
-            @out_of_line
-            def fail() -> tf.Tensor:
-                missing = expected[tf.argmax(tf.cast(gaps, tf.int32))]
-                message = describe_failure(indices_at(missing, span[0], plan))
-                # Assert shows quotes and letters beyond ASCII as octal codes; this op shows its
-                # input as it is. Unless its result is used, it is optimised away.
-                never = tf.strings.to_number(message, tf.int64)
-                return images[never:]
-
-            images = tf.cond(tf.reduce_any(gaps), fail, lambda: images)
-        ended = index[-1] < 0
-        images = tf.cond(ended, lambda: images[:-1], lambda: images)
-        index = tf.cond(ended, lambda: index[:-1], lambda: index)
-        return index, tf.ensure_shape(images, [None, *shape])
-
-    return check
+def of_specs(pixels: stages.Pixels, specs: tuple[tf.TensorSpec, ...]) -> stages.Pixels:
+    """The same tensors, with the static shapes that TensorFlow lost."""
+    return tuple(tf.ensure_shape(p, spec.shape) for p, spec in zip(pixels, specs, strict=True))
 
 
 def _options() -> tf.data.Options:

@@ -66,9 +66,9 @@ class ResumableFit(keras.callbacks.Callback):
         self._dataset = dataset
         self._directory = os.fspath(directory)
         self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._batch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._position = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._seed = tf.Variable(dataset.seed, dtype=tf.int64, trainable=False)
-        self._first_batch = 0
+        self._first = 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.params.get("steps") not in (None, len(self._dataset)):
@@ -82,7 +82,7 @@ class ResumableFit(keras.callbacks.Callback):
             model=[variable.value for variable in self.model.variables],
             optimizer=[variable.value for variable in self.model.optimizer.variables],
             epoch=self._epoch,
-            batch=self._batch,
+            position=self._position,
             seed=self._seed,
         )
         self._manager = tf.train.CheckpointManager(checkpoint, self._directory, max_to_keep=2)
@@ -96,7 +96,7 @@ class ResumableFit(keras.callbacks.Callback):
                 "choose another directory to start anew."
             )
         self.model._initial_epoch = int(self._epoch)  # as BackupAndRestore tells fit
-        self._first_batch = int(self._batch)
+        self._first = int(self._position)
 
     def _build(self) -> None:
         """Makes the variables that a checkpoint holds; fit itself would at the first batch only."""
@@ -108,18 +108,20 @@ class ResumableFit(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Pinned, not counted: fit under MirroredStrategy makes an iterator more than there are epochs.
-        self._dataset.seek(epoch, self._first_batch)
-        self._offset = self._saved = self._first_batch
-        self._first_batch = 0
+        self._dataset.seek_position(epoch, self._first)
+        self._begin, self._first = self._first, 0
+        self._saved = 0
         self._epoch.assign(epoch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        done = self._offset + batch + 1
-        if self._every and done - self._saved >= self._every and done < len(self._dataset):
+        done = batch + 1
+        rest = len(self._dataset) - self._begin // self._dataset.batch_size - done
+        if self._every and done - self._saved >= self._every and rest > 0:
             self._saved = done
-            self._batch.assign(done)
+            epoch = int(self._epoch)
+            self._position.assign(self._dataset.place_after(epoch, self._begin, done))
             self._manager.save()
-        if self._offset and done == len(self._dataset) and not self.model.stop_training:
+        if self._begin and rest == 0 and not self.model.stop_training:
             # The epoch began in the middle. Were fit to ask for one batch more, the optimizer would
             # count a step for it. 1, not True: an EarlyStopping that says True means it.
             self.model.stop_training = 1
@@ -128,5 +130,5 @@ class ResumableFit(keras.callbacks.Callback):
         if self.model.stop_training is not True:
             self.model.stop_training = False
         self._epoch.assign(epoch + 1)
-        self._batch.assign(0)
+        self._position.assign(0)
         self._manager.save()

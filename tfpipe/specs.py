@@ -10,6 +10,7 @@ from tfpipe.augment import Augment
 from tfpipe.checks import check_bool, check_int, check_one_of, check_size
 from tfpipe.labels import LabelSpec
 from tfpipe.saving import SaveSpec
+from tfpipe.skipping import ErrorPolicy
 from tfpipe.standardize import Standardize
 
 ASPECTS = ("stretch", "crop", "pad")
@@ -73,6 +74,7 @@ class PipelineSpec:
         seed: of every random number, 0 <= seed < 2**63; drawn by default.
         dtype: of the images.
         data_format: "channels_last" or "channels_first".
+        errors: what becomes of a file that cannot be used.
         save: write each image as it leaves the pipeline; None: do not.
         parallelism: samples in work at once. Never changes a batch.
         prefetch: batches made ahead; `tf.data.AUTOTUNE` leaves it to tf.data. Never changes a batch.
@@ -88,6 +90,7 @@ class PipelineSpec:
     seed: int = field(default_factory=order.draw_seed)
     dtype: str = "float32"
     data_format: str = "channels_last"
+    errors: ErrorPolicy = field(default_factory=ErrorPolicy)
     save: SaveSpec | None = None
     parallelism: int = field(default_factory=usable_cores)
     prefetch: int = 2

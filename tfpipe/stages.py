@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
-from tfpipe import augment, decode, formats, order, readers, resize, tf_resize
+from tfpipe import augment, decode, formats, gaps, order, readers, resize, tf_resize
 from tfpipe.affine import compiled, xla_available
 from tfpipe.checks import require_pillow, warn
 from tfpipe.columns import ColumnMaker
@@ -20,23 +20,42 @@ from tfpipe.sources import Arrays, Files, Source
 from tfpipe.specs import ImageSpec, PipelineSpec
 from tfpipe.standardize import in_graph_function, standardize_batch, with_tensors
 
+# An image [H, W, C], and its mask [H, W, 1] if there is one.
+Pixels: TypeAlias = tuple[tf.Tensor, ...]
+SampleStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, Pixels], Pixels]  # epoch, index, pixels
+# epoch, position of the first sample, indices [B], pixels [B, ...] -> what the model is given
+BatchStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Pixels], Any]
+
 
 @dataclass(frozen=True)
 class Loader:
     """How one sample's image is had, and what it is.
 
     Attributes:
-        load: index -> image.
-        shape: (H, W, C) of the image.
-        dtype: of the image: the smallest that holds the truth.
-        describe_failure: index -> which image it is and what is wrong with it; None where loading
+        load: index -> pixels.
+        specs: static shapes [H, W, C] and dtypes of the pixels: the smallest that hold the truth.
+        describe_failure: index -> path of the image and what is wrong with it; None where loading
             cannot fail.
     """
 
-    load: Callable[[tf.Tensor], tf.Tensor]
-    shape: tuple[int, int, int]
-    dtype: tf.DType
-    describe_failure: Callable[[tf.Tensor], tf.Tensor] | None = None
+    load: Callable[[tf.Tensor], Pixels]
+    specs: tuple[tf.TensorSpec, ...]
+    describe_failure: gaps.Describe | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of the image."""
+        return tuple(self.specs[0].shape)
+
+
+def epoch_order(
+    source: Source, spec: PipelineSpec, column: ColumnMaker
+) -> tuple[int, gaps.IndexAt]:
+    """How many positions an epoch has, and (positions, epoch) -> the indices that stand there."""
+    n = len(source)
+    if not spec.shuffle:
+        return n, lambda positions, epoch: positions
+    return n, lambda positions, epoch: order.shuffled(positions, n, spec.seed, epoch)
 
 
 def file_loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Loader:
@@ -50,21 +69,17 @@ def file_loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Load
         _require_pillow(suffixes)
     finish = resizer(image)
 
-    def load(index: tf.Tensor) -> tf.Tensor:
+    def load(index: tf.Tensor) -> Pixels:
         contents = reader.read(index)
         if reader.raw_shape is not None:
             pixels = tf.reshape(tf.io.decode_raw(contents, tf.uint8), reader.raw_shape)
-            return finish(decode.convert_color(pixels, image.color_mode))
-        return decode.load(contents, image.color_mode, suffixes, finish, image.decoding)
-
-    def describe_failure(index: tf.Tensor) -> tf.Tensor:
-        path, reason = reader.describe(index)
-        return tf.strings.join(["Cannot read the image file '", path, "': ", reason])
+            return (finish(decode.convert_color(pixels, image.color_mode)),)
+        return (decode.load(contents, image.color_mode, suffixes, finish, image.decoding),)
 
     shape = (*image.size, decode.CHANNELS[image.color_mode])
     stays_uint8 = image.resampling == "pillow" or tf_resize.keeps_dtype(image.interpolation)
     dtype = tf.uint8 if stays_uint8 and not formats.may_be_deep(suffixes) else tf.float32
-    return Loader(load, shape, dtype, describe_failure)
+    return Loader(load, (tf.TensorSpec(shape, dtype),), reader.describe)
 
 
 def resizer(spec: ImageSpec) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -104,10 +119,9 @@ def array_loader(source: Source, column: ColumnMaker) -> Loader:
     if not isinstance(source.images, Arrays):
         raise TypeError("array_loader needs images in memory.")
     images = source.images.images
-    return Loader(column(images), tuple(images.shape[1:]), tf.as_dtype(images.dtype))
-
-
-SampleStep = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # epoch, index, image -> image
+    rows = column(images)
+    spec = tf.TensorSpec(images.shape[1:], tf.as_dtype(images.dtype))
+    return Loader(lambda index: (rows(index),), (spec,))
 
 
 def sample_transform(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | None:
@@ -115,10 +129,11 @@ def sample_transform(loader: Loader, source: Source, spec: PipelineSpec) -> Samp
     asked = (saving(loader, source, spec), preprocessing(loader, spec))
     steps = [step for step in asked if step is not None]
 
-    def transform(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+    def transform(epoch: tf.Tensor, index: tf.Tensor, pixels: Pixels) -> Pixels:
+        image, *others = pixels
         for step in steps:
             image = step(epoch, index, image)
-        return image
+        return (image, *others)
 
     return transform if steps else None
 
@@ -132,24 +147,29 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
     factor = spec.standardize.rescale if spec.rescales_early else None
     unit_range = ranges.brightness_range is not None and _has_unit_range(source)
 
-    def apply(image: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    def apply(pixels: Pixels, numbers: tf.Tensor) -> Pixels:
         # The few scalar operations of the parameters cost more outside of the compiled pass than
         # the pass itself.
         params = augment.parameters(ranges, numbers, *loader.shape[:2])
+        image, *others = pixels
         image = tf.cast(image, spec.compute_dtype)
         image = augment.apply(image, params, ranges, unit_range=unit_range)
-        return image if factor is None else image * tf.constant(factor, image.dtype)
+        image = image if factor is None else image * tf.constant(factor, image.dtype)
+        return (image, *others)
 
     fast_apply = compiled(apply) if xla_available() else apply
 
-    def step(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+    def step(epoch: tf.Tensor, index: tf.Tensor, pixels: Pixels) -> Pixels:
         numbers = augment.uniform_numbers(order.sample_key(key, epoch, index))
-        return fast_apply(image, numbers)
+        return fast_apply(pixels, numbers)
 
     return step
 
 
-def saving(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | None:
+ImageStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # epoch, index, image
+
+
+def saving(loader: Loader, source: Source, spec: PipelineSpec) -> ImageStep | None:
     """Writes each image on its way."""
     if spec.save is None:
         return None
@@ -159,7 +179,7 @@ def saving(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | N
     return saver(spec.save, spec.seed, loader.shape[-1], scale)
 
 
-def preprocessing(loader: Loader, spec: PipelineSpec) -> SampleStep | None:
+def preprocessing(loader: Loader, spec: PipelineSpec) -> ImageStep | None:
     """The user's function, which sees the image in the user's data_format."""
     user_function = spec.standardize.preprocessing_function
     if user_function is None:
@@ -200,10 +220,8 @@ def _has_unit_range(source: Source) -> bool:
     return isinstance(source.images, Arrays) and has_unit_range(source.images.images)
 
 
-def batch_finisher(
-    source: Source, spec: PipelineSpec, column: ColumnMaker
-) -> Callable[[tf.Tensor, tf.Tensor], Any]:
-    """(indices, images) -> what the model is given: standardised, cast, with labels and weights."""
+def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> BatchStep:
+    """What the model is given of a batch: standardised, cast, with labels and weights."""
     encode = encoder(spec.label, source.targets, column)
     misc = [column(values) for values in getattr(source.images, "misc", ())]
     weights = None if source.weights is None else column(source.weights)
@@ -211,8 +229,8 @@ def batch_finisher(
     # for a large ZCA matrix and fails above 2 GB.
     standardize = with_tensors(spec.standardize, spec.compute_dtype)
 
-    def finish(indices: tf.Tensor, images: tf.Tensor) -> Any:
-        x = images
+    def finish(epoch: tf.Tensor, position: tf.Tensor, indices: tf.Tensor, pixels: Pixels) -> Any:
+        x = pixels[0]
         if spec.data_format == "channels_first":
             x = tf.transpose(x, [0, 3, 1, 2])
         if spec.standardize.works_on_batches:

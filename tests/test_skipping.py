@@ -1,0 +1,192 @@
+"""`on_error="skip"`: files that cannot be used are left out, and nothing else is."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpipe import ImageDataGenerator, ImageDataset, ResumableFit
+from tfpipe.skipping import ErrorPolicy, SkipList
+
+N, BAD = 60, (0, 7, 8, 31, 59)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, write):
+    """60 PNGs whose grey value is their number; five of them are damaged."""
+    top = tmp_path_factory.mktemp("skipping")
+    for i in range(N):
+        write(top / "a" / f"{i:02}.png", np.full([3, 4, 1], i, np.uint8))
+    for i in BAD:
+        path = top / "a" / f"{i:02}.png"
+        path.write_bytes(path.read_bytes()[:20])
+    return top
+
+
+def flow(folder, max_errors=None, action="skip", **changes):
+    """Batches of the folder's files with an error policy."""
+    options = {"target_size": (3, 4), "color_mode": "grayscale", "batch_size": 8, "seed": 4}
+    dataset = ImageDataGenerator().flow_from_directory(folder, class_mode=None, **options)
+    spec = replace(dataset._spec, errors=ErrorPolicy(action, max_errors), **changes)
+    return ImageDataset(dataset._source, spec)
+
+
+def numbers(batches):
+    return [np.asarray(batch)[:, 0, 0, 0].astype(int).tolist() for batch in batches]
+
+
+@pytest.fixture
+def skipping(folder):
+    return flow(folder)
+
+
+class TestSkip:
+    @pytest.mark.parametrize("shuffle", [True, False])
+    @pytest.mark.parametrize("parallelism", [1, 8])
+    def test_all_else_is_delivered_in_order(self, folder, shuffle, parallelism):
+        dataset = flow(folder, shuffle=shuffle, parallelism=parallelism)
+        for epoch in range(2):
+            if epoch:
+                found = numbers(dataset)  # each file is warned of once
+            else:
+                with pytest.warns(UserWarning, match=r"Left out 5 file\(s\).*00\.png.*2 more"):
+                    found = numbers(dataset)
+            order = [i for i in dataset._order_of(epoch).tolist() if i not in BAD]
+            assert found == [order[i : i + 8] for i in range(0, len(order), 8)]
+        assert [path for path, _ in dataset.skipped] == [dataset.filepaths[i] for i in BAD]
+        assert all("damaged" in reason for _, reason in dataset.skipped)
+
+    def test_nothing_is_skipped_before_anything_is_read(self, skipping):
+        assert skipping.skipped == []
+        assert len(skipping) == 8
+
+    @pytest.mark.filterwarnings("ignore:Left out")
+    def test_drop_remainder_fills_its_batches(self, folder):
+        dataset = flow(folder, drop_remainder=True, shuffle=False)
+        assert [len(batch) for batch in numbers(dataset)] == [8] * 6
+        assert dataset.element_spec.shape == (8, 3, 4, 1)
+
+    def test_raise_is_the_default_and_names_the_first(self, folder):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"a/00\.png': its PNG data"):
+            list(flow(folder, action="raise", shuffle=False))
+
+    def test_a_folder_of_bad_files_ends(self, tmp_path):
+        (tmp_path / "a").mkdir()
+        for i in range(3):
+            (tmp_path / "a" / f"{i}.png").write_bytes(b"")
+        dataset = flow(tmp_path)
+        with pytest.warns(UserWarning, match=r"Left out 3 file\(s\).*the file is empty"):
+            assert list(dataset) == []
+        with pytest.raises(StopIteration):
+            next(dataset)
+        with pytest.raises(ValueError, match="No file of batch 0 can be used"):
+            dataset[0]
+
+
+@pytest.mark.filterwarnings("ignore:Left out")
+class TestMaxErrors:
+    @pytest.mark.parametrize("limit", [5, 5 / N, None])
+    def test_as_many_are_allowed(self, folder, limit):
+        assert sum(map(len, numbers(flow(folder, limit)))) == N - 5
+
+    @pytest.mark.parametrize("limit", [4, 0, 4.9 / N])
+    def test_one_more_ends_the_run(self, folder, limit):
+        message = r"files cannot be used, more than max_errors allows \(\d\)\. Cannot read .*\.png'"
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            list(flow(folder, limit))
+
+
+@pytest.mark.filterwarnings("ignore:Left out")
+class TestPlaces:
+    def test_a_checkpoint_before_every_batch(self, skipping, folder, tmp_path):
+        whole = numbers(skipping)
+        skipping.seek(0)
+        iterator = iter(skipping)
+        checkpoint = tf.train.Checkpoint(iterator=iterator)
+        for batch in range(len(whole)):
+            path = checkpoint.save(str(tmp_path / "place"))
+            again = iter(skipping.starting_at(0))
+            tf.train.Checkpoint(iterator=again).restore(path)
+            assert numbers(again) == whole[batch:]
+            next(iterator)
+
+    def test_place_after_is_where_the_next_batch_begins(self, skipping):
+        whole = numbers(skipping)
+        for batches in range(len(whole)):
+            again = skipping.starting_at(0)
+            again.seek_position(0, skipping.place_after(0, 0, batches))
+            assert numbers(again) == whole[batches:]
+        middle = skipping.place_after(0, 0, 3)
+        assert skipping.place_after(0, middle, 2) == skipping.place_after(0, 0, 5)
+
+    def test_next_goes_from_epoch_to_epoch(self, skipping):
+        epochs = [numbers(skipping.starting_at(epoch)) for epoch in range(2)]
+        assert numbers(next(skipping) for _ in range(14)) == epochs[0] + epochs[1]
+
+    def test_subscripts_hold_what_is_good_of_their_places(self, folder):
+        dataset = flow(folder, shuffle=False)
+        expected = [[i for i in range(s, min(s + 8, N)) if i not in BAD] for s in range(0, N, 8)]
+        assert numbers(dataset[:]) == expected
+
+    @pytest.mark.filterwarnings("ignore:Your input ran out of data")
+    def test_fit_goes_on_behind_what_was_left_out(self, folder, tmp_path):
+        class Stop(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                if batch == 4:
+                    raise KeyboardInterrupt
+
+        def fit(*callbacks):
+            keras.utils.set_random_seed(1)
+            model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+            options = {"target_size": (3, 4), "color_mode": "grayscale", "batch_size": 8}
+            flow = ImageDataGenerator(rescale=1 / 255).flow_from_directory(
+                folder, class_mode="sparse", seed=4, **options
+            )
+            dataset = ImageDataset(flow._source, replace(flow._spec, errors=ErrorPolicy("skip")))
+            keep = [ResumableFit(dataset, tmp_path, save_freq=2)] if callbacks else []
+            stop = [callback() for callback in callbacks if callback]
+            # 7 batches, where 8 were promised: Keras warns.
+            history = model.fit(
+                dataset, epochs=2, verbose=0, shuffle=False, callbacks=[*keep, *stop]
+            )
+            assert np.isfinite(history.history["loss"]).all()
+            return model.get_weights()
+
+        whole = fit()
+        with pytest.raises(KeyboardInterrupt):
+            fit(Stop)
+        for one, other in zip(fit(None), whole, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+class TestRefused:
+    def test_distribute(self, skipping):
+        with pytest.raises(ValueError, match="distribute needs on_error='raise'"):
+            skipping.distribute(service="grpc://localhost:1")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("ignore",), r"on_error must be one of 'raise', 'skip'.*'ignore'"),
+            (("raise", 3), r"max_errors=3 needs on_error='skip'"),
+            (("skip", -1), r"max_errors must be a count.*Received: max_errors=-1"),
+            (("skip", 1.5), r"Received: max_errors=1\.5"),
+            (("skip", "all"), r"Received: max_errors='all'"),
+        ],
+    )
+    def test_policies(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            ErrorPolicy(*arguments)
+
+
+class TestSkipList:
+    def test_reports_each_index_once(self):
+        skipped = SkipList()
+        skipped.note(tf.constant([4, 2], tf.int64))
+        assert skipped.unreported().tolist() == [2, 4]
+        skipped.note(tf.constant([4, 9], tf.int64))
+        assert skipped.unreported().tolist() == [9]
+        assert skipped.indices().tolist() == [2, 4, 9]
