@@ -13,7 +13,7 @@ ROOT = Path(tfpipe.__file__).parent
 
 # Low to high. A module may import its own layer, or a lower one.
 LAYERS = [
-    ["_version", "checks"],
+    ["_version", "checks", "progress"],
     ["affine", "image", "resize", "tf_resize", "cell", "order", "graph", "skipping"],
     [
         "bmp",
@@ -27,13 +27,15 @@ LAYERS = [
         "labels",
         "gaps",
     ],
-    ["balance", "cache", "decode", "frames", "saving", "numpy_ops", "readers"],
+    ["decode", "frames", "saving", "numpy_ops", "readers"],
+    ["inventory"],
+    ["survey"],
     ["specs"],
-    ["stages", "service"],
+    ["stages", "service", "plotting"],
     ["pipeline"],
     ["dataset"],
     ["resume"],
-    ["generator_checks"],
+    ["inspection", "generator_checks"],
     ["generator"],
     ["__init__"],
     ["cli.*", "__main__"],

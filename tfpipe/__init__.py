@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from tfpipe.augment import Augment
     from tfpipe.dataset import ImageDataset
     from tfpipe.generator import ImageDataGenerator
+    from tfpipe.inspection import CheckReport, check
+    from tfpipe.inventory import Problem
+    from tfpipe.plotting import plot_augmentation
     from tfpipe.resume import ResumableFit
     from tfpipe.standardize import Standardize
 
@@ -20,6 +23,10 @@ __all__ = [
     "Augment",
     "Standardize",
     "ResumableFit",
+    "check",
+    "CheckReport",
+    "Problem",
+    "plot_augmentation",
     "__version__",
 ]
 
@@ -31,6 +38,10 @@ _HOMES = {
     "Augment": "tfpipe.augment",
     "Standardize": "tfpipe.standardize",
     "ResumableFit": "tfpipe.resume",
+    "check": "tfpipe.inspection",
+    "CheckReport": "tfpipe.inspection",
+    "Problem": "tfpipe.inventory",
+    "plot_augmentation": "tfpipe.plotting",
 }
 
 

@@ -43,6 +43,12 @@ def require_pillow(what: str) -> None:
         raise ImportError(f"{what} Pillow, which is not installed: pip install pillow.")
 
 
+def require_matplotlib(what: str) -> None:
+    """The same of matplotlib, which draws the pictures."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ImportError(f'{what} matplotlib, which is not installed: pip install "tfpipe[plot]".')
+
+
 def check_one_of(name: str, value: Any, allowed: Sequence[object]) -> None:
     """Raises `ValueError` unless `value` is one of `allowed`.
 

@@ -10,11 +10,12 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
-from tfpipe import balance, pipeline
+from tfpipe import pipeline, plotting
 from tfpipe.cell import Cell
-from tfpipe.checks import check_int
+from tfpipe.checks import check_int, head
 from tfpipe.columns import Column, in_file, in_graph, nbytes
 from tfpipe.labels import LabelSpec
 from tfpipe.order import Shard
@@ -23,6 +24,7 @@ from tfpipe.skipping import SkipList
 from tfpipe.sources import Arrays, Source
 from tfpipe.specs import PipelineSpec
 from tfpipe.stages import python_parts
+from tfpipe.standardize import Standardize
 
 # Of file names and labels in a graph that is sent to a dispatcher at each epoch, in bytes.
 _LARGEST_GRAPH = 2**20
@@ -162,16 +164,6 @@ class ImageDataset(tf.data.Dataset):
         return self._source.targets
 
     @property
-    def class_weight(self) -> dict[int, float]:
-        """What `fit(class_weight=...)` takes: n / (classes * samples of the class), by class id."""
-        ids = self._source.targets
-        if not self.num_classes or not isinstance(ids, np.ndarray):
-            raise ValueError(
-                "class_weight needs one class of each sample; these have none, or several."
-            )
-        return balance.class_weight(ids, self.num_classes)
-
-    @property
     def sample_weight(self) -> np.ndarray | None:
         return self._source.weights
 
@@ -202,9 +194,48 @@ class ImageDataset(tf.data.Dataset):
         images = self._source.images
         if isinstance(images, Arrays):
             images = Arrays(images.images)
-        as_they_are: Any = {"shuffle": False, "balance": None, "include_paths": False, "save": None}
-        spec = replace(self._spec, label=LabelSpec(), **as_they_are, **changes)
+        spec = replace(self._spec, label=LabelSpec(), shuffle=False, save=None, **changes)
         return ImageDataset(Source(images), spec)
+
+    def before_standardizing(self) -> ImageDataset:
+        """The same samples in the same order, augmented but not standardised: 0..255, as float32."""
+        spec = replace(
+            self._spec, standardize=Standardize(), save=None, data_format="channels_last"
+        )
+        return ImageDataset(self._source, replace(spec, dtype="float32"))
+
+    # What they look like.
+
+    def show(self, n: int = 16, *, standardized: bool = False) -> Any:
+        """The first `n` images of the first epoch in a grid, with their labels as titles.
+
+        Args:
+            n: at most the images of one batch.
+            standardized: show the values that the model is given, each image stretched to its own range.
+                By default the images are shown as augmented, before they are standardised.
+
+        Returns:
+            A `matplotlib.figure.Figure`: a notebook displays it, `show().savefig("grid.png")` writes it.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+        """
+        batch = (self if standardized else self.before_standardizing())[0]
+        if standardized and self.data_format == "channels_first":
+            batch = _channels_last(batch)
+        return plotting.show_batch(batch, self.class_names, n, stretch=standardized)
+
+    def class_distribution(self) -> pd.DataFrame:
+        """Samples and share of each class, by class name; a sample of several counts for each.
+
+        Raises:
+            ValueError: there are no classes.
+        """
+        return plotting.class_counts(self.class_names, self.classes, self.samples)
+
+    def plot_classes(self) -> Any:
+        """`class_distribution` as bars: a `matplotlib.figure.Figure`."""
+        return plotting.class_bars(self.class_distribution())
 
     # Where a loop begins.
 
@@ -493,6 +524,18 @@ class ImageDataset(tf.data.Dataset):
 
     __str__ = __repr__
 
+    def _repr_html_(self) -> str:
+        names = self.class_names
+        rows = {
+            "samples": f"{self.samples:,}",
+            "batches": f"{len(self):,} of {self.batch_size}",
+            "images": f"{self.image_shape} {self.dtype}",
+            "classes": f"{len(names)}: {head(names, 8)}" if names else "none",
+            "element": str(self.element_spec),
+            "order": f"{'shuffled' if self.shuffle else 'as listed'}, seed {self.seed}",
+        }
+        return plotting.table("ImageDataset", rows)
+
 
 def _as_numpy(element: Any) -> Any:
     """A batch in the classic's form: writable arrays in a plain tuple, several in a list."""
@@ -502,6 +545,15 @@ def _as_numpy(element: Any) -> Any:
         [_array(t) for t in part] if isinstance(part, tuple) else _array(part) for part in element
     )
     return parts if len(parts) > 1 else parts[0]
+
+
+def _channels_last(batch: Any) -> Any:
+    """A batch of channels_first images with the channels last."""
+    if isinstance(batch, tuple):
+        return (_channels_last(batch[0]), *batch[1:])
+    if isinstance(batch, list):
+        return [_channels_last(batch[0]), *batch[1:]]
+    return np.moveaxis(batch, 1, -1)
 
 
 def _array(tensor: tf.Tensor) -> np.ndarray:

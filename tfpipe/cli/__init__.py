@@ -13,8 +13,11 @@ import click
 
 from tfpipe import __version__
 from tfpipe.cli import interrupt
+from tfpipe.cli.check import check as check_command
 from tfpipe.cli.demo import demo as demo_command
+from tfpipe.cli.preview import preview as preview_command
 from tfpipe.cli.service import service as service_command
+from tfpipe.cli.summary import summary as summary_command
 
 
 class Commands(click.Group):
@@ -38,7 +41,13 @@ class Commands(click.Group):
     epilog="""\b
 Examples:
   tfpipe demo               train a small network on scanned digits, in about a minute
+  tfpipe summary photos     what a folder holds: classes, sizes, formats
+  tfpipe check photos       which files cannot be read, and why
+  tfpipe preview photos     a picture of a batch, preview.png
   tfpipe service --help     prepare batches on other processes or hosts
+\b
+Completion of commands and options, here for bash (zsh and fish likewise), in ~/.bashrc:
+  eval "$(_TFPIPE_COMPLETE=bash_source tfpipe)"
 """,
 )
 @click.version_option(__version__, prog_name="tfpipe")
@@ -46,8 +55,8 @@ def cli() -> None:
     """Image files, dataframes and arrays as one tf.data graph."""
 
 
-cli.add_command(demo_command)
-cli.add_command(service_command)
+for command in (demo_command, summary_command, preview_command, check_command, service_command):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ STATUS = 130  # what a shell reports for a process that Ctrl-C ended: 128 + SIGI
 
 _clean_ups: list[Callable[[], object]] = []
 _under_way = threading.Event()
+_stderr = 2
 
 
 def listen() -> None:
@@ -49,7 +50,18 @@ def say() -> None:
     with contextlib.suppress(OSError, ValueError):  # whoever reads may be gone
         sys.stdout.flush()
     with contextlib.suppress(OSError):
-        os.write(2, b"\nInterrupted.\n")
+        os.write(_stderr, b"\nInterrupted.\n")
+
+
+@contextlib.contextmanager
+def written_to(descriptor: int) -> Iterator[None]:
+    """Inside the block `say` writes to another file descriptor than 2."""
+    global _stderr
+    before, _stderr = _stderr, descriptor
+    try:
+        yield
+    finally:
+        _stderr = before
 
 
 @contextlib.contextmanager

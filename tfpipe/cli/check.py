@@ -1,0 +1,123 @@
+"""`tfpipe check`: whether every file of a source decodes, and what else is wrong with which."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tfpipe.cli import quiet, text
+
+if TYPE_CHECKING:
+    from tfpipe import CheckReport
+
+# As in `tfpipe.inspection`, which imports TensorFlow.
+KINDS = ("missing", "irregular", "unreadable", "suffix", "duplicate")
+TITLES = {
+    "missing": "not there",
+    "irregular": "no regular files",
+    "unreadable": "cannot be read",
+    "suffix": "of another format than their names say",
+    "duplicate": "equal to another file",
+}
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tfpipe check photos                      every file below ./photos
+  tfpipe check labels.csv --x-col path     every file that a table names
+  tfpipe check photos --ignore duplicate   equal files are no reason to fail
+  tfpipe check photos --json | jq '.problems[].path'
+"""
+)
+@click.argument("source", metavar="SRC", type=click.Path())
+@text.table_options()
+@click.option(
+    "--color-mode",
+    type=click.Choice(["grayscale", "rgb", "rgba"]),
+    default="rgb",
+    show_default=True,
+    help="As it is trained in.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    type=click.Choice(KINDS),
+    help="A kind of problem that does not count; may be given again.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="Print the problems as CSV: path, kind, reason."
+)
+@click.option("--quiet", "-q", "is_quiet", is_flag=True, help="No progress bar.")
+def check(
+    source: str,
+    x_col: str,
+    directory: str | None,
+    follow_links: bool,
+    color_mode: str,
+    ignore: tuple[str, ...],
+    as_json: bool,
+    as_csv: bool,
+    is_quiet: bool,
+) -> None:
+    """Decode every image as a training epoch would, and list what is bad.
+
+    SRC is a directory, or a .csv or .parquet file. Files are read and decoded in parallel and nothing is
+    changed. Listed are files that are missing, that cannot be read and why, that are of another
+    format than their names say, and that equal another file.
+
+    The exit status is 0 if all is sound, 1 if not, 2 for wrong usage.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other.")
+    quiet.import_tensorflow("3")  # its decoders log errors, which the report lists
+    # libjpeg writes of some damaged files to stderr, without their names; the report has them.
+    with quiet.native_silence(), text.plain_messages():
+        import tfpipe
+
+        report = tfpipe.check(
+            source,
+            directory=directory,
+            x_col=x_col,
+            color_mode=color_mode,
+            follow_links=follow_links,
+            duplicates="duplicate" not in ignore,
+            verbose=not is_quiet,
+        ).without(ignore)
+    if as_json:
+        click.echo(json.dumps(as_dict(report), indent=2))
+    elif as_csv:
+        table = report.frame().map(lambda t: t.encode("utf-8", "backslashreplace").decode())
+        click.echo(table.to_csv(index=False), nl=False)
+    else:
+        show(report)
+    if not report.sound:
+        raise click.exceptions.Exit(1)
+
+
+def as_dict(report: CheckReport) -> dict[str, Any]:
+    """The report as plain values, what a script asks for first."""
+    return {"sound": report.sound, "counts": report.counts, **dataclasses.asdict(report)}
+
+
+def show(report: CheckReport) -> None:
+    """The report for the eye."""
+    for kind, count in report.counts.items():
+        text.heading(f"{count:,} {TITLES[kind]}")
+        for problem in report.problems:
+            if problem.kind == kind:
+                click.echo(f"  {text.printable(problem.path)}: {text.printable(problem.reason)}")
+    rate = report.files / report.seconds if report.seconds else 0
+    click.echo(
+        f"\n{report.files:,} image files in {report.seconds:.1f} s, {rate:,.0f} a second", nl=False
+    )
+    click.echo(f"; {report.others:,} others left alone." if report.others else ".")
+    if report.sound:
+        click.secho("All is sound.", fg="green")
+    else:
+        bad = len({problem.path for problem in report.problems})
+        click.secho(f"{bad:,} of them have problems.", fg="red")

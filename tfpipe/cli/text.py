@@ -1,0 +1,114 @@
+"""What the commands share: sources, messages and bars of text."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import click
+
+# What the library raises for input that cannot be used; its message says what to do.
+_USER_ERRORS = (OSError, ValueError, TypeError, KeyError, ImportError)
+
+SOURCE_HELP = "SRC is a directory, or a .csv or .parquet file."
+
+
+def table_options(y_col: bool = False) -> Callable[[Any], Any]:
+    """The options of commands that read a directory or a table."""
+    options = [
+        click.option(
+            "--x-col",
+            default="filename",
+            show_default=True,
+            metavar="COLUMN",
+            help="Of a table: the column that holds the paths.",
+        ),
+        click.option(
+            "--directory",
+            type=click.Path(file_okay=False),
+            help="Of a table: where relative paths start.",
+        ),
+        click.option("--follow-links", is_flag=True, help="Go into links to folders."),
+    ]
+    if y_col:
+        labels = click.option(
+            "--y-col",
+            default="class",
+            show_default=True,
+            metavar="COLUMN",
+            help="Of a table: the column that holds the labels.",
+        )
+        options.insert(1, labels)
+
+    def add(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+@contextlib.contextmanager
+def plain_messages() -> Iterator[None]:
+    """Errors of the library as one line without a traceback, its warnings as one line each."""
+
+    def say(message: Warning | str, *_: object, **__: object) -> None:
+        click.secho(f"Warning: {message}", fg="yellow", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings(
+            "always", category=UserWarning, module=r"tfpipe|runpy|click|__main__"
+        )
+        warnings.showwarning = say  # restored by catch_warnings
+        try:
+            yield
+        except _USER_ERRORS as err:
+            # str(KeyError("a")) is "'a'", with quotes.
+            message = err.args[0] if isinstance(err, KeyError) and err.args else err
+            raise click.ClickException(str(message)) from err
+
+
+def bars(counts: Mapping[str, int], width: int = 30) -> list[str]:
+    r"""A line for each name: the name, its count, its share, and a bar.
+
+    >>> print("\n".join(bars({"cat": 30, "dog": 15}, width=4)))
+    cat  30   67 %  ████
+    dog  15   33 %  ██
+    """
+    names = max(map(len, counts), default=0)
+    digits = max((len(f"{count:,}") for count in counts.values()), default=0)
+    largest, total = max(counts.values(), default=0) or 1, sum(counts.values()) or 1
+    block = "█" if _can_print("█") else "#"
+    return [
+        f"{name:<{names}}  {count:>{digits},}  {count / total:>4.0%}".replace("%", " %")
+        + f"  {block * round(count / largest * width)}".rstrip()
+        for name, count in counts.items()
+    ]
+
+
+def _can_print(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def heading(text: str) -> None:
+    click.secho(f"\n{text}", bold=True)
+
+
+def printable(text: str) -> str:
+    r"""A path as it can be shown: bytes that are no UTF-8 and control characters are escaped.
+
+    >>> printable("a\nb\udcff.png")
+    'a\\nb\\xff.png'
+    """
+    shown = "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in text
+    )
+    return shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,309 @@
+"""Pictures for the eye: a batch as a grid, an augmentation beside its original, the classes as bars.
+
+Everything returns a `Picture`, a figure of matplotlib that a notebook displays and `savefig` writes. No
+window is opened, and no global state of matplotlib is touched.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import io
+import math
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tfpipe import augment as augmentation
+from tfpipe import decode, order
+from tfpipe.augment import Augment
+from tfpipe.checks import check_int, require_matplotlib
+
+_CELL = 1.9  # inches
+_BAR = 0.28  # inches
+
+
+@functools.cache
+def picture_class() -> Any:
+    """`Picture`: matplotlib's figure, which a notebook shows though pyplot does not know it."""
+    require_matplotlib("Pictures need")
+    from matplotlib.figure import Figure
+
+    class Picture(Figure):
+        def _repr_png_(self) -> bytes:
+            file = io.BytesIO()
+            self.savefig(file, format="png")
+            return file.getvalue()
+
+    return Picture
+
+
+def show_batch(batch: Any, class_names: Sequence[str], n: int, *, stretch: bool = False) -> Any:
+    """The first `n` images of a batch with their labels as titles, as a figure.
+
+    Args:
+        batch: x, (x, y) or (x, y, weights) as NumPy; x is [B, H, W, C], or a list that begins with it.
+        class_names: of the labels; [] where they have none.
+        n: how many images, at most those of the batch.
+        stretch: see `for_the_eye`.
+    """
+    check_int("n", n, 1)
+    x, y = batch[:2] if isinstance(batch, tuple) else (batch, None)
+    images = (x[0] if isinstance(x, list) else x)[:n]
+    titles = [label_text(sample_of(y, place), class_names) for place in range(len(images))]
+    return grid(for_the_eye(images, stretch=stretch), titles)
+
+
+def plot_augmentation(
+    path: str | os.PathLike[str],
+    augment: Augment | Mapping[str, Any] | Any,
+    n: int = 7,
+    *,
+    seed: int = 0,
+) -> Any:
+    """One image beside `n` random transforms of it, each with its parameters below.
+
+    Args:
+        path: of an image file.
+        augment: an `Augment`, its arguments as a dict, or an `ImageDataGenerator`.
+        n: how many transforms are drawn.
+        seed: of the transforms.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: a range is none that is allowed; the file cannot be read as an image.
+    """
+    check_int("n", n, 1)
+    ranges = as_augment(augment)
+    image = tf.constant(read_image(os.fspath(path)))
+    key = order.stream_key(order.as_seed(seed), "augment")
+    zero = tf.constant(0, tf.int64)
+    images, titles = [tf.cast(image, tf.float32)], ["original"]
+    for place in range(n):  # as the pipeline draws for the samples of its first epoch
+        sample_key = order.sample_key(key, zero, tf.constant(place, tf.int64))
+        params = augmentation.draw(ranges, sample_key, *image.shape[:2])
+        images.append(augmentation.apply(image, params, ranges))
+        titles.append(params_text(params))
+    return grid(for_the_eye(tf.stack(images).numpy()), titles)
+
+
+def as_augment(augment: Any) -> Augment:
+    """The ranges of an `Augment`, of a dict of its arguments, or of a generator.
+
+    >>> as_augment({"rotation_range": 20}) == Augment(rotation_range=20)
+    True
+    """
+    if isinstance(augment, Augment):
+        return augment
+    if isinstance(augment, Mapping):
+        return Augment(**augment)
+    if isinstance(getattr(augment, "augment", None), Augment):
+        return augment.augment
+    raise TypeError(
+        "augment must be an Augment, a dict of its arguments, or an ImageDataGenerator. "
+        f"Received: {type(augment).__name__}."
+    )
+
+
+def read_image(path: str) -> np.ndarray:  # [H, W, 3], 0..255
+    """An image file at its own size."""
+    suffix = os.path.splitext(path)[1][1:].lower()
+    contents = tf.io.read_file(os.fsencode(path))
+    try:
+        return decode.load(contents, "rgb", frozenset({suffix}), lambda image: image).numpy()
+    except tf.errors.InvalidArgumentError:
+        reason = decode.failure_reason(contents).numpy().decode()
+        raise ValueError(f"Cannot read the image file {path!r}: {reason}") from None
+
+
+def params_text(params: Mapping[str, Any]) -> str:
+    """The parameters of a transform, those that do something, in a few words: across/down.
+
+    >>> params_text({"theta": 12.4, "tx": 3.2, "ty": 0, "flip_horizontal": 1, "brightness": None})
+    'turn 12°, shift 3/0, flip h'
+    """
+    value = {**augmentation.NEUTRAL, **{k: v for k, v in params.items() if v is not None}}
+    words = [f"turn {value['theta']:.0f}°"] if value["theta"] else []
+    if value["tx"] or value["ty"]:
+        words.append(f"shift {value['tx']:.0f}/{value['ty']:.0f}")
+    if value["shear"]:
+        words.append(f"shear {value['shear']:.0f}°")
+    if value["zx"] != 1 or value["zy"] != 1:
+        words.append(f"zoom {1 / value['zx']:.2f}/{1 / value['zy']:.2f}")
+    flips = [name[5] for name in ("flip_horizontal", "flip_vertical") if value[name]]
+    if flips:
+        words.append(f"flip {'+'.join(flips)}")
+    if value["channel_shift_intensity"] is not None:
+        words.append(f"channels {value['channel_shift_intensity']:+.0f}")
+    if value["brightness"] is not None:
+        words.append(f"light x{value['brightness']:.2f}")
+    return ", ".join(words) or "unchanged"
+
+
+def for_the_eye(images: np.ndarray, stretch: bool = False) -> np.ndarray:
+    """Images as uint8 [n, H, W, 1, 3 or 4] that show what is in them.
+
+    Args:
+        images: [n, H, W, C] of any range: 0..255 stays, 0..1 is scaled, anything else is stretched.
+        stretch: stretch every image to its own range.
+
+    >>> for_the_eye(np.array([[[[-1.0], [1.0]]]])).ravel().tolist()
+    [0, 255]
+    """
+    values = np.asarray(images)
+    shown = {2: 1}.get(values.shape[-1], min(values.shape[-1], 3))  # grey with alpha; many channels
+    values = values[..., : 4 if values.shape[-1] == 4 else shown].astype(np.float32)
+    low, high = (values.min(), values.max()) if values.size else (0, 0)
+    if stretch or low < 0 or high > 255:
+        each = tuple(range(1, values.ndim))
+        low, high = values.min(each, keepdims=True), values.max(each, keepdims=True)
+        values = (values - low) / np.maximum(high - low, 1e-6) * 255
+    elif images.dtype != np.uint8 and high <= 1:
+        values = values * 255
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
+def sample_of(y: Any, place: int) -> Any:
+    """The label of one sample of a batch; None where there is none."""
+    if y is None:
+        return None
+    return [part[place] for part in y] if isinstance(y, list) else y[place]
+
+
+def label_text(label: Any, class_names: Sequence[str]) -> str:
+    """A label as a title: names of classes where they are known, numbers where they are values.
+
+    Args:
+        label: of one sample: one-hot or multi-hot [K], a class id, a value, or a list of outputs.
+        class_names: those of the data set, [] where it has none.
+
+    >>> names = ["cat", "dog", "emu"]
+    >>> label_text(np.array([0, 1, 0]), names), label_text(np.float32(2), names)
+    ('dog', 'emu')
+    >>> label_text(np.array([0.7, 0, 0.3]), names), label_text(np.float32(0.25), [])
+    ('cat 0.7, emu 0.3', '0.25')
+    """
+    if label is None:
+        return ""
+    if isinstance(label, list):
+        return "; ".join(label_text(part, []) for part in label)
+    value = np.asarray(label)
+    if value.ndim == 0:
+        if class_names and value.dtype.kind in "fiu" and float(value).is_integer():
+            return class_names[int(value)]
+        return f"{float(value):.4g}" if value.dtype.kind == "f" else str(value)
+    if value.ndim > 1:
+        return ""  # an image or a mask
+    if class_names and len(value) == len(class_names):
+        present = [(class_names[k], share) for k, share in enumerate(value.tolist()) if share]
+        return ", ".join(n if share == 1 else f"{n} {share:.2g}" for n, share in present) or "none"
+    return ", ".join(label_text(part, []) for part in value[:4]) + (
+        " ..." if len(value) > 4 else ""
+    )
+
+
+def grid(images: np.ndarray, titles: Sequence[str]) -> Any:
+    """Images with titles, in rows, as a figure.
+
+    Args:
+        images: uint8 [n, H, W, 1, 3 or 4].
+        titles: one an image.
+    """
+    count, height, width = images.shape[:3]
+    columns = columns_for(count, height / width)
+    rows = -(-count // columns)
+    cell_height = _CELL * height / width
+    size = (columns * _CELL, rows * (cell_height + 0.25))
+    figure = picture_class()(figsize=size, dpi=120, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.01)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for place, axis in enumerate(axes):
+        axis.set_axis_off()
+        if place < count:
+            image = images[place]
+            axis.imshow(
+                image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255
+            )
+            title = textwrap.fill(titles[place], 30, max_lines=3, placeholder=" …")
+            axis.set_title(title, fontsize=7, pad=2)
+    return figure
+
+
+def columns_for(count: int, ratio: float) -> int:
+    """How many columns show `count` images with few places left empty, about 4 wide by 3 high.
+
+    Args:
+        count: of the images.
+        ratio: height by width of one.
+
+    >>> columns_for(16, 1), columns_for(8, 0.66), columns_for(9, 1), columns_for(7, 1)
+    (4, 3, 3, 4)
+    """
+
+    def fault(columns: int) -> float:
+        rows = -(-count // columns)
+        empty = (rows * columns - count) / count
+        return abs(math.log(rows * (ratio + 0.15) / columns / 0.75)) + 4 * empty
+
+    return min(range(1, min(count, 8) + 1), key=fault)
+
+
+def class_counts(class_names: Sequence[str], targets: Any, samples: int) -> pd.DataFrame:
+    """How many samples each class has: a frame with the columns samples and share, by class name.
+
+    Args:
+        class_names: in the order of their ids.
+        targets: class ids [n], or a list of lists of them: such a sample counts for each of its classes.
+        samples: n.
+
+    Raises:
+        ValueError: there are no classes.
+
+    >>> class_counts(["cat", "dog"], np.array([0, 1, 1, 1]), 4)["share"].tolist()
+    [0.25, 0.75]
+    """
+    if not class_names:
+        raise ValueError(
+            "class_distribution needs classes, and this data set has none: its labels are values, or "
+            "there are none. Use a class_mode of 'categorical', 'binary' or 'sparse'."
+        )
+    ids = (
+        [number for label in targets for number in label] if isinstance(targets, list) else targets
+    )
+    counts = np.bincount(np.asarray(ids, np.int64), minlength=len(class_names))
+    index = pd.Index(class_names, name="class")
+    return pd.DataFrame({"samples": counts, "share": counts / max(samples, 1)}, index=index)
+
+
+def class_bars(counts: pd.DataFrame) -> Any:
+    """`class_counts` as horizontal bars, the figures beside them."""
+    figure = picture_class()(figsize=(6, 0.7 + _BAR * len(counts)), dpi=120, layout="constrained")
+    axis = figure.subplots()
+    bars = axis.barh(counts.index.astype(str), counts["samples"], height=0.7)
+    pairs = zip(counts["samples"], counts["share"], strict=True)
+    axis.bar_label(bars, [f"{n:,}  ({share:.0%})" for n, share in pairs], padding=3, fontsize=8)
+    axis.invert_yaxis()
+    axis.margins(x=0.18, y=0.02)
+    axis.set_xlabel("samples")
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def table(caption: str, rows: Mapping[str, str]) -> str:
+    """Names and values as a small table in HTML, for notebooks.
+
+    >>> table("Zoo", {"<animals>": "3"})
+    "<table><caption>Zoo</caption><tr><th style='text-align:left'>&lt;animals&gt;</th>\
+<td style='text-align:left'>3</td></tr></table>"
+    """
+    left = "style='text-align:left'"
+    texts = [(html.escape(key, quote=False), html.escape(rows[key], quote=False)) for key in rows]
+    cells = "".join(f"<tr><th {left}>{key}</th><td {left}>{text}</td></tr>" for key, text in texts)
+    return f"<table><caption>{html.escape(caption)}</caption>{cells}</table>"
