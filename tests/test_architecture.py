@@ -27,7 +27,7 @@ LAYERS = [
         "labels",
         "gaps",
     ],
-    ["decode", "frames", "saving", "numpy_ops", "readers"],
+    ["balance", "cache", "decode", "frames", "saving", "numpy_ops", "readers"],
     ["inventory"],
     ["survey"],
     ["specs"],

@@ -12,8 +12,13 @@ from tfpipe import order
 LARGE = 10_000_000
 
 
+def shuffled(n, seed, epoch):
+    """A whole epoch."""
+    return indices_at(np.arange(n), n, seed, epoch)
+
+
 def epoch_of(n, seed, epoch):
-    return order.epoch_order(n, seed, epoch, shuffle=True).tolist()
+    return shuffled(n, seed, epoch).tolist()
 
 
 def indices_at(positions, n, seed, epoch=0):  # int64, as `positions`
@@ -46,7 +51,7 @@ class TestShuffled:
     def test_a_permutation_for_every_n_to_2000(self, first):
         wrong = []
         for n in range(first, first + 500):
-            seen = order.epoch_order(n, seed=11, epoch=n % 7, shuffle=True)
+            seen = shuffled(n, seed=11, epoch=n % 7)
             if seen.shape != (n,) or (np.sort(seen) != np.arange(n)).any():
                 wrong.append(n)
         assert wrong == []
@@ -88,9 +93,10 @@ class TestShuffled:
         epochs = tf.data.Dataset.range(3).map(shuffled)
         assert [o.numpy().tolist() for o in epochs] == [epoch_of(30, 8, e) for e in range(3)]
 
-    def test_without_shuffle(self):
-        assert order.epoch_order(4, 1, 7, shuffle=False).tolist() == [0, 1, 2, 3]
-        assert order.epoch_order(0, 1, 7, shuffle=True).tolist() == []
+    def test_orders_of_several_lengths_at_once(self):
+        n = np.array([3, 5, 2**16 + 1, 2**18 + 1])
+        one = [indices_at([2], int(length), 7, 4)[0] for length in n]
+        assert indices_at([2, 2, 2, 2], n, 7, 4).tolist() == one
 
 
 class TestTenMillion:

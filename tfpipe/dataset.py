@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfpipe import pipeline, plotting
+from tfpipe import balance, pipeline, plotting
 from tfpipe.cell import Cell
 from tfpipe.checks import check_int, head
 from tfpipe.columns import Column, in_file, in_graph, nbytes
@@ -164,6 +164,16 @@ class ImageDataset(tf.data.Dataset):
         return self._source.targets
 
     @property
+    def class_weight(self) -> dict[int, float]:
+        """What `fit(class_weight=...)` takes: n / (classes * samples of the class), by class id."""
+        ids = self._source.targets
+        if not self.num_classes or not isinstance(ids, np.ndarray):
+            raise ValueError(
+                "class_weight needs one class of each sample; these have none, or several."
+            )
+        return balance.class_weight(ids, self.num_classes)
+
+    @property
     def sample_weight(self) -> np.ndarray | None:
         return self._source.weights
 
@@ -194,7 +204,8 @@ class ImageDataset(tf.data.Dataset):
         images = self._source.images
         if isinstance(images, Arrays):
             images = Arrays(images.images)
-        spec = replace(self._spec, label=LabelSpec(), shuffle=False, save=None, **changes)
+        as_they_are: Any = {"shuffle": False, "balance": None, "include_paths": False, "save": None}
+        spec = replace(self._spec, label=LabelSpec(), **as_they_are, **changes)
         return ImageDataset(Source(images), spec)
 
     def before_standardizing(self) -> ImageDataset:

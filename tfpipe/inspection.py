@@ -70,7 +70,8 @@ class CheckReport:
     def frame(self) -> pd.DataFrame:
         """The problems as a table with the columns path, kind and reason."""
         rows = [(problem.path, problem.kind, problem.reason) for problem in self.problems]
-        return pd.DataFrame(rows, columns=["path", "kind", "reason"])
+        # Not the str of pandas 3, which takes no names that are not UTF-8.
+        return pd.DataFrame(rows, columns=["path", "kind", "reason"], dtype=object)
 
     def __str__(self) -> str:
         found = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())

@@ -62,14 +62,17 @@ def sample_key(key: tf.Tensor, epoch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     return tf.stack([word, tf.bitwise.left_shift(epoch, 40) + index])
 
 
-def shuffled(positions: tf.Tensor, n: int, seed: int, epoch: tf.Tensor) -> tf.Tensor:
+def shuffled(
+    positions: tf.Tensor, n: Any, seed: int, epoch: tf.Tensor, stream: str = "shuffle"
+) -> tf.Tensor:
     """The indices that stand at `positions` of one epoch's order: a permutation of 0..n-1.
 
     Args:
         positions: int64 [...], each in 0..n-1.
-        n: the number of samples.
+        n: the number of samples; or int64 as `positions`, [m]: each in an order of its own length.
         seed: the seed of the data set.
         epoch: int64 scalar.
+        stream: the name of the order; two of them have nothing in common.
 
     Returns:
         int64 [...], computed for each position on its own: O(1) memory, about 0.1 microseconds each.
@@ -80,20 +83,28 @@ def shuffled(positions: tf.Tensor, n: int, seed: int, epoch: tf.Tensor) -> tf.Te
     """
     # RandomIndexShuffle reads only the low 8 bits of each seed word while n is small. Three words
     # hashed from (seed, epoch) make 2**24 orders reachable there; the epoch itself would make 256.
-    key = fold_in(stream_key(seed, "shuffle"), epoch)
+    key = fold_in(stream_key(seed, stream), epoch)
     words = tf.random.stateless_uniform([3], key, None, None, tf.int32, alg="philox")
 
-    def permuted(index: tf.Tensor, last: int) -> tf.Tensor:
+    def permuted(index: tf.Tensor, last: Any) -> tf.Tensor:
         return tf.raw_ops.RandomIndexShuffle(
-            index=index, seed=words, max_index=tf.constant(last, tf.int64), rounds=8
+            index=index, seed=words, max_index=tf.cast(last, tf.int64), rounds=8
         )
 
-    if n <= 2**16 or (n - 1) & (n - 2):
+    is_number = isinstance(n, int)
+    if is_number and not _is_miscounted(n):
         return permuted(positions, n - 1)
     # Where the last index is 2**16, 2**18, ... RandomIndexShuffle reckons one bit too few: it never
     # gives that index, and another one twice. So permute one index more, and step over it.
-    result = permuted(positions, n)
-    return tf.where(result == n, permuted(tf.constant(n, tf.int64), n), result)
+    n = tf.constant(n, tf.int64) if is_number else n
+    last = n - 1 + tf.cast(_is_miscounted(n), tf.int64)
+    result = permuted(positions, last)
+    beyond = tf.broadcast_to(tf.minimum(n, last), tf.shape(positions))
+    return tf.where(result == n, permuted(beyond, last), result)
+
+
+def _is_miscounted(n: Any) -> Any:
+    return (n > 2**16) & ((n - 1) & (n - 2) == 0)
 
 
 @dataclass(frozen=True)
@@ -122,11 +133,3 @@ class Shard:
         whole, rest = divmod(n, batch_size)
         short = -(-rest // size)  # replicas that get something of a short last batch
         return whole * self.count + min(max(short - self.first, 0), self.count)
-
-
-def epoch_order(n: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:  # int64 [n]
-    """The whole order of one epoch, as NumPy: what `ImageDataset.index_array` shows."""
-    if not shuffle or n == 0:
-        return np.arange(n)
-    with tf.device("CPU:0"):
-        return shuffled(tf.range(n, dtype=tf.int64), n, seed, tf.constant(epoch, tf.int64)).numpy()

@@ -80,7 +80,7 @@ def plan(
     with tf.device("CPU:0"):  # the columns would land on a GPU, where tf.data does not read them
         length, index_at = stages.epoch_order(source, spec, column)
         if spec.image:
-            loader = stages.file_loader(source, spec, column)
+            loader = stages.kept(stages.file_loader(source, spec, column), source, spec)
         else:
             loader = stages.array_loader(source, column)
         skipping = None

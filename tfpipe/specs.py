@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from tfpipe import decode, order, resize, tf_resize
 from tfpipe.augment import Augment
+from tfpipe.balance import BALANCES
+from tfpipe.cache import check_cache
 from tfpipe.checks import check_bool, check_int, check_one_of, check_size
 from tfpipe.labels import LabelSpec
 from tfpipe.saving import SaveSpec
@@ -71,6 +73,10 @@ class PipelineSpec:
         augment: random transforms of each image; all off by default.
         standardize: what is done to every image after that; nothing by default.
         shuffle: a new order each epoch.
+        balance: "oversample": every class as often in an epoch as the largest, its samples repeated;
+            "undersample": as the smallest, another part of its samples each epoch; None: as they are.
+        cache: where decoded images are kept, before augmentation: "memory", a directory, or None.
+        include_paths: the path of each sample is the last part of a batch.
         seed: of every random number, 0 <= seed < 2**63; drawn by default.
         dtype: of the images.
         data_format: "channels_last" or "channels_first".
@@ -87,6 +93,9 @@ class PipelineSpec:
     batch_size: int = 32
     drop_remainder: bool = False
     shuffle: bool = True
+    balance: str | None = None
+    cache: str | None = None
+    include_paths: bool = False
     seed: int = field(default_factory=order.draw_seed)
     dtype: str = "float32"
     data_format: str = "channels_last"
@@ -101,6 +110,9 @@ class PipelineSpec:
         check_int("prefetch", self.prefetch, _AUTOTUNE)
         check_bool("drop_remainder", self.drop_remainder)
         check_bool("shuffle", self.shuffle)
+        check_bool("include_paths", self.include_paths)
+        check_one_of("balance", self.balance, BALANCES)
+        check_cache(self.cache)
         check_one_of("dtype", self.dtype, DTYPES)
         check_one_of("data_format", self.data_format, DATA_FORMATS)
         check_int("seed", self.seed, 0)

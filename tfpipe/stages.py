@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
-from tfpipe import augment, decode, formats, gaps, order, readers, resize, tf_resize
+from tfpipe import augment, balance, cache, decode, formats, gaps, order, readers, resize, tf_resize
 from tfpipe.affine import compiled, xla_available
 from tfpipe.checks import require_pillow, warn
-from tfpipe.columns import ColumnMaker
+from tfpipe.columns import Column, ColumnMaker
 from tfpipe.image import has_unit_range
 from tfpipe.labels import encoder
 from tfpipe.saving import saver
@@ -53,6 +55,12 @@ def epoch_order(
 ) -> tuple[int, gaps.IndexAt]:
     """How many positions an epoch has, and (positions, epoch) -> the indices that stand there."""
     n = len(source)
+    if spec.balance is not None:
+        classes = balance.classes_of(source.targets)
+        index_at = balance.balanced_order(
+            classes, spec.balance, seed=spec.seed, shuffle=spec.shuffle, column=column
+        )
+        return classes.epoch_length(spec.balance), index_at
     if not spec.shuffle:
         return n, lambda positions, epoch: positions
     return n, lambda positions, epoch: order.shuffled(positions, n, spec.seed, epoch)
@@ -80,6 +88,18 @@ def file_loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Load
     stays_uint8 = image.resampling == "pillow" or tf_resize.keeps_dtype(image.interpolation)
     dtype = tf.uint8 if stays_uint8 and not formats.may_be_deep(suffixes) else tf.float32
     return Loader(load, (tf.TensorSpec(shape, dtype),), reader.describe)
+
+
+def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
+    """The same loader, each sample loaded once where the spec has a cache."""
+    if spec.cache is None or isinstance(source.images, Arrays):
+        return loader
+    if spec.cache == cache.MEMORY:
+        load = cache.in_memory(loader.load, loader.specs, len(source))
+    else:
+        paths = cache.description_of_files(source.images.paths)
+        load = cache.in_directory(loader.load, loader.specs, spec.cache, f"{paths} {spec.image}")
+    return replace(loader, load=load)
 
 
 def resizer(spec: ImageSpec) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -225,6 +245,7 @@ def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> B
     encode = encoder(spec.label, source.targets, column)
     misc = [column(values) for values in getattr(source.images, "misc", ())]
     weights = None if source.weights is None else column(source.weights)
+    paths = _paths(source, spec, column)
     # Tensors made here are captured; arrays would become constants inside the graph, which is slow
     # for a large ZCA matrix and fails above 2 GB.
     standardize = with_tensors(spec.standardize, spec.compute_dtype)
@@ -240,13 +261,20 @@ def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> B
         y = None if encode is None else encode(indices, x)
         if misc:
             x = (x, *(rows(indices) for rows in misc))
-        if y is None:
-            return (x,) if misc else x
-        if weights is None:
-            return x, y
-        return x, y, weights(indices)
+        extras = (() if y is None else (y,)) + (() if weights is None else (weights(indices),))
+        extras += () if paths is None else (paths(indices),)
+        return (x, *extras) if extras or misc else x
 
     return finish
+
+
+def _paths(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Column | None:
+    """The path of each sample, where the batches are to have it."""
+    if not spec.include_paths:
+        return None
+    if isinstance(source.images, Arrays):
+        raise ValueError("include_paths=True needs files. Received images in memory.")
+    return column(np.array([os.fsencode(path) for path in source.images.paths], object))
 
 
 def cast_image(image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

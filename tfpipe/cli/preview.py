@@ -175,7 +175,7 @@ def read(
         if dataset.samples:
             return dataset
         images = inventory.list_directory(source, follow_links).images  # at its top, of no class
-        frame = pd.DataFrame({x_col: images}, dtype=str)
+        frame = pd.DataFrame({x_col: images}, dtype=object)
     else:
         frame = frames.read_frame(source, [x_col, y_col])
     mode, column = None, None
