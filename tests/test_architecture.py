@@ -14,7 +14,7 @@ ROOT = Path(tfpipe.__file__).parent
 # Low to high. A module may import its own layer, or a lower one.
 LAYERS = [
     ["_version", "checks", "progress"],
-    ["affine", "image", "resize", "tf_resize", "cell", "order", "graph", "skipping"],
+    ["affine", "image", "resize", "tf_resize", "cell", "order", "graph", "skipping", "derived"],
     [
         "bmp",
         "columns",
@@ -40,7 +40,7 @@ LAYERS = [
     ["__init__"],
     ["cli.*", "__main__"],
 ]
-GRAPH_BUILDERS = ("pipeline", "dataset", "service")
+GRAPH_BUILDERS = ("pipeline", "dataset", "service", "derived")
 
 
 def module_name(path):

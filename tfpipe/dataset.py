@@ -17,6 +17,7 @@ from tfpipe import balance, pipeline, plotting
 from tfpipe.cell import Cell
 from tfpipe.checks import check_int, head
 from tfpipe.columns import Column, in_file, in_graph, nbytes
+from tfpipe.derived import KnowsClasses
 from tfpipe.labels import LabelSpec
 from tfpipe.order import Shard
 from tfpipe.service import ServiceSpec, python_ops
@@ -38,7 +39,7 @@ class ShuffleFlag:
         self._value = bool(value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> tf.data.Dataset:
-        return tf.data.Dataset.shuffle(self._dataset, *args, **kwargs)
+        return KnowsClasses.shuffle(self._dataset, *args, **kwargs)
 
     def __bool__(self) -> bool:
         return self._value
@@ -53,7 +54,7 @@ class ShuffleFlag:
         return repr(self._value)
 
 
-class ImageDataset(tf.data.Dataset):
+class ImageDataset(KnowsClasses):
     """Batches of images and labels: a `tf.data.Dataset` that knows where they come from.
 
     Made by `ImageDataGenerator`'s `flow...` methods. Give it to Keras' `fit`, `evaluate` and
@@ -146,14 +147,6 @@ class ImageDataset(tf.data.Dataset):
     @property
     def class_names(self) -> list[str]:
         return list(self._source.class_names)
-
-    @property
-    def class_indices(self) -> dict[str, int]:
-        return {name: number for number, name in enumerate(self._source.class_names)}
-
-    @property
-    def num_classes(self) -> int:
-        return len(self._source.class_names)
 
     @property
     def classes(self) -> Any:
