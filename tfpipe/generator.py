@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfpipe import frames, numpy_ops, order, sources, statistics
+from tfpipe import frames, numpy_ops, order, progress, sources, statistics
 from tfpipe import generator_checks as checks
 from tfpipe.augment import Augment
 from tfpipe.checks import check_bool, check_int, check_number, check_one_of, is_number, warn
@@ -228,7 +227,7 @@ class ImageDataGenerator:
         rounds: int = 1,
         seed: int | None = None,
         *,
-        verbose: bool | None = None,
+        verbose: bool = True,
     ) -> None:
         """Computes `mean`, `std` and `zca_whitening_matrix`, whichever the flags ask for.
 
@@ -243,7 +242,7 @@ class ImageDataGenerator:
             augment: whether to transform the images at random.
             rounds: passes over the data, if `augment`.
             seed: of the random transforms.
-            verbose: whether to show a progress bar. Default: for files, in a terminal.
+            verbose: whether to show a progress bar, in a terminal, where it takes its time.
 
         Raises:
             ValueError: x is not of rank 4, or is empty.
@@ -263,14 +262,12 @@ class ImageDataGenerator:
             data_format=self.data_format,
         )
         passes = rounds if augment else 1
-        if verbose is None:
-            verbose = bool(dataset.filenames) and sys.stdout.isatty()
-        progress = keras.utils.Progbar(passes * len(images)) if verbose else None
-        found = statistics.fit(
-            _each_batch(images, passes, progress),
-            self.channel_axis,
-            self.zca_epsilon if self.zca_whitening else None,
-        )
+        with progress.shown(verbose), progress.bar("Fitting", passes * len(images)) as advance:
+            found = statistics.fit(
+                _each_batch(images, passes, advance),
+                self.channel_axis,
+                self.zca_epsilon if self.zca_whitening else None,
+            )
         dtype = tf.as_dtype(images.dtype).as_numpy_dtype
         shape = (1, 1, -1) if self.channel_axis == 3 else (-1, 1, 1)
         if self.featurewise_center:
@@ -580,13 +577,12 @@ def _image_attributes(image: ImageSpec) -> dict[str, Any]:
 
 
 def _each_batch(
-    images: ImageDataset, passes: int, progress: keras.utils.Progbar | None
+    images: ImageDataset, passes: int, advance: progress.Advance
 ) -> Iterator[np.ndarray]:
     for _ in range(passes):
         for batch in images:
             yield batch.numpy()
-            if progress:
-                progress.add(1)
+            advance(1)
 
 
 def _with_attributes(dataset: ImageDataset, **attributes: Any) -> ImageDataset:

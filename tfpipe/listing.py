@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -164,15 +164,22 @@ def walk(top: str, follow_links: bool = False) -> Iterator[tuple[str, Folder]]:
                 waiting.append((os.path.join(relative, name), way | {target}))
 
 
-def image_files(top: str, suffixes: Sequence[str], follow_links: bool = False) -> list[str]:
+def image_files(
+    top: str,
+    suffixes: Sequence[str],
+    follow_links: bool = False,
+    advance: Callable[[int], None] = lambda files: None,
+) -> list[str]:
     """The images below a folder, relative to it, ordered by folder and then by name.
 
-    Warns of entries that have an image's name but are no regular files: they are left out.
+    `advance` is told how many files each folder has. Warns of entries that have an image's name but
+    are no regular files: they are left out.
     """
     folders = []
     irregular: list[str] = []
     for relative, folder in walk(top, follow_links):
         folders.append((relative, folder.files))
+        advance(len(folder.files))
         irregular += [join(relative, n) for n in folder.irregular if has_suffix(n, suffixes)]
     if irregular:
         warn(

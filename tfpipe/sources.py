@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpipe import listing
+from tfpipe import listing, progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,13 +198,13 @@ def from_directory(
     class_names = listing.chosen_classes(directory, classes)
     names: list[str] = []
     counts = []
-    for class_name in class_names:
-        files = listing.image_files(
-            listing.join(directory, class_name), suffixes, follow_links=follow_links
-        )
-        rows = split_rows(len(files), fraction, subset)
-        names += [os.path.join(class_name, files[row]) for row in rows]
-        counts.append(len(rows))
+    with progress.bar("Listing files") as advance:
+        for class_name in class_names:
+            folder = listing.join(directory, class_name)
+            files = listing.image_files(folder, suffixes, follow_links, advance)
+            rows = split_rows(len(files), fraction, subset)
+            names += [os.path.join(class_name, files[row]) for row in rows]
+            counts.append(len(rows))
     targets = np.repeat(np.arange(len(class_names), dtype=np.int32), counts)
     return Source(Files(directory, names), targets, class_names=tuple(class_names))
 
