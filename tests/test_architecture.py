@@ -13,8 +13,19 @@ ROOT = Path(tfpipe.__file__).parent
 
 # Low to high. A module may import its own layer, or a lower one.
 LAYERS = [
-    ["_version", "checks", "progress"],
-    ["affine", "image", "resize", "tf_resize", "cell", "order", "graph", "skipping", "derived"],
+    ["_version", "checks", "progress", "reporting"],
+    [
+        "affine",
+        "image",
+        "resize",
+        "tf_resize",
+        "cell",
+        "order",
+        "graph",
+        "skipping",
+        "derived",
+        "splits",
+    ],
     [
         "bmp",
         "columns",
@@ -27,7 +38,7 @@ LAYERS = [
         "labels",
         "gaps",
     ],
-    ["balance", "cache", "decode", "frames", "saving", "numpy_ops", "readers"],
+    ["balance", "weights", "cache", "decode", "frames", "saving", "numpy_ops", "readers"],
     ["inventory"],
     ["survey"],
     ["specs"],
@@ -35,8 +46,8 @@ LAYERS = [
     ["pipeline"],
     ["dataset"],
     ["resume"],
-    ["inspection", "generator_checks"],
-    ["generator"],
+    ["inspection", "generator_checks", "functional_checks"],
+    ["generator", "functional"],
     ["__init__"],
     ["cli.*", "__main__"],
 ]

@@ -1,14 +1,11 @@
 """Listing files and cutting splits, without a graph."""
 
-import fractions
 import os
 import warnings
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tfpipe import listing, sources
 
@@ -17,26 +14,6 @@ def touch(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"")
     return path
-
-
-class TestSplitCount:
-    @pytest.mark.parametrize(
-        ("n", "fraction", "count"),
-        [(100, 0.29, 29), (100, 0.58, 58), (10, 0.7, 7), (3, 0.34, 1), (3, 0.33, 0), (0, 0.5, 0)],
-    )
-    def test_values(self, n, fraction, count):
-        assert sources.split_count(n, fraction) == count
-
-    @given(st.integers(0, 10**7), st.integers(1, 999))
-    def test_equals_exact_arithmetic(self, n, thousandths):
-        exact = fractions.Fraction(thousandths, 1000) * n
-        assert sources.split_count(n, thousandths / 1000) == exact.numerator // exact.denominator
-
-    @given(st.integers(0, 200), st.integers(1, 99))
-    def test_subsets_are_disjoint_and_complete(self, n, percent):
-        validation = sources.split_rows(n, percent / 100, "validation").tolist()
-        training = sources.split_rows(n, percent / 100, "training").tolist()
-        assert validation + training == list(range(n))
 
 
 class TestImageFiles:

@@ -10,6 +10,7 @@ from tfpipe._version import __version__
 if TYPE_CHECKING:
     from tfpipe.augment import Augment
     from tfpipe.dataset import ImageDataset
+    from tfpipe.functional import image_dataset_from_dataframe, image_dataset_from_directory
     from tfpipe.generator import ImageDataGenerator
     from tfpipe.inspection import CheckReport, check
     from tfpipe.inventory import Problem
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ImageDataGenerator",
+    "image_dataset_from_directory",
+    "image_dataset_from_dataframe",
     "ImageDataset",
     "Augment",
     "Standardize",
@@ -34,6 +37,8 @@ __all__ = [
 # need not wait for, and logs at once unless the command line quiets it first.
 _HOMES = {
     "ImageDataGenerator": "tfpipe.generator",
+    "image_dataset_from_directory": "tfpipe.functional",
+    "image_dataset_from_dataframe": "tfpipe.functional",
     "ImageDataset": "tfpipe.dataset",
     "Augment": "tfpipe.augment",
     "Standardize": "tfpipe.standardize",

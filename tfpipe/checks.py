@@ -102,6 +102,19 @@ def check_number(
         )
 
 
+def check_type(name: str, value: Any, expected: type) -> None:
+    """Raises `TypeError` unless `value` is None or one of `expected`.
+
+    >>> check_type("size", "3", int)
+    Traceback (most recent call last):
+    TypeError: size must be a int or None. Received: size='3'.
+    """
+    if value is not None and not isinstance(value, expected):
+        raise TypeError(
+            f"{name} must be a {expected.__name__} or None. Received: {name}={value!r}."
+        )
+
+
 def check_names(name: str, value: Any) -> None:
     """Raises `ValueError` where `value` is one str, which would pass for a list of letters.
 

@@ -65,7 +65,7 @@ class ImageDataset(KnowsClasses):
 
     Attributes:
         samples, n: the number of samples.
-        batch_size: samples in a batch; the last one may be short.
+        batch_size: samples in a batch; the last one may be short. None: samples without a batch dimension.
         seed: of the order and of everything random; drawn where none was given.
         image_shape: of one image, (H, W, C), or (C, H, W) with channels_first.
         class_names: the classes in the order of their ids.
@@ -74,7 +74,9 @@ class ImageDataset(KnowsClasses):
         classes, labels: the target of each sample in source order.
         sample_weight: the weight of each sample, or None.
         skipped: (path, reason) of each file that `on_error="skip"` left out until now.
-        filenames, filepaths: of each sample in source order; empty for arrays.
+        class_weight: a weight for each class id, inverse to its number of samples.
+        groups: the group of each sample, or None.
+        filenames, filepaths, file_paths: of each sample in source order; empty for arrays.
         batch_index, total_batches_seen, index_array: where `next` stands, how many batches `next` and
             `[]` gave, and the order of the epoch that `next` is in, int64 [n].
     """
@@ -120,8 +122,8 @@ class ImageDataset(KnowsClasses):
     n = samples
 
     @property
-    def batch_size(self) -> int:
-        return self._spec.batch_size
+    def batch_size(self) -> int | None:
+        return self._spec.batch_size if self._spec.batched else None
 
     @property
     def seed(self) -> int:
@@ -142,7 +144,7 @@ class ImageDataset(KnowsClasses):
     @property
     def image_shape(self) -> tuple[int, int, int]:
         images = tf.nest.flatten(self.element_spec)[0]
-        return tuple(images.shape[1:])
+        return tuple(images.shape[-3:])
 
     @property
     def class_names(self) -> list[str]:
@@ -180,6 +182,12 @@ class ImageDataset(KnowsClasses):
         images = self._source.images
         return [] if isinstance(images, Arrays) else images.paths
 
+    file_paths = filepaths
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        return self._source.groups
+
     @property
     def skipped(self) -> list[tuple[str, str]]:
         """(path, reason) of each file that `on_error="skip"` left out until now, in source order."""
@@ -192,13 +200,22 @@ class ImageDataset(KnowsClasses):
             for index in skipping.skipped.indices().tolist()
         ]
 
+    def select(self, rows: Any, **changes: Any) -> ImageDataset:
+        """Some samples of the source, by their rows, with other values in the specification.
+
+        >>> dataset = ImageDataset(Source(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
+        >>> len(dataset.select([5, 0, 1], batch_size=2))
+        2
+        """
+        return ImageDataset(self._source.take(np.asarray(rows)), replace(self._spec, **changes))
+
     def images_only(self, **changes: Any) -> ImageDataset:
         """The images in source order without labels, with other values in the specification."""
         images = self._source.images
         if isinstance(images, Arrays):
             images = Arrays(images.images)
         as_they_are: Any = {"shuffle": False, "balance": None, "include_paths": False, "save": None}
-        spec = replace(self._spec, label=LabelSpec(), **as_they_are, **changes)
+        spec = replace(self._spec, label=LabelSpec(), batched=True, **as_they_are, **changes)
         return ImageDataset(Source(images), spec)
 
     def before_standardizing(self) -> ImageDataset:
@@ -266,7 +283,7 @@ class ImageDataset(KnowsClasses):
                 "An epoch that service workers prepare begins at the first batch: their order is not "
                 f"known. Received: batch={batch}."
             )
-        self._cursor.assign([epoch, batch * self.batch_size])
+        self._cursor.assign([epoch, batch * self._spec.batch_size])
 
     def place_after(self, epoch: int, position: int, batches: int) -> int:
         """The position of an epoch that is reached `batches` batches after another position.
@@ -278,7 +295,7 @@ class ImageDataset(KnowsClasses):
             position: place of a sample in the order of the epoch.
             batches: how many were read from there.
         """
-        reached = position + batches * self.batch_size
+        reached = position + batches * self._spec.batch_size
         if self._plan.skipping is not None:
             left_out = np.isin(self._order_of(epoch), self._plan.skipping.skipped.indices())
             for place in np.flatnonzero(left_out).tolist():
@@ -376,7 +393,7 @@ class ImageDataset(KnowsClasses):
                 "For a tf.data service write distribute(service='grpc://host:port')."
             )
         replicas = strategy.num_replicas_in_sync
-        if self.batch_size % replicas:
+        if self.batch_size is None or self.batch_size % replicas:
             raise ValueError(
                 f"batch_size must be a multiple of the {replicas} replicas that share each batch. "
                 f"Received: batch_size={self.batch_size}."
@@ -426,7 +443,7 @@ class ImageDataset(KnowsClasses):
 
     def _start(self, epoch: int, first_batch: int, end_batch: int) -> Iterator[Any]:
         """Batches first..end of one epoch; the iterator reads the span when it gives its first."""
-        size = self.batch_size
+        size = self._spec.batch_size
         self._span.assign([epoch, first_batch * size, min(end_batch * size, self._plan.end)])
         iterator = iter(self._window)
         first = next(iterator, None)
@@ -519,10 +536,11 @@ class ImageDataset(KnowsClasses):
     def __repr__(self) -> str:
         images = self._source.images
         classes = f" of {self.num_classes} classes" if self.num_classes else ""
+        elements = f"batches of {self.batch_size}" if self.batch_size else "samples"
         origin = "arrays" if isinstance(images, Arrays) else f"files in {images.directory!r}"
         return (
             f"<ImageDataset: {self.samples} images{classes} from {origin}; "
-            f"{len(self)} batches of {self.batch_size}; image {self.image_shape} {self.dtype}; "
+            f"{len(self)} {elements}; image {self.image_shape} {self.dtype}; "
             f"shuffle={bool(self.shuffle)}, seed={self.seed}>"
         )
 

@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from tfpipe import listing
 from tfpipe.checks import check_names, did_you_mean, head, warn
-from tfpipe.sources import Files, Source, split_rows
+from tfpipe.sources import Files, Source
+from tfpipe.splits import split_rows
 
 
 def read_frame(
@@ -119,6 +120,69 @@ def encode_classes(
     return np.array(rows_kept, np.int64), encoded
 
 
+def class_labels(column: pd.Series) -> tuple[pd.Series, list[str] | None]:
+    """A column of one class a row as str, and the class names where their order is not the sorted one.
+
+    Strings stay as they are. Whole numbers and truth values are classes by the order of their values,
+    a categorical column has all of its categories, in their order.
+
+    Raises:
+        ValueError: a row has no label.
+        TypeError: the labels are of another kind.
+
+    >>> labels, names = class_labels(pd.Series([10, 9, 10]))
+    >>> labels.tolist(), names
+    (['10', '9', '10'], ['9', '10'])
+    """
+    missing = np.flatnonzero(column.isna())
+    if len(missing):
+        raise ValueError(
+            f"y_col={column.name!r} must hold a label in every row. {len(missing)} row(s) have none, the "
+            f"first is row {missing[0]}: drop them with dataframe.dropna(subset=[{column.name!r}])."
+        )
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.astype(object).map(str), [str(name) for name in column.cat.categories]
+    if all_strings(column):
+        return column, None
+    if column.dtype.kind in "iub":
+        return column.map(str), [str(value) for value in sorted(column.unique().tolist())]
+    raise TypeError(
+        f"y_col={column.name!r} must hold one class a row, strings or whole numbers. Received values "
+        f"such as {column.iloc[0]!r}. Lists of labels go with label_mode='multi_label', other numbers "
+        "with 'raw'."
+    )
+
+
+def label_lists(column: pd.Series, separator: str) -> pd.Series:
+    """A column of any number of labels a row as lists of str.
+
+    Args:
+        column: lists, tuples, arrays, or strings in which `separator` stands between the labels; a
+            missing value or an empty string is no label.
+        separator: such as "," or "|". Spaces around a label are dropped.
+
+    Raises:
+        TypeError: a row is nothing of that.
+
+    >>> label_lists(pd.Series(["cat, dog", "", None, ["emu"]]), ",").tolist()
+    [['cat', 'dog'], [], [], ['emu']]
+    """
+
+    def names(value: Any) -> list[str]:
+        if isinstance(value, str):
+            return [name.strip() for name in value.split(separator) if name.strip()]
+        if isinstance(value, list | tuple | np.ndarray):
+            return [str(name) for name in value]
+        if pd.isna(value):
+            return []
+        raise TypeError(
+            f"y_col={column.name!r} must hold lists of labels, or strings with {separator!r} between "
+            f"them. Received: {value!r}."
+        )
+
+    return pd.Series([names(value) for value in column], dtype=object, name=column.name)
+
+
 def column_values(frame: pd.DataFrame, columns: Any) -> np.ndarray:
     """One column [n, ...] or several [n, columns] as one array of a dtype that a tensor can have.
 
@@ -166,6 +230,8 @@ def from_dataframe(
     weight_col: str | None = None,
     targets: str | None = "classes",
     classes: Sequence[str] | None = None,
+    keep_unlabelled: bool | None = None,
+    group_col: str | None = None,
     validate_filenames: bool = True,
     fraction: float = 0.0,
     subset: str | None = None,
@@ -180,6 +246,9 @@ def from_dataframe(
             or None.
         classes: the class names in the order of their ids; rows of other classes are dropped.
             Default: the labels that occur, sorted.
+        keep_unlabelled: keep samples whose list of labels has none of the classes. Default: where
+            `classes` are not given.
+        group_col: the column that says which samples belong together.
         validate_filenames: drop rows without a suffix of an image or without a regular file, and
             warn; otherwise every row is kept and reading fails later.
         fraction, subset: the split, over the rows that are left.
@@ -204,7 +273,8 @@ def from_dataframe(
                 f"No row has the class(es) {head(unused)} of `classes`."
                 + did_you_mean(unused[0], class_names_of(frame[y_col]))
             )
-        rows, ids = encode_classes(frame[y_col], class_names, keep_empty=not classes)
+        keep_empty = not classes if keep_unlabelled is None else keep_unlabelled
+        rows, ids = encode_classes(frame[y_col], class_names, keep_empty)
         frame = frame.iloc[rows]
     values = {
         "classes": lambda: ids,
@@ -217,5 +287,6 @@ def from_dataframe(
         values,
         weight_values(frame, weight_col) if weight_col else None,
         tuple(class_names),
+        None if group_col is None else frame[group_col].to_numpy(object),
     )
     return source if subset is None else source.take(split_rows(len(source), fraction, subset))

@@ -19,6 +19,7 @@ from tfpipe.checks import check_bool, check_int, check_number, check_one_of, is_
 from tfpipe.dataset import ImageDataset
 from tfpipe.formats import CLASSIC_SUFFIXES
 from tfpipe.labels import LabelSpec
+from tfpipe.reporting import say
 from tfpipe.saving import SaveSpec
 from tfpipe.sources import Source
 from tfpipe.specs import DATA_FORMATS, DTYPES, ImageSpec, PipelineSpec
@@ -397,7 +398,7 @@ class ImageDataGenerator:
             fraction=self._fraction(subset),
             subset=subset,
         )
-        _say(f"Found {len(source)} images belonging to {len(source.class_names)} classes.")
+        say(f"Found {len(source)} images belonging to {len(source.class_names)} classes.")
         label = LabelSpec(_CLASS_MODES[class_mode][1], self.dtype, len(source.class_names))
         dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save)
         return _with_attributes(
@@ -487,7 +488,7 @@ class ImageDataGenerator:
             subset=subset,
         )
         checks.check_binary(source, class_mode, classes)
-        _say(
+        say(
             f"Found {len(source)} {'validated' if validate_filenames else 'non-validated'} image "
             "filenames"
             + (f" belonging to {len(source.class_names)} classes." if has_classes else ".")
@@ -589,9 +590,3 @@ def _with_attributes(dataset: ImageDataset, **attributes: Any) -> ImageDataset:
     for name, value in attributes.items():
         setattr(dataset, name, value)
     return dataset
-
-
-def _say(message: str) -> None:
-    """Prints unless `keras.config.disable_interactive_logging()` was called."""
-    if keras.config.is_interactive_logging_enabled():
-        print(message)

@@ -10,7 +10,8 @@ import pandas as pd
 
 from tfpipe import frames
 from tfpipe.checks import did_you_mean, warn
-from tfpipe.sources import Source, split_count
+from tfpipe.sources import Source
+from tfpipe.splits import split_count
 
 _DEPRECATED = {
     "has_ext": "filenames in the dataframe have to match the exact filenames on disk",

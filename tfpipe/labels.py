@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfpipe.checks import check_one_of
 from tfpipe.columns import ColumnMaker, in_graph
 
-ENCODINGS = ("one_hot", "index", "value", "outputs", "image", None)
+ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "image", None)
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class LabelSpec:
 
     Attributes:
         encoding: "one_hot" (class ids, or lists of them, to [B, K]), "index" (class ids as numbers
-            [B]), "value" (one column as it is), "outputs" (a tuple of columns as they are), "image"
-            (a copy of the images) or None (no y at all).
-        dtype: of "one_hot" and "index"; the others keep that of their column.
+            [B]), "index_column" (the same, [B, 1]), "value" (one column as it is), "outputs" (a tuple
+            of columns as they are), "image" (a copy of the images) or None (no y at all).
+        dtype: of "one_hot", "index" and "index_column"; the others keep that of their column.
         num_classes: K.
     """
 
@@ -64,6 +64,8 @@ def encoder(
         return lambda indices, images: tf.one_hot(rows(indices), spec.num_classes, dtype=spec.dtype)
     if spec.encoding == "index":
         return lambda indices, images: tf.cast(rows(indices), spec.dtype)
+    if spec.encoding == "index_column":
+        return lambda indices, images: tf.cast(rows(indices), spec.dtype)[:, tf.newaxis]
     return lambda indices, images: rows(indices)
 
 

@@ -108,6 +108,15 @@ def has_suffix(name: str, suffixes: Sequence[str]) -> bool:
     return os.path.splitext(name)[1][1:].lower() in suffixes
 
 
+def require_directory(directory: str) -> None:
+    """Raises `FileNotFoundError` or `NotADirectoryError` unless `directory` is a folder."""
+    require_filesystem(directory)
+    if not tf.io.gfile.exists(directory):
+        raise FileNotFoundError(f"No such directory: {directory!r}. Expected a folder of images.")
+    if not tf.io.gfile.isdir(directory):
+        raise NotADirectoryError(f"Not a directory: {directory!r}. Expected a folder of images.")
+
+
 def class_folders(directory: str) -> list[str]:
     """The sorted names of the sub-folders that are classes; dot-folders are not.
 
@@ -115,11 +124,7 @@ def class_folders(directory: str) -> list[str]:
         FileNotFoundError: there is no such directory.
         NotADirectoryError: it is a file.
     """
-    require_filesystem(directory)
-    if not tf.io.gfile.exists(directory):
-        raise FileNotFoundError(f"No such directory: {directory!r}. Expected a folder of images.")
-    if not tf.io.gfile.isdir(directory):
-        raise NotADirectoryError(f"Not a directory: {directory!r}. Expected a folder of images.")
+    require_directory(directory)
     here = scan(directory)
     return sorted(n for n in here.folders + here.linked_folders if not n.startswith("."))
 

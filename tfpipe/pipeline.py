@@ -246,7 +246,8 @@ def finished(plan: Plan, batched: tf.data.Dataset, size: int) -> tf.data.Dataset
         if dropping:
             indices = tf.ensure_shape(indices, [size])
             pixels = tuple(tf.ensure_shape(image, [size, *image.shape[1:]]) for image in pixels)
-        return plan.finish(spans[0, 0], positions[0], indices, pixels)
+        batch = plan.finish(spans[0, 0], positions[0], indices, pixels)
+        return batch if plan.spec.batched else tf.nest.map_structure(lambda t: t[0], batch)
 
     if plan.skipping is not None and dropping:
         batched = batched.filter(as_is(lambda *samples: tf.size(samples[1]) == size))

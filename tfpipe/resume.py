@@ -115,7 +115,7 @@ class ResumableFit(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         done = batch + 1
-        rest = len(self._dataset) - self._begin // self._dataset.batch_size - done
+        rest = len(self._dataset) - self._begin // (self._dataset.batch_size or 1) - done
         if self._every and done - self._saved >= self._every and rest > 0:
             self._saved = done
             epoch = int(self._epoch)

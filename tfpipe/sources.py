@@ -6,15 +6,15 @@ Nothing is decoded here and no TensorFlow graph is built.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tfpipe import listing, progress
+from tfpipe.splits import split_count, split_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +119,14 @@ class Source:
             multi-label samples a list of lists of class ids.
         weights: one weight a sample, or None.
         class_names: the name of each class id; empty where there are no classes.
+        groups: [n], which samples belong together, such as all of one patient; or None.
     """
 
     images: Files | Records | Arrays
     targets: Any = None
     weights: np.ndarray | None = None
     class_names: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -136,6 +138,7 @@ class Source:
             images=self.images.take(rows),
             targets=take_targets(self.targets, rows),
             weights=None if self.weights is None else self.weights[rows],
+            groups=None if self.groups is None else self.groups[rows],
         )
 
 
@@ -148,29 +151,6 @@ def take_targets(targets: Any, rows: np.ndarray) -> Any:
     if isinstance(targets, list):
         return [targets[row] for row in rows]
     return targets[rows]
-
-
-def split_count(n: int, fraction: float) -> int:
-    """How many of `n` samples a split of `fraction` takes: its floor in decimal arithmetic.
-
-    Binary floating point has 0.29 * 100 below 29, so the classic takes 28.
-
-    >>> split_count(100, 0.29), int(0.29 * 100)
-    (29, 28)
-    """
-    return int(Decimal(repr(float(fraction))) * n)
-
-
-def split_rows(n: int, fraction: float, subset: str | None) -> np.ndarray:
-    """The rows of one subset of 0..n-1: validation is the head, training the rest, None all.
-
-    >>> split_rows(10, 0.2, "validation").tolist()
-    [0, 1]
-    """
-    if subset is None:
-        return np.arange(n)
-    count = split_count(n, fraction)
-    return np.arange(count) if subset == "validation" else np.arange(count, n)
 
 
 def from_directory(
@@ -207,6 +187,37 @@ def from_directory(
             counts.append(len(rows))
     targets = np.repeat(np.arange(len(class_names), dtype=np.int32), counts)
     return Source(Files(directory, names), targets, class_names=tuple(class_names))
+
+
+def from_tree(
+    directory: str | os.PathLike[str],
+    suffixes: Sequence[str],
+    targets: Sequence[int] | None = None,
+    *,
+    follow_links: bool = False,
+) -> Source:
+    """All images below `directory`, those in itself too, its folders being no classes.
+
+    Args:
+        directory: a local folder or a path with a scheme.
+        suffixes: which files are images, lower case, without the dot.
+        targets: of each file, in the order of the sorted folders and names; None: none. Their number
+            is the caller's to check.
+        follow_links: whether links to folders are followed.
+    """
+    directory = os.fspath(directory)
+    listing.require_directory(directory)
+    names = listing.image_files(directory, suffixes, follow_links=follow_links)
+    return Source(Files(directory, names), None if targets is None else np.asarray(targets))
+
+
+def grouped(source: Source, group_of: Callable[[str], Any]) -> Source:
+    """`source` with the group of each sample, which `group_of` gives of its path."""
+    if not isinstance(source.images, Files):
+        raise TypeError("A function of the path can only group files.")
+    groups = np.empty(len(source), object)
+    groups[:] = [group_of(path) for path in source.images.paths]
+    return replace(source, groups=groups)
 
 
 def from_arrays(

@@ -18,7 +18,7 @@ from tfpipe.standardize import Standardize
 ASPECTS = ("stretch", "crop", "pad")
 INTERPOLATIONS = {"pillow": resize.INTERPOLATIONS, "tensorflow": tf_resize.INTERPOLATIONS}
 DATA_FORMATS = ("channels_last", "channels_first")
-_AUTOTUNE = -1  # tf.data's number for it
+AUTOTUNE = -1  # tf.data's number for it
 DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
 
 
@@ -69,6 +69,7 @@ class PipelineSpec:
         image: for a source of files; None for arrays, which keep their size.
         label: the encoding of the targets.
         batch_size: samples in a batch; the last one may be short.
+        batched: False, with a batch size of 1, for samples without a batch dimension.
         drop_remainder: leave a short last batch out, so that every shape is static, as TPUs need.
         augment: random transforms of each image; all off by default.
         standardize: what is done to every image after that; nothing by default.
@@ -91,6 +92,7 @@ class PipelineSpec:
     augment: Augment = field(default_factory=Augment)
     standardize: Standardize = field(default_factory=Standardize)
     batch_size: int = 32
+    batched: bool = True
     drop_remainder: bool = False
     shuffle: bool = True
     balance: str | None = None
@@ -106,8 +108,9 @@ class PipelineSpec:
 
     def __post_init__(self) -> None:
         check_int("batch_size", self.batch_size, 1)
+        check_bool("batched", self.batched)
         check_int("parallelism", self.parallelism, 1)
-        check_int("prefetch", self.prefetch, _AUTOTUNE)
+        check_int("prefetch", self.prefetch, AUTOTUNE)
         check_bool("drop_remainder", self.drop_remainder)
         check_bool("shuffle", self.shuffle)
         check_bool("include_paths", self.include_paths)

@@ -1,0 +1,449 @@
+"""`image_dataset_from_directory` and `image_dataset_from_dataframe`: Keras 3's spellings, only here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import pandas as pd
+import tensorflow as tf
+
+from tfpipe import frames, order, sources, splits, weights
+from tfpipe import functional_checks as checks
+from tfpipe.augment import Augment
+from tfpipe.checks import check_bool, check_names, check_type
+from tfpipe.dataset import ImageDataset
+from tfpipe.formats import KNOWN_SUFFIXES
+from tfpipe.labels import LabelSpec
+from tfpipe.reporting import say
+from tfpipe.skipping import ErrorPolicy
+from tfpipe.sources import Source
+from tfpipe.specs import AUTOTUNE, ImageSpec, PipelineSpec
+from tfpipe.standardize import Standardize
+
+# What each label mode makes of the labels: the target columns of `frames.from_dataframe`, and the
+# encoding and dtype of `LabelSpec`.
+_LABEL_MODES: dict[str | None, tuple[str | None, str | None, str]] = {
+    "int": ("classes", "index", "int32"),
+    "binary": ("classes", "index_column", "float32"),
+    "categorical": ("classes", "one_hot", "float32"),
+    "multi_label": ("classes", "one_hot", "float32"),
+    "raw": ("values", "value", "float32"),
+    "multi_output": ("outputs", "outputs", "float32"),
+    "input": (None, "image", "float32"),
+    None: (None, None, "float32"),
+}
+DIRECTORY_LABEL_MODES = ("int", "categorical", "binary", "raw", "input")
+DATAFRAME_LABEL_MODES = tuple(mode for mode in _LABEL_MODES if mode is not None)
+
+# Pillow's antialiased filters, by the names that Keras has for these kernels.
+_PILLOW_NAMES = {"bilinear": "bilinear", "bicubic": "bicubic", "lanczos3": "lanczos"}
+
+
+@dataclass(frozen=True)
+class _Share:
+    """The part of a source that is asked for.
+
+    Attributes:
+        subset: "training", "validation", "both" or None for all.
+        fraction: of validation.
+        stratify: keep the class shares.
+    """
+
+    subset: str | None = None
+    fraction: float = 0.0
+    stratify: bool = False
+
+
+def image_dataset_from_directory(
+    directory: str | os.PathLike[str],
+    labels: Any = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: str = "rgb",
+    batch_size: int | None = 32,
+    image_size: Any = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    interpolation: str = "bilinear",
+    follow_links: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: str | None = None,
+    format: str = "tf",
+    verbose: bool = True,
+    *,
+    augment: Augment | None = None,
+    standardize: Standardize | None = None,
+    antialias: bool = False,
+    decoding: str = "keras",
+    dtype: str = "float32",
+    drop_remainder: bool = False,
+    stratify: bool = False,
+    groups: Callable[[str], Any] | None = None,
+    class_weights: str | Mapping[Any, float] | None = None,
+    num_parallel_calls: int | None = None,
+    prefetch: int | None = None,
+    deterministic: bool = True,
+    on_error: str = "raise",
+    max_errors: float | None = None,
+) -> Any:
+    """Batches of the images below a directory, as Keras' function of this name gives them.
+
+    Every argument up to `verbose` means what it means there. The keyword-only ones are tfpipe's.
+
+    Args:
+        directory: a local folder, or one behind a scheme such as gs://.
+        labels: "inferred" from the sub-folders; None: no labels; or a list with the label of each file in
+            the sorted order of the paths, sub-folders being no classes then.
+        label_mode: "int" (int32 [B]), "binary" (2 classes; float32 [B, 1]), "categorical" (float32
+            [B, K]), "raw" (numbers given in `labels`, as they are), "input" (y is x) or None (no y).
+        class_names: the sub-folders to take, in the order of their ids. Default: all, sorted.
+        color_mode: "grayscale", "rgb" or "rgba".
+        batch_size: samples in a batch; the last one may be short. None: samples without a batch dimension.
+        image_size: (height, width) in pixels, or one int for both.
+        shuffle: a new order each epoch, over all samples. False: sorted by path.
+        seed: of the order, the split and the augmentation; None draws one.
+        validation_split: the share of the samples, 0 < share < 1, that is for validation.
+        subset: "training", "validation", or "both": a list of the two, the second not shuffled. The
+            samples in each are those that Keras' function chooses for the same seed.
+        interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian" or
+            "mitchellcubic".
+        follow_links: go into links to folders.
+        crop_to_aspect_ratio: crop the centre to the ratio of `image_size` first.
+        pad_to_aspect_ratio: pad with zeros to that ratio.
+        data_format: "channels_last", "channels_first", or None for Keras' setting.
+        format: "tf".
+        verbose: print what was found.
+        augment: random transforms of the training samples. A validation subset gets none.
+        standardize: what is done to every image after that, in both subsets.
+        antialias: widen the kernel where an image gets smaller; bilinear, bicubic and lanczos3 are then
+            Pillow's filters, to the bit.
+        decoding: "keras" for the JPEG pixels of Keras' function, "exact" for Pillow's.
+        dtype: of the images: "float16", "bfloat16", "float32", "float64" or "uint8".
+        drop_remainder: leave a short last batch out.
+        stratify: keep the class shares in both subsets (needs scikit-learn).
+        groups: path -> group; no group is in both subsets (needs scikit-learn).
+        class_weights: "balanced", or {class name or id: weight}: a third item in each batch, the weight
+            of each training sample.
+        num_parallel_calls: samples in work at once; None for one more than there are cores.
+        prefetch: batches made ahead; None for 2, `tf.data.AUTOTUNE` leaves it to tf.data.
+        deterministic: True.
+        on_error: "raise": a file that cannot be used is an error that names it. "skip": it is left out;
+            `dataset.skipped` lists what was.
+        max_errors: with "skip", how many files may be left out, a count or a fraction of the samples.
+
+    Returns:
+        An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both". x is [B, H, W, C]
+        in 0..255, float32 unless `dtype` says otherwise.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: an argument is not one of those allowed; there are no images.
+        ImportError: `stratify` or `groups` without scikit-learn.
+    """
+    checks.check_label_mode(label_mode, DIRECTORY_LABEL_MODES)
+    has_labels = label_mode not in (None, "input")
+    checks.check_labels(labels if has_labels else None, class_names)
+    if labels is None and label_mode != "input":
+        label_mode = None
+    spec = _pipeline_spec(
+        color_mode=color_mode,
+        batch_size=batch_size,
+        image_size=image_size,
+        shuffle=shuffle,
+        seed=seed,
+        interpolation=interpolation,
+        aspect=checks.check_aspect(crop_to_aspect_ratio, pad_to_aspect_ratio),
+        data_format=data_format,
+        augment=augment,
+        standardize=standardize,
+        antialias=antialias,
+        decoding=decoding,
+        dtype=dtype,
+        drop_remainder=drop_remainder,
+        num_parallel_calls=num_parallel_calls,
+        prefetch=prefetch,
+        on_error=on_error,
+        max_errors=max_errors,
+    )
+    checks.check_format(format)
+    checks.check_deterministic(deterministic)
+    checks.check_split(validation_split, subset, shuffle, seed)
+    checks.check_stratify(stratify, validation_split, label_mode)
+    directory = os.fspath(directory)
+    if label_mode in (None, "input"):
+        source = sources.from_tree(directory, KNOWN_SUFFIXES, follow_links=follow_links)
+    elif isinstance(labels, str):
+        checks.check_class_names(directory, class_names)
+        source = sources.from_directory(
+            directory, KNOWN_SUFFIXES, classes=class_names, follow_links=follow_links
+        )
+    else:
+        source = sources.from_tree(directory, KNOWN_SUFFIXES, follow_links=follow_links)
+        source = checks.with_labels(source, labels, label_mode, directory)
+    if groups is not None:
+        source = sources.grouped(source, groups)
+    share = _Share(subset, validation_split or 0.0, stratify)
+    where = f"in directory {directory}. Allowed formats: {KNOWN_SUFFIXES}"
+    return _deliver(source, label_mode, spec, share, class_weights, where, verbose)
+
+
+def image_dataset_from_dataframe(
+    dataframe: pd.DataFrame | str | os.PathLike[str],
+    directory: str | os.PathLike[str] | None = None,
+    x_col: str = "filename",
+    y_col: Any = "class",
+    weight_col: str | None = None,
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: str = "rgb",
+    batch_size: int | None = 32,
+    image_size: Any = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    interpolation: str = "bilinear",
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: str | None = None,
+    verbose: bool = True,
+    *,
+    separator: str = ",",
+    validate_filenames: bool = True,
+    augment: Augment | None = None,
+    standardize: Standardize | None = None,
+    antialias: bool = False,
+    decoding: str = "keras",
+    dtype: str = "float32",
+    drop_remainder: bool = False,
+    stratify: bool = False,
+    groups: str | Callable[[str], Any] | None = None,
+    class_weights: str | Mapping[Any, float] | None = None,
+    num_parallel_calls: int | None = None,
+    prefetch: int | None = None,
+    deterministic: bool = True,
+    on_error: str = "raise",
+    max_errors: float | None = None,
+) -> Any:
+    """Batches of the images that a dataframe names, in the spelling of Keras 3.
+
+    Args:
+        dataframe: a frame, or the path of a .csv or .parquet file. It is not changed.
+        directory: where relative names start; absolute ones work with or without it.
+        x_col: the column of file names, all str.
+        y_col: the column of labels, or a list of columns for "raw" and "multi_output".
+        weight_col: the column of sample weights, numbers; a third item of each batch.
+        label_mode: "int" (int32 [B]), "binary" (2 classes; float32 [B, 1]) or "categorical" (float32
+            [B, K]), one class a row: strings or whole numbers; "multi_label" (float32 [B, K] of zeros
+            and ones), lists of classes or strings with `separator` between them; "raw" (the column as
+            it is, [B] or [B, columns]); "multi_output" (a tuple, one array a column); "input" (y is x)
+            or None (no y).
+        class_names: the classes in the order of their ids; rows of others are dropped. Default: the
+            labels that occur, sorted; of a categorical column its categories.
+        separator: see "multi_label".
+        validate_filenames: drop rows whose file is no image by its suffix or not there, and warn.
+        validation_split, subset: the split is taken over all rows that are left.
+        groups: a column, or a function path -> group; no group is in both subsets.
+        color_mode, batch_size, image_size, shuffle, seed, interpolation, crop_to_aspect_ratio,
+            pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, decoding, dtype,
+            drop_remainder, stratify, class_weights, num_parallel_calls, prefetch, deterministic,
+            on_error, max_errors: as for `image_dataset_from_directory`.
+
+    Returns:
+        An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
+
+    Raises:
+        KeyError: the frame has no such column.
+        TypeError: a column holds the wrong type.
+        ValueError: an argument is not one of those allowed; a row has no label; there are no images.
+        ImportError: `stratify` or `groups` without scikit-learn.
+    """
+    checks.check_label_mode(label_mode, DATAFRAME_LABEL_MODES)
+    check_bool("validate_filenames", validate_filenames)
+    spec = _pipeline_spec(
+        color_mode=color_mode,
+        batch_size=batch_size,
+        image_size=image_size,
+        shuffle=shuffle,
+        seed=seed,
+        interpolation=interpolation,
+        aspect=checks.check_aspect(crop_to_aspect_ratio, pad_to_aspect_ratio),
+        data_format=data_format,
+        augment=augment,
+        standardize=standardize,
+        antialias=antialias,
+        decoding=decoding,
+        dtype=dtype,
+        drop_remainder=drop_remainder,
+        num_parallel_calls=num_parallel_calls,
+        prefetch=prefetch,
+        on_error=on_error,
+        max_errors=max_errors,
+    )
+    checks.check_deterministic(deterministic)
+    checks.check_split(validation_split, subset, shuffle, seed)
+    checks.check_stratify(stratify, validation_split, label_mode)
+    frame = frames.read_frame(dataframe, [x_col])
+    checks.check_columns(frame, x_col, y_col, weight_col, label_mode)
+    targets = _LABEL_MODES[label_mode][0]
+    if targets == "classes":
+        frame, class_names = _with_classes(frame, y_col, label_mode, class_names, separator)
+    elif class_names is not None:
+        raise ValueError(
+            f"`class_names` needs labels that are classes. Received: label_mode={label_mode!r}."
+        )
+    if isinstance(groups, str):
+        frames.check_columns(frame, groups=groups)
+    source = frames.from_dataframe(
+        frame,
+        KNOWN_SUFFIXES,
+        directory=os.fspath(directory or ""),
+        x_col=x_col,
+        y_col=y_col,
+        weight_col=weight_col,
+        targets=targets,
+        classes=class_names,
+        keep_unlabelled=label_mode == "multi_label",
+        group_col=groups if isinstance(groups, str) else None,
+        validate_filenames=validate_filenames,
+    )
+    if groups is not None and not isinstance(groups, str):
+        source = sources.grouped(source, groups)
+    share = _Share(subset, validation_split or 0.0, stratify)
+    where = f"in x_col={x_col!r} of the dataframe, below {os.fspath(directory or '.')!r}"
+    return _deliver(source, label_mode, spec, share, class_weights, where, verbose)
+
+
+def _with_classes(
+    frame: pd.DataFrame, y_col: str, label_mode: str | None, class_names: Any, separator: str
+) -> tuple[pd.DataFrame, Any]:
+    """The frame with classes as str, or lists of them, and the class names where they are known."""
+    check_names("class_names", class_names)
+    if label_mode == "multi_label":
+        if not isinstance(separator, str) or not separator:
+            raise ValueError(f"separator must be a str. Received: separator={separator!r}.")
+        return frame.assign(**{y_col: frames.label_lists(frame[y_col], separator)}), class_names
+    labels, names = frames.class_labels(frame[y_col])
+    names = names if class_names is None else [str(name) for name in class_names]
+    return frame.assign(**{y_col: labels}), names
+
+
+def _deliver(
+    source: Source,
+    label_mode: str | None,
+    spec: PipelineSpec,
+    share: _Share,
+    class_weights: Any,
+    where: str,
+    verbose: bool,
+) -> Any:
+    """The data set, or the two, of the part of a source that is asked for."""
+    _, encoding, dtype = _LABEL_MODES[label_mode]
+    names = source.class_names
+    belonging = f" belonging to {len(names)} classes" if names else ""
+    tell = say if verbose else _say_nothing
+    tell(f"Found {len(source)} files{belonging}.")
+    if not len(source):
+        raise ValueError(f"No images found {where}.")
+    checks.check_binary(label_mode, names)
+    spec = replace(spec, label=LabelSpec(encoding, dtype, len(names)))
+    parts = _parts(source, spec, share)
+    for name, part in parts.items():
+        if share.subset is not None:
+            tell(f"Using {len(part)} files for {name}.")
+        if not len(part):
+            raise ValueError(f"No {name} images found {where}.")
+    datasets = []
+    for name, part in parts.items():
+        if name == "validation":
+            unchanged = replace(spec, augment=Augment(), shuffle=spec.shuffle and len(parts) == 1)
+            datasets.append(ImageDataset(part, unchanged))
+            continue
+        if class_weights is not None:
+            part = replace(part, weights=weights.of_samples(part, class_weights))
+        datasets.append(ImageDataset(part, spec))
+    return datasets if len(datasets) > 1 else datasets[0]
+
+
+def _parts(source: Source, spec: PipelineSpec, share: _Share) -> dict[str, Source]:
+    """Training and validation, or the one of them that is asked for; all is training."""
+    if share.subset is None:
+        return {"training": source}
+    labels = source.targets if share.stratify else None
+    cut = splits.holdout(
+        len(source),
+        share.fraction,
+        seed=spec.seed,
+        shuffle=spec.shuffle,
+        strata=splits.Strata(labels, source.class_names, source.groups),
+    )
+    rows = {"training": cut.training, "validation": cut.validation}
+    asked = tuple(rows) if share.subset == "both" else (share.subset,)
+    return {name: source.take(rows[name]) for name in asked}
+
+
+def _say_nothing(message: str) -> None:
+    pass
+
+
+def _pipeline_spec(
+    *,
+    color_mode: str,
+    batch_size: int | None,
+    image_size: Any,
+    shuffle: bool,
+    seed: int | None,
+    interpolation: str,
+    aspect: str,
+    data_format: str | None,
+    augment: Augment | None,
+    standardize: Standardize | None,
+    antialias: bool,
+    decoding: str,
+    dtype: str,
+    drop_remainder: bool,
+    num_parallel_calls: int | None,
+    prefetch: int | None,
+    on_error: str,
+    max_errors: float | None,
+) -> PipelineSpec:
+    """What both doors understand alike, but for the labels."""
+    size = checks.check_image_arguments(color_mode, image_size, interpolation)
+    check_bool("antialias", antialias)
+    kernel = interpolation.lower()
+    with_pillow = antialias and aspect != "pad" and kernel in _PILLOW_NAMES
+    image = ImageSpec(
+        size,
+        color_mode,
+        _PILLOW_NAMES[kernel] if with_pillow else kernel,
+        "pillow" if with_pillow else "tensorflow",
+        antialias=antialias and not with_pillow,
+        aspect=aspect,
+        decoding=decoding,
+    )
+    check_type("augment", augment, Augment)
+    check_type("standardize", standardize, Standardize)
+    parallel = num_parallel_calls not in (None, AUTOTUNE)
+    given = {"parallelism": num_parallel_calls if parallel else None, "prefetch": prefetch}
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return PipelineSpec(
+        image=image,
+        augment=augment or Augment(),
+        standardize=standardize or Standardize(),
+        batch_size=1 if batch_size is None else batch_size,
+        batched=batch_size is not None,
+        drop_remainder=drop_remainder,
+        shuffle=shuffle,
+        seed=order.as_seed(seed),
+        dtype=tf.as_dtype(dtype).name,
+        data_format=data_format or keras.config.image_data_format(),
+        errors=ErrorPolicy(on_error, max_errors),
+        **settings,
+    )

@@ -1,0 +1,72 @@
+"""Class weights as the weights of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfpipe.balance import class_weight
+from tfpipe.checks import did_you_mean, head, is_number
+from tfpipe.sources import Source
+
+
+def has_one_class(source: Source) -> bool:
+    """Whether each sample has exactly one class, given by its id."""
+    targets = source.targets
+    return (
+        bool(source.class_names)
+        and isinstance(targets, np.ndarray)
+        and targets.ndim == 1
+        and targets.dtype.kind in "iu"
+    )
+
+
+def of_samples(source: Source, class_weights: Any) -> np.ndarray:  # float32 [n]
+    """The weight of each sample, by its class.
+
+    Args:
+        source: samples of one class each. Weights of its own are multiplied in.
+        class_weights: "balanced", or {class name or id: weight}; a class left out weighs 1.
+
+    Raises:
+        ValueError: class_weights is neither; it names no class of the source; a sample has not
+            exactly one class.
+    """
+    if not has_one_class(source):
+        raise ValueError(
+            "class_weights needs samples of one class each: label_mode 'int', 'binary' or "
+            f"'categorical' with class names. Received: class_weights={class_weights!r}."
+        )
+    if class_weights == "balanced":
+        by_id = class_weight(source.targets, len(source.class_names))
+    elif isinstance(class_weights, Mapping):
+        by_id = {_class_id(source, key): value for key, value in class_weights.items()}
+    else:
+        raise ValueError(
+            "class_weights must be 'balanced', a dict of class name to weight, or None. Received: "
+            f"class_weights={class_weights!r}."
+        )
+    table = np.ones(len(source.class_names), np.float32)
+    for number, value in by_id.items():
+        if not is_number(value) or value < 0:
+            raise ValueError(
+                f"class_weights must be numbers >= 0. Received {value!r} for class "
+                f"{source.class_names[number]!r}."
+            )
+        table[number] = value
+    own = 1.0 if source.weights is None else source.weights
+    return (table[source.targets] * own).astype(np.float32)
+
+
+def _class_id(source: Source, key: Any) -> int:
+    names = source.class_names
+    if key in names:
+        return names.index(key)
+    if isinstance(key, int | np.integer) and 0 <= key < len(names):
+        return int(key)
+    raise ValueError(
+        f"class_weights must name classes of the data set: {head(names, 20)}, or their ids. Received: "
+        f"{key!r}." + did_you_mean(key, names)
+    )
