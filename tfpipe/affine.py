@@ -155,11 +155,24 @@ def affine_transform(
         # Transposed, [W, H, C]: turning them back would cost more than reading them so.
         image = _spline_coefficients(tf.cast(image, dtype), order, fill_mode)
         row_stride, column_stride = 1, image.shape[1]
-    pixels = tf.reshape(image, [-1, channels])
     rows, columns = _output_indices(height, flip_vertical), _output_indices(width, flip_horizontal)
-    row, column = _input_coordinates(_float64(matrix), rows[:, tf.newaxis], columns)
-    row_taps = _axis_taps(row, height, order, fill_mode, dtype)
-    column_taps = _axis_taps(column, width, order, fill_mode, dtype)
+    matrix = _float64(matrix)
+
+    def places() -> tuple[tf.Tensor, ...]:
+        row, column = _input_coordinates(matrix, rows[:, tf.newaxis], columns)
+        inside = [_is_inside(row, height) & _is_inside(column, width)] * (fill_mode == "constant")
+        first_row, first_column = (
+            _first_tap(coordinate, size, order, fill_mode, dtype)
+            for coordinate, size in ((row, height), (column, width))
+        )
+        return tf.reshape(image, [-1, channels]), *first_row, *first_column, *inside
+
+    flat = tf.TensorSpec([math.prod(image.shape[:2]), channels], image.dtype)
+    kinds = (tf.int32, dtype, tf.int32, dtype) + (tf.bool,) * (fill_mode == "constant")
+    specs = (flat, *(tf.TensorSpec([height, width], kind) for kind in kinds))
+    pixels, row, row_fraction, column, column_fraction, *inside = _once(matrix, places, specs)
+    row_taps = _taps(row, row_fraction, height, order, fill_mode)
+    column_taps = _taps(column, column_fraction, width, order, fill_mode)
     lines = []
     for i, row_weight in row_taps:
         line = [
@@ -168,9 +181,8 @@ def affine_transform(
         ]
         lines.append(tf.add_n(line) * row_weight)
     result = tf.add_n(lines)
-    if fill_mode == "constant":
-        inside = (_is_inside(row, height) & _is_inside(column, width))[..., tf.newaxis]
-        result = tf.where(inside, result, tf.cast(_float64(cval), dtype))
+    if inside:
+        result = tf.where(inside[0][..., tf.newaxis], result, tf.cast(_float64(cval), dtype))
     return result
 
 
@@ -279,18 +291,39 @@ def _is_inside(coordinate: tf.Tensor, size: int) -> tf.Tensor:
     return (coordinate >= 0.0) & (coordinate <= size - 1.0)
 
 
-def _axis_taps(
+def _first_tap(
     coordinate: tf.Tensor, size: int, order: int, fill_mode: str, dtype: tf.DType
-) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """The order + 1 taps along one axis: index int32 [H, W] and weight [H, W, 1] of each."""
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Along one axis, the index of the first tap, int32 [H, W], and where the weights are taken."""
     padding = _padding(order, fill_mode)
-    size += 2 * padding
-    coordinate = _fold(coordinate + float(padding), size, order, fill_mode)
+    coordinate = _fold(coordinate + float(padding), size + 2 * padding, order, fill_mode)
     half = 0.0 if order % 2 else 0.5
     knot = tf.floor(coordinate + half)
-    weights = _spline_weights(tf.cast(coordinate - knot + half, dtype)[..., tf.newaxis], order)
-    start = tf.cast(knot, tf.int32) - order // 2
+    return tf.cast(knot, tf.int32) - order // 2, tf.cast(coordinate - knot + half, dtype)
+
+
+def _taps(
+    start: tf.Tensor, fraction: tf.Tensor, size: int, order: int, fill_mode: str
+) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """The order + 1 taps along one axis: index int32 [H, W] and weight [H, W, 1] of each."""
+    size += 2 * _padding(order, fill_mode)
+    weights = _spline_weights(fraction[..., tf.newaxis], order)
     return [(_fold_tap(start + k, size, order, fill_mode), w) for k, w in enumerate(weights)]
+
+
+def _once(
+    matrix: tf.Tensor, places: Callable[[], tuple[tf.Tensor, ...]], specs: tuple[tf.TensorSpec, ...]
+) -> tuple[tf.Tensor, ...]:
+    """`places()`, in memory before anything is made of it; zeros where the matrix is not finite.
+
+    Left to itself, XLA fuses all into one loop over the pixels, in which the coordinates, one by one,
+    and the division of each flat index into row and column take longer than the pixels: 0.7 ms
+    for 224x224x3 with TensorFlow 2.17, 0.3 ms with 2.21. A branch is never fused with what follows, so
+    these become loops of their own, which vectorise: 0.38 and 0.27 ms. XLA's optimisation barrier
+    does not do it: on the CPU it is gone before the fusion.
+    """
+    nothing = tuple(tf.zeros(spec.shape, spec.dtype) for spec in specs)
+    return tf.cond(tf.reduce_all(tf.math.is_finite(matrix)), places, lambda: nothing)
 
 
 def _fold(coordinate: tf.Tensor, size: int, order: int, fill_mode: str) -> tf.Tensor:

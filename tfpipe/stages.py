@@ -172,7 +172,8 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
         # the pass itself.
         params = augment.parameters(ranges, numbers, *loader.shape[:2])
         image, *others = pixels
-        image = tf.cast(image, spec.compute_dtype)
+        if (image.dtype, spec.compute_dtype) != (tf.uint8, "float32"):  # the default of `apply`
+            image = tf.cast(image, spec.compute_dtype)
         image = augment.apply(image, params, ranges, unit_range=unit_range)
         image = image if factor is None else image * tf.constant(factor, image.dtype)
         return (image, *others)
