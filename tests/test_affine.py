@@ -265,6 +265,14 @@ class TestAffineTransform:
                     assert actual.shape == (4, 6, channels)
                     assert actual.dtype == out
 
+    @pytest.mark.parametrize("jit", [False, True])
+    def test_a_matrix_that_is_not_finite_reads_no_stray_memory(self, jit):
+        transform = compiled_affine_transform if jit else affine_transform
+        image = random_image(4, 6, 1)
+        for bad in (np.nan, np.inf):
+            actual = transform(image, np.array([[bad, 0, 0], [0, 1, 0]]))
+            np.testing.assert_array_equal(actual, np.full([4, 6, 1], image[0, 0, 0]))
+
     @pytest.mark.parametrize("order", [6, -1, 1.0, True, None])
     def test_rejects_order(self, order):
         with pytest.raises(ValueError, match=r"order must be one of 0, 1, 2, 3, 4, 5\. Received"):
