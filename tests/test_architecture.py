@@ -35,10 +35,10 @@ LAYERS = [
         "standardize",
         "statistics",
         "sources",
-        "labels",
         "gaps",
+        "masks",
     ],
-    ["balance", "weights", "cache", "decode", "frames", "saving", "numpy_ops", "readers"],
+    ["balance", "weights", "cache", "labels", "decode", "frames", "saving", "numpy_ops", "readers"],
     ["inventory"],
     ["survey"],
     ["specs"],
@@ -51,7 +51,7 @@ LAYERS = [
     ["__init__"],
     ["cli.*", "__main__"],
 ]
-GRAPH_BUILDERS = ("pipeline", "dataset", "service", "derived")
+GRAPH_BUILDERS = ("pipeline", "dataset", "service", "derived", "graph")
 
 
 def module_name(path):

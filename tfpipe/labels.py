@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from tfpipe.checks import check_one_of
 from tfpipe.columns import ColumnMaker, in_graph
+from tfpipe.masks import check_mask_dtype
 
-ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "image", None)
+ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "image", "mask", None)
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,10 @@ class LabelSpec:
     Attributes:
         encoding: "one_hot" (class ids, or lists of them, to [B, K]), "index" (class ids as numbers
             [B]), "index_column" (the same, [B, 1]), "value" (one column as it is), "outputs" (a tuple
-            of columns as they are), "image" (a copy of the images) or None (no y at all).
-        dtype: of "one_hot", "index" and "index_column"; the others keep that of their column.
+            of columns as they are), "image" (a copy of the images), "mask" (the mask of each image,
+            [B, H, W, 1]) or None (no y at all).
+        dtype: of "one_hot", "index" and "index_column"; of "mask", one of `masks.MASK_DTYPES`; the
+            others keep that of their column.
         num_classes: K.
     """
 
@@ -33,6 +36,8 @@ class LabelSpec:
 
     def __post_init__(self) -> None:
         check_one_of("encoding", self.encoding, ENCODINGS)
+        if self.encoding == "mask":
+            check_mask_dtype(self.dtype)
 
 
 def encoder(
@@ -49,7 +54,7 @@ def encoder(
     >>> encode(tf.constant([1, 0], tf.int64), tf.zeros([2, 4, 4, 3])).numpy().tolist()
     [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
     """
-    if spec.encoding is None:
+    if spec.encoding in (None, "mask"):  # a mask is no column: it is loaded with its image
         return None
     if spec.encoding == "image":
         return lambda indices, images: tf.identity(images)

@@ -118,6 +118,7 @@ class Source:
         targets: None, one column [n, ...] (class ids are int32), a tuple of columns, or for
             multi-label samples a list of lists of class ids.
         weights: one weight a sample, or None.
+        masks: the file of each sample's mask, or None.
         class_names: the name of each class id; empty where there are no classes.
         groups: [n], which samples belong together, such as all of one patient; or None.
     """
@@ -127,6 +128,7 @@ class Source:
     weights: np.ndarray | None = None
     class_names: tuple[str, ...] = ()
     groups: np.ndarray | None = None
+    masks: Files | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -139,6 +141,7 @@ class Source:
             targets=take_targets(self.targets, rows),
             weights=None if self.weights is None else self.weights[rows],
             groups=None if self.groups is None else self.groups[rows],
+            masks=None if self.masks is None else self.masks.take(rows),
         )
 
 

@@ -11,10 +11,23 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from tfpipe import augment, balance, cache, decode, formats, gaps, order, readers, resize, tf_resize
+from tfpipe import (
+    augment,
+    balance,
+    cache,
+    decode,
+    formats,
+    gaps,
+    masks,
+    order,
+    readers,
+    resize,
+    tf_resize,
+)
 from tfpipe.affine import compiled, xla_available
 from tfpipe.checks import require_pillow, warn
 from tfpipe.columns import Column, ColumnMaker
+from tfpipe.graph import succeeds
 from tfpipe.image import has_unit_range
 from tfpipe.labels import encoder
 from tfpipe.saving import saver
@@ -67,7 +80,7 @@ def epoch_order(
 
 
 def file_loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Loader:
-    """Reads, decodes and resizes files, or records of shards."""
+    """Reads, decodes and resizes files, or records of shards; with their masks, if those are the labels."""
     image, files = spec.image, source.images
     if image is None or isinstance(files, Arrays):
         raise TypeError("file_loader needs files, and an ImageSpec for them.")
@@ -77,17 +90,69 @@ def file_loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Load
         _require_pillow(suffixes)
     finish = resizer(image)
 
-    def load(index: tf.Tensor) -> Pixels:
+    def load_image(index: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         contents = reader.read(index)
         if reader.raw_shape is not None:
             pixels = tf.reshape(tf.io.decode_raw(contents, tf.uint8), reader.raw_shape)
-            return (finish(decode.convert_color(pixels, image.color_mode)),)
-        return (decode.load(contents, image.color_mode, suffixes, finish, image.decoding),)
+            return finish(decode.convert_color(pixels, image.color_mode))
+        return decode.load(contents, image.color_mode, suffixes, finish, image.decoding)
 
     shape = (*image.size, decode.CHANNELS[image.color_mode])
     stays_uint8 = image.resampling == "pillow" or tf_resize.keeps_dtype(image.interpolation)
     dtype = tf.uint8 if stays_uint8 and not formats.may_be_deep(suffixes) else tf.float32
-    return Loader(load, (tf.TensorSpec(shape, dtype),), reader.describe)
+    loader = Loader(
+        lambda index: (load_image(index, finish),), (tf.TensorSpec(shape, dtype),), reader.describe
+    )
+    if spec.label.encoding != "mask":
+        return loader
+    return _with_masks(loader, load_image, source, spec, column)
+
+
+def _with_masks(
+    loader: Loader,
+    load_image: Callable[[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor],
+    source: Source,
+    spec: PipelineSpec,
+    column: ColumnMaker,
+) -> Loader:
+    """A loader of images and their masks, of one that loads the images: (index, resize) -> image."""
+    if source.masks is None or spec.image is None:
+        raise ValueError("Labels that are masks need image files, and the file of a mask for each.")
+    dtype, suffixes = spec.label.dtype, source.masks.suffixes
+    if masks.needs_python(suffixes):
+        _require_pillow(suffixes)
+    reader = readers.reader(source.masks, column)
+    finish = resizer(spec.image)
+    # The same pixels of the mask as of the image, none made up from several.
+    finish_mask = resizer(replace(spec.image, interpolation="nearest", antialias=False))
+
+    def decoded(index: tf.Tensor) -> tf.Tensor:
+        return masks.decode_mask(reader.read(index), dtype, suffixes)
+
+    def load(index: tf.Tensor) -> Pixels:
+        mask = decoded(index)
+
+        def finish_like_mask(image: tf.Tensor) -> tf.Tensor:
+            same = tf.reduce_all(tf.shape(image)[:2] == tf.shape(mask)[:2])
+            check = tf.raw_ops.Assert(condition=same, data=["The mask is of another size."])
+            with tf.control_dependencies([check] if check is not None else []):
+                return finish(tf.identity(image))
+
+        return load_image(index, finish_like_mask), finish_mask(mask)
+
+    def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        path, reason = loader.describe_failure(index) if loader.describe_failure else ("", "")
+        mask_path, mask_reason = reader.describe(index)
+        of_mask = tf.strings.join(["its mask '", mask_path, "' cannot be read: ", mask_reason])
+        of_sizes = tf.strings.join(["its size is not that of its mask '", mask_path, "'"])
+        mask_is_sound = succeeds(lambda: decoded(index))
+        reason = tf.where(
+            succeeds(lambda: loader.load(index)), tf.where(mask_is_sound, of_sizes, of_mask), reason
+        )
+        return path, reason
+
+    mask_spec = tf.TensorSpec([*spec.image.size, 1], dtype)
+    return Loader(load, (*loader.specs, mask_spec), describe)
 
 
 def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
@@ -97,7 +162,8 @@ def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
     if spec.cache == cache.MEMORY:
         load = cache.in_memory(loader.load, loader.specs, len(source))
     else:
-        paths = cache.description_of_files(source.images.paths)
+        files = [source.images, *([] if source.masks is None else [source.masks])]
+        paths = [cache.description_of_files(of_kind.paths) for of_kind in files]
         load = cache.in_directory(loader.load, loader.specs, spec.cache, f"{paths} {spec.image}")
     return replace(loader, load=load)
 
@@ -166,17 +232,20 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
     key = order.stream_key(spec.seed, "augment")
     factor = spec.standardize.rescale if spec.rescales_early else None
     unit_range = ranges.brightness_range is not None and _has_unit_range(source)
+    # A mask moves as its image does; what comes in from outside is class 0.
+    of_masks = replace(ranges, interpolation_order=0, cval=0)
 
     def apply(pixels: Pixels, numbers: tf.Tensor) -> Pixels:
         # The few scalar operations of the parameters cost more outside of the compiled pass than
         # the pass itself.
         params = augment.parameters(ranges, numbers, *loader.shape[:2])
-        image, *others = pixels
+        image, *masks = pixels
         if (image.dtype, spec.compute_dtype) != (tf.uint8, "float32"):  # the default of `apply`
             image = tf.cast(image, spec.compute_dtype)
         image = augment.apply(image, params, ranges, unit_range=unit_range)
         image = image if factor is None else image * tf.constant(factor, image.dtype)
-        return (image, *others)
+        moved = [augment.apply_geometry(mask, params, of_masks) for mask in masks]
+        return (image, *(tf.cast(m, mask.dtype) for m, mask in zip(moved, masks, strict=True)))
 
     fast_apply = compiled(apply) if xla_available() else apply
 
@@ -251,15 +320,17 @@ def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> B
     # for a large ZCA matrix and fails above 2 GB.
     standardize = with_tensors(spec.standardize, spec.compute_dtype)
 
+    first = spec.data_format == "channels_first"
+
     def finish(epoch: tf.Tensor, position: tf.Tensor, indices: tf.Tensor, pixels: Pixels) -> Any:
-        x = pixels[0]
-        if spec.data_format == "channels_first":
-            x = tf.transpose(x, [0, 3, 1, 2])
+        x = tf.transpose(pixels[0], [0, 3, 1, 2]) if first else pixels[0]
         if spec.standardize.works_on_batches:
             x = tf.cast(x, spec.compute_dtype)
             x = standardize_batch(x, standardize, rescale=not spec.rescales_early)
         x = cast_image(x, tf.as_dtype(spec.dtype))
         y = None if encode is None else encode(indices, x)
+        if spec.label.encoding == "mask":
+            y = tf.transpose(pixels[1], [0, 3, 1, 2]) if first else pixels[1]
         if misc:
             x = (x, *(rows(indices) for rows in misc))
         extras = (() if y is None else (y,)) + (() if weights is None else (weights(indices),))
