@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tfpipe.generator import ImageDataGenerator
     from tfpipe.inspection import CheckReport, check
     from tfpipe.inventory import Problem
+    from tfpipe.packing import pack
     from tfpipe.plotting import plot_augmentation
     from tfpipe.resume import ResumableFit
     from tfpipe.standardize import Standardize
@@ -30,6 +31,7 @@ __all__ = [
     "CheckReport",
     "Problem",
     "plot_augmentation",
+    "pack",
     "__version__",
 ]
 
@@ -47,6 +49,7 @@ _HOMES = {
     "CheckReport": "tfpipe.inspection",
     "Problem": "tfpipe.inventory",
     "plot_augmentation": "tfpipe.plotting",
+    "pack": "tfpipe.packing",
 }
 
 

@@ -156,6 +156,38 @@ def take_targets(targets: Any, rows: np.ndarray) -> Any:
     return targets[rows]
 
 
+def joined(sources: Sequence[Source]) -> Source:
+    """The samples of several sources of files as one, in their order, with the classes of the first.
+
+    Raises:
+        ValueError: some have targets or weights and others none, or their targets differ in kind.
+    """
+    first, *others = sources
+    if not others:
+        return first
+    paths = [path for source in sources for path in getattr(source.images, "paths", ())]
+    targets = [source.targets for source in sources]
+    weights = [source.weights for source in sources if source.weights is not None]
+    if len({type(target) for target in targets}) > 1 or len(weights) not in (0, len(sources)):
+        raise ValueError("The sources must all have targets of one kind, and all or none weights.")
+    return Source(
+        Files("", paths),
+        _joined_targets(targets),
+        np.concatenate(weights) if weights else None,
+        first.class_names,
+    )
+
+
+def _joined_targets(targets: Sequence[Any]) -> Any:
+    if targets[0] is None:
+        return None
+    if isinstance(targets[0], list):
+        return [ids for part in targets for ids in part]
+    if isinstance(targets[0], tuple):
+        return tuple(np.concatenate(columns) for columns in zip(*targets, strict=True))
+    return np.concatenate(targets)
+
+
 def from_directory(
     directory: str | os.PathLike[str],
     suffixes: Sequence[str],

@@ -1,0 +1,127 @@
+"""Writes shards: image files, decoded and resized, as the records of TFRecord files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.dataset import ImageDataset
+from tfpipe.labels import LabelSpec
+from tfpipe.shards import places_path, write_whole
+from tfpipe.skipping import ErrorPolicy
+from tfpipe.sources import Files, Source
+from tfpipe.specs import ImageSpec, PipelineSpec
+
+_BATCH = 32
+_NO_MORE = (-1, -1, b"")
+_FRAME = 16  # bytes of a record beside its content: its length and two checksums
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Some shards, and the samples of each.
+
+    Attributes:
+        paths: of the shards.
+        rows: int64 [k], an array a shard: its samples, as the whole source counts them.
+        files: the image files of all these rows, one after the other.
+        labels: of the same, numbers [n, ...]; None: no labels are written.
+        image: how files become images.
+        errors: what becomes of files that cannot be used.
+        encoding, quality: see `packing.PackSpec`.
+        threads: samples in work at once.
+    """
+
+    paths: Sequence[str]
+    rows: Sequence[np.ndarray]
+    files: Files
+    labels: np.ndarray | None
+    image: ImageSpec
+    errors: ErrorPolicy
+    encoding: str
+    quality: int
+    threads: int
+
+
+def write(task: Task) -> Iterator[int]:
+    """Writes the shards of a task one after the other; yields how many samples each step wrote."""
+    samples = _samples(task)
+    shard, row, record = next(samples, _NO_MORE)
+    for number, path in enumerate(task.paths):
+        partial = f"{path}.partial"
+        places, end, count = [], 0, 0
+        with tf.io.TFRecordWriter(partial) as writer:
+            while shard == number:
+                writer.write(record)
+                places.append((row, end, len(record) + _FRAME))
+                end += len(record) + _FRAME
+                shard, row, record = next(samples, _NO_MORE)
+                count += 1
+                if count == _BATCH:
+                    yield count
+                    count = 0
+        buffer = io.BytesIO()
+        np.save(buffer, np.array(places, np.int64).reshape(-1, 3))
+        write_whole(places_path(path), buffer.getvalue())
+        tf.io.gfile.rename(partial, path, overwrite=True)
+        yield count
+
+
+def _samples(task: Task) -> Iterator[tuple[int, int, bytes]]:
+    """(number of the shard, row, record) of each sample, in the order of the task."""
+    rows = np.concatenate([np.zeros(0, np.int64), *task.rows]).tolist()
+    shards = np.repeat(np.arange(len(task.rows)), [len(r) for r in task.rows]).tolist()
+    spec = PipelineSpec(
+        image=task.image,
+        label=LabelSpec("value"),
+        batch_size=_BATCH,
+        shuffle=False,
+        seed=0,
+        dtype="uint8",
+        errors=task.errors,
+        parallelism=task.threads,
+    )
+    # Which sample it is travels as its label: files that cannot be used may be left out.
+    images = ImageDataset(Source(task.files, np.arange(len(rows))), spec)
+    with ThreadPoolExecutor(task.threads) as pool:
+        for batch, numbers in images:
+            encoded = pool.map(lambda image: encode(image, task), tf.unstack(batch))
+            for content, number in zip(encoded, numbers.numpy().tolist(), strict=True):
+                label = None if task.labels is None else task.labels[number]
+                yield shards[number], rows[number], example(rows[number], content, label)
+
+
+def encode(image: tf.Tensor, task: Task) -> bytes:
+    """uint8 [H, W, C] as bytes."""
+    if task.encoding == "raw":
+        return bytes(image.numpy().tobytes())
+    if task.encoding == "png":
+        return bytes(tf.io.encode_png(image).numpy())
+    return bytes(tf.io.encode_jpeg(image, quality=task.quality).numpy())
+
+
+def example(row: int, image: bytes, label: Any = None) -> bytes:
+    """A record: a serialised `tf.train.Example` of "image", "index", and "label" if there is one.
+
+    >>> parsed = tf.train.Example.FromString(example(3, b"pixels", np.int64(7)))
+    >>> parsed.features.feature["label"].int64_list.value[:]
+    [7]
+    """
+    feature = {
+        "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
+        "index": tf.train.Feature(int64_list=tf.train.Int64List(value=[row])),
+    }
+    if label is not None:
+        values = np.ravel(label).tolist()
+        if np.asarray(label).dtype.kind in "iub":
+            feature["label"] = tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+        else:
+            feature["label"] = tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    features = tf.train.Features(feature=feature)
+    return bytes(tf.train.Example(features=features).SerializeToString(deterministic=True))
