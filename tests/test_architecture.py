@@ -45,6 +45,7 @@ LAYERS = [
     ["specs"],
     ["stages", "service", "plotting"],
     ["pipeline"],
+    ["batches"],
     ["dataset"],
     ["shard_writer"],
     ["shard_process"],

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfpipe import balance, pipeline, plotting
+from tfpipe.batches import Batches
 from tfpipe.cell import Cell
 from tfpipe.checks import check_int, head
 from tfpipe.columns import Column, in_file, in_graph, nbytes
@@ -94,14 +94,7 @@ class ImageDataset(KnowsClasses):
         self._plan = plan or pipeline.plan(source, spec, skipped=SkipList())
         self._epochs = epochs
         self._inner = epochs(self._plan, self._cursor)
-        self._lock = threading.RLock()
-        self._stream: Iterator[Any] | None = None
-        self._stream_epoch = 0
-        self._open: Iterator[Any] = iter(())
-        self._last_place = (0, -2)  # epoch and number of the batch that was subscripted last
-        self._subscript_epoch = 0
-        self.batch_index = 0
-        self.total_batches_seen = 0
+        self._batches = Batches(self._plan)
         super().__init__(self._inner._variant_tensor)
 
     # What tf.data asks of a data set.
@@ -328,7 +321,6 @@ class ImageDataset(KnowsClasses):
         for name, value in vars(self).items():
             if not name.startswith("_"):
                 setattr(other, name, value)
-        other.batch_index = other.total_batches_seen = 0
         return other
 
     # On several replicas, or hosts.
@@ -433,79 +425,11 @@ class ImageDataset(KnowsClasses):
 
     # Batches by number and without end, as the classic gives them.
 
-    @cached_property
-    def _span(self) -> Cell:
-        return Cell([0, 0, 0])
-
-    @cached_property
-    def _window(self) -> tf.data.Dataset:
-        return pipeline.batches(self._plan, self._span.read)
-
-    def _start(self, epoch: int, first_batch: int, end_batch: int) -> Iterator[Any]:
-        """Batches first..end of one epoch; the iterator reads the span when it gives its first."""
-        size = self._spec.batch_size
-        self._span.assign([epoch, first_batch * size, min(end_batch * size, self._plan.end)])
-        iterator = iter(self._window)
-        first = next(iterator, None)
-        if first is None:
-            return iter(())
-
-        def chained() -> Iterator[Any]:
-            yield first
-            yield from iterator
-
-        return chained()
-
     def __getitem__(self, item: int | slice) -> Any:
-        count = len(self)
-        if isinstance(item, slice):
-            return [self[number] for number in range(*item.indices(count))]
-        if not isinstance(item, int | np.integer) or isinstance(item, bool):
-            raise TypeError(f"A batch number must be an int or a slice. Received: {item!r}.")
-        if not -count <= item < count:
-            raise ValueError(
-                f"Asked to retrieve element {item}, but the Sequence has length {count}: "
-                f"expected {-count} to {count - 1}."
-            )
-        number = int(item) % count
-        with self._lock:
-            batch = self._batch(number)
-            self.total_batches_seen += 1
-        return _as_numpy(batch)
-
-    def _batch(self, number: int) -> Any:
-        """One batch; a run of numbers in a row is read as one, since a new iterator costs 0.1 s."""
-        place = (self._subscript_epoch, number)
-        follows = self._last_place == (self._subscript_epoch, number - 1)
-        batch = next(self._open, None) if follows else None
-        if batch is None:  # the first of a run reads nothing ahead, the second all that follow
-            # Where files are left out, what follows depends on where the reading began.
-            ahead = follows and self._plan.skipping is None
-            self._open = self._start(*place, len(self) if ahead else number + 1)
-            batch = next(self._open, None)
-            if batch is None:
-                raise ValueError(f"No file of batch {number} can be used; see `skipped`.")
-        self._last_place = place
-        return batch
+        return self._batches.at(item)
 
     def __next__(self) -> Any:
-        with self._lock:
-            if not self.samples:
-                raise StopIteration
-            batch = next(self._stream, None) if self._stream is not None else None
-            if batch is None:
-                if self._stream is not None:  # files were left out: the epoch was shorter
-                    self._stream_epoch += 1
-                self._stream = self._start(self._stream_epoch, 0, len(self))
-                self.batch_index = 0
-                batch = next(self._stream)
-            self.batch_index += 1
-            self.total_batches_seen += 1
-            if self.batch_index == len(self):
-                self.batch_index = 0
-                self._stream_epoch += 1
-                self._stream = None
-        return _as_numpy(batch)
+        return self._batches.following()
 
     def next(self) -> Any:
         """The next batch, without end: `next(dataset)`, as Keras 2 spelled it."""
@@ -513,20 +437,23 @@ class ImageDataset(KnowsClasses):
 
     def reset(self) -> None:
         """Makes `next` go back to the first batch of the epoch that it is in."""
-        with self._lock:
-            self._stream = None
-            self.batch_index = 0
+        self._batches.reset()
 
     def on_epoch_end(self) -> None:
         """Moves `next` and `[]` to the first batch of the next epoch, newly shuffled."""
-        with self._lock:
-            self.reset()
-            self._stream_epoch += 1
-            self._subscript_epoch += 1
+        self._batches.on_epoch_end()
+
+    @property
+    def batch_index(self) -> int:
+        return self._batches.number
+
+    @property
+    def total_batches_seen(self) -> int:
+        return self._batches.seen
 
     @property
     def index_array(self) -> np.ndarray:
-        return self._order_of(self._stream_epoch)
+        return self._order_of(self._batches.epoch)
 
     def _order_of(self, epoch: int) -> np.ndarray:  # int64 [length]
         with tf.device("CPU:0"):
@@ -559,16 +486,6 @@ class ImageDataset(KnowsClasses):
         return plotting.table("ImageDataset", rows)
 
 
-def _as_numpy(element: Any) -> Any:
-    """A batch in the classic's form: writable arrays in a plain tuple, several in a list."""
-    if not isinstance(element, tuple):
-        return _array(element)
-    parts = tuple(
-        [_array(t) for t in part] if isinstance(part, tuple) else _array(part) for part in element
-    )
-    return parts if len(parts) > 1 else parts[0]
-
-
 def _channels_last(batch: Any) -> Any:
     """A batch of channels_first images with the channels last."""
     if isinstance(batch, tuple):
@@ -576,12 +493,3 @@ def _channels_last(batch: Any) -> Any:
     if isinstance(batch, list):
         return [_channels_last(batch[0]), *batch[1:]]
     return np.moveaxis(batch, 1, -1)
-
-
-def _array(tensor: tf.Tensor) -> np.ndarray:
-    array = np.array(tensor.numpy())  # a copy: .numpy() may be read-only or shared
-    if array.dtype == object:
-        array = np.array(
-            [text.decode(errors="surrogateescape") for text in array.ravel()], object
-        ).reshape(array.shape)
-    return array
