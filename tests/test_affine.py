@@ -9,13 +9,8 @@ import tensorflow as tf
 from keras.src.legacy.preprocessing.image import apply_affine_transform as classic_transform
 
 from tfpipe import affine
-from tfpipe.affine import (
-    FILL_MODES,
-    affine_matrix,
-    affine_transform,
-    compiled,
-    compiled_affine_transform,
-)
+from tfpipe.affine import FILL_MODES, affine_transform, compiled, compiled_affine_transform
+from tfpipe.matrix import affine_matrix
 
 ORDERS = range(6)
 CVAL = 17.0
@@ -272,6 +267,18 @@ class TestAffineTransform:
         for bad in (np.nan, np.inf):
             actual = transform(image, np.array([[bad, 0, 0], [0, 1, 0]]))
             np.testing.assert_array_equal(actual, np.zeros([4, 6, 1]))
+
+    @pytest.mark.parametrize("fill_mode", FILL_MODES)
+    @pytest.mark.parametrize("order", ORDERS)
+    def test_a_batch_equals_its_images(self, order, fill_mode):
+        images = np.stack([random_image(19, 26, 3, seed=seed) for seed in range(3)])
+        matrices = tf.stack([affine_matrix(19, 26, **params) for params in random_params(8, 3)])
+        flips = tf.constant([True, False, True])
+        options = {"order": order, "fill_mode": fill_mode, "cval": CVAL}
+        whole = affine_transform(images, matrices, flip_horizontal=flips, **options)
+        for image, matrix, flip, actual in zip(images, matrices, flips, whole, strict=True):
+            one = affine_transform(image, matrix, flip_horizontal=flip, **options)
+            assert_close(actual, one.numpy(), order, "float32")
 
     @pytest.mark.parametrize("order", [6, -1, 1.0, True, None])
     def test_rejects_order(self, order):

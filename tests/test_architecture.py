@@ -16,6 +16,8 @@ LAYERS = [
     ["_version", "checks", "progress", "reporting"],
     [
         "affine",
+        "matrix",
+        "spline",
         "image",
         "resize",
         "tf_resize",

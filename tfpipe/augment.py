@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe import image as ops
-from tfpipe.affine import FILL_MODES, ORDERS, affine_matrix, affine_transform
+from tfpipe.affine import FILL_MODES, ORDERS, affine_transform
 from tfpipe.checks import check_bool, check_number, check_one_of, is_number
+from tfpipe.matrix import affine_matrix
 
 # Place of each uniform number. Append only: a new place in the middle would change every seed's result.
 _SLOTS = (
