@@ -55,6 +55,7 @@ LAYERS = [
     ["resume"],
     ["inspection", "generator_checks", "functional_checks"],
     ["generator", "functional"],
+    ["crossval"],
     ["__init__"],
     ["cli.*", "__main__"],
 ]

@@ -9,6 +9,7 @@ from tfpipe._version import __version__
 
 if TYPE_CHECKING:
     from tfpipe.augment import Augment
+    from tfpipe.crossval import folds
     from tfpipe.dataset import ImageDataset
     from tfpipe.functional import image_dataset_from_dataframe, image_dataset_from_directory
     from tfpipe.generator import ImageDataGenerator
@@ -23,6 +24,7 @@ __all__ = [
     "ImageDataGenerator",
     "image_dataset_from_directory",
     "image_dataset_from_dataframe",
+    "folds",
     "ImageDataset",
     "Augment",
     "Standardize",
@@ -41,6 +43,7 @@ _HOMES = {
     "ImageDataGenerator": "tfpipe.generator",
     "image_dataset_from_directory": "tfpipe.functional",
     "image_dataset_from_dataframe": "tfpipe.functional",
+    "folds": "tfpipe.crossval",
     "ImageDataset": "tfpipe.dataset",
     "Augment": "tfpipe.augment",
     "Standardize": "tfpipe.standardize",

@@ -64,6 +64,7 @@ class ImageDataset(KnowsClasses):
     `dataset[1:3]` a list of batches; neither moves the loop or `next`.
 
     Attributes:
+        source, spec: what both doors made of their arguments: the columns, and what is done to them.
         samples, n: the number of samples.
         batch_size: samples in a batch; the last one may be short. None: samples without a batch dimension.
         seed: of the order and of everything random; drawn where none was given.
@@ -76,6 +77,8 @@ class ImageDataset(KnowsClasses):
         skipped: (path, reason) of each file that `on_error="skip"` left out until now.
         class_weight: a weight for each class id, inverse to its number of samples.
         groups: the group of each sample, or None.
+        frame_rows: the row of each sample in the dataframe, so that `frame.iloc[dataset.frame_rows]` stands
+            beside predictions; None where there was no dataframe.
         filenames, filepaths, file_paths: of each sample in source order; empty for arrays.
         batch_index, total_batches_seen, index_array: where `next` stands, how many batches `next` and
             `[]` gave, and the order of the epoch that `next` is in, int64 [n].
@@ -107,6 +110,14 @@ class ImageDataset(KnowsClasses):
         return self._inner.element_spec
 
     # What the samples are.
+
+    @property
+    def source(self) -> Source:
+        return self._source
+
+    @property
+    def spec(self) -> PipelineSpec:
+        return self._spec
 
     @property
     def samples(self) -> int:
@@ -182,6 +193,10 @@ class ImageDataset(KnowsClasses):
         return self._source.groups
 
     @property
+    def frame_rows(self) -> np.ndarray | None:
+        return self._source.frame_rows
+
+    @property
     def skipped(self) -> list[tuple[str, str]]:
         """(path, reason) of each file that `on_error="skip"` left out until now, in source order."""
         skipping = self._plan.skipping
@@ -192,15 +207,6 @@ class ImageDataset(KnowsClasses):
             (paths[index], skipping.described(index)[1])
             for index in skipping.skipped.indices().tolist()
         ]
-
-    def select(self, rows: Any, **changes: Any) -> ImageDataset:
-        """Some samples of the source, by their rows, with other values in the specification.
-
-        >>> dataset = ImageDataset(Source(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
-        >>> len(dataset.select([5, 0, 1], batch_size=2))
-        2
-        """
-        return ImageDataset(self._source.take(np.asarray(rows)), replace(self._spec, **changes))
 
     def images_only(self, **changes: Any) -> ImageDataset:
         """The images in source order without labels, with other values in the specification."""

@@ -231,7 +231,6 @@ def from_dataframe(
     targets: str | None = "classes",
     classes: Sequence[str] | None = None,
     keep_unlabelled: bool | None = None,
-    group_col: str | None = None,
     validate_filenames: bool = True,
     fraction: float = 0.0,
     subset: str | None = None,
@@ -248,12 +247,12 @@ def from_dataframe(
             Default: the labels that occur, sorted.
         keep_unlabelled: keep samples whose list of labels has none of the classes. Default: where
             `classes` are not given.
-        group_col: the column that says which samples belong together.
         validate_filenames: drop rows without a suffix of an image or without a regular file, and
             warn; otherwise every row is kept and reading fails later.
         fraction, subset: the split, over the rows that are left.
     """
     names = frame[x_col].tolist()
+    rows = np.arange(len(frame))
     if validate_filenames:
         keep = file_rows(names, directory, suffixes)
         if not keep.all():
@@ -261,7 +260,7 @@ def from_dataframe(
                 f'Found {(~keep).sum()} invalid image filename(s) in x_col="{x_col}". '
                 "These filename(s) will be ignored.",
             )
-            frame = frame[keep].reset_index(drop=True)
+            frame, rows = frame[keep], rows[keep]
     class_names: Sequence[str] = ()
     ids: Any = None
     if targets == "classes":
@@ -274,8 +273,8 @@ def from_dataframe(
                 + did_you_mean(unused[0], class_names_of(frame[y_col]))
             )
         keep_empty = not classes if keep_unlabelled is None else keep_unlabelled
-        rows, ids = encode_classes(frame[y_col], class_names, keep_empty)
-        frame = frame.iloc[rows]
+        kept, ids = encode_classes(frame[y_col], class_names, keep_empty)
+        frame, rows = frame.iloc[kept], rows[kept]
     values = {
         "classes": lambda: ids,
         "values": lambda: column_values(frame, y_col),
@@ -287,6 +286,6 @@ def from_dataframe(
         values,
         weight_values(frame, weight_col) if weight_col else None,
         tuple(class_names),
-        None if group_col is None else frame[group_col].to_numpy(object),
+        frame_rows=rows,
     )
     return source if subset is None else source.take(split_rows(len(source), fraction, subset))

@@ -92,6 +92,9 @@ def image_dataset_from_directory(
     deterministic: bool = True,
     on_error: str = "raise",
     max_errors: float | None = None,
+    include_paths: bool = False,
+    balance: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Batches of the images below a directory, as Keras' function of this name gives them.
 
@@ -137,6 +140,10 @@ def image_dataset_from_directory(
         on_error: "raise": a file that cannot be used is an error that names it. "skip": it is left out;
             `dataset.skipped` lists what was.
         max_errors: with "skip", how many files may be left out, a count or a fraction of the samples.
+        include_paths: the path of each sample is the last item of a batch, to stand beside a prediction.
+        balance: "oversample" or "undersample": each epoch of the training samples has as many of each
+            class as the largest, or the smallest, has.
+        cache: keep decoded images from the first epoch on: "memory", or a directory.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both". x is [B, H, W, C]
@@ -171,11 +178,15 @@ def image_dataset_from_directory(
         prefetch=prefetch,
         on_error=on_error,
         max_errors=max_errors,
+        include_paths=include_paths,
+        balance=balance,
+        cache=cache,
     )
     checks.check_format(format)
     checks.check_deterministic(deterministic)
     checks.check_split(validation_split, subset, shuffle, seed)
     checks.check_stratify(stratify, validation_split, label_mode)
+    checks.check_group_function(groups)
     directory = os.fspath(directory)
     if label_mode in (None, "input"):
         source = sources.from_tree(directory, KNOWN_SUFFIXES, follow_links=follow_links)
@@ -231,6 +242,9 @@ def image_dataset_from_dataframe(
     deterministic: bool = True,
     on_error: str = "raise",
     max_errors: float | None = None,
+    include_paths: bool = False,
+    balance: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Batches of the images that a dataframe names, in the spelling of Keras 3.
 
@@ -254,7 +268,7 @@ def image_dataset_from_dataframe(
         color_mode, batch_size, image_size, shuffle, seed, interpolation, crop_to_aspect_ratio,
             pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, decoding, dtype,
             drop_remainder, stratify, class_weights, num_parallel_calls, prefetch, deterministic,
-            on_error, max_errors: as for `image_dataset_from_directory`.
+            on_error, max_errors, include_paths, balance, cache: as for `image_dataset_from_directory`.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
@@ -286,6 +300,9 @@ def image_dataset_from_dataframe(
         prefetch=prefetch,
         on_error=on_error,
         max_errors=max_errors,
+        include_paths=include_paths,
+        balance=balance,
+        cache=cache,
     )
     checks.check_deterministic(deterministic)
     checks.check_split(validation_split, subset, shuffle, seed)
@@ -311,10 +328,11 @@ def image_dataset_from_dataframe(
         targets=targets,
         classes=class_names,
         keep_unlabelled=label_mode == "multi_label",
-        group_col=groups if isinstance(groups, str) else None,
         validate_filenames=validate_filenames,
     )
-    if groups is not None and not isinstance(groups, str):
+    if isinstance(groups, str):
+        source = replace(source, groups=frame[groups].to_numpy(object)[source.frame_rows])
+    elif groups is not None:
         source = sources.grouped(source, groups)
     share = _Share(subset, validation_split or 0.0, stratify)
     where = f"in x_col={x_col!r} of the dataframe, below {os.fspath(directory or '.')!r}"
@@ -363,12 +381,11 @@ def _deliver(
     datasets = []
     for name, part in parts.items():
         if name == "validation":
-            unchanged = replace(spec, augment=Augment(), shuffle=spec.shuffle and len(parts) == 1)
-            datasets.append(ImageDataset(part, unchanged))
+            datasets.append(
+                ImageDataset(part, for_validation(spec, spec.shuffle and len(parts) == 1))
+            )
             continue
-        if class_weights is not None:
-            part = replace(part, weights=weights.of_samples(part, class_weights))
-        datasets.append(ImageDataset(part, spec))
+        datasets.append(ImageDataset(with_class_weights(part, class_weights), spec))
     return datasets if len(datasets) > 1 else datasets[0]
 
 
@@ -387,6 +404,18 @@ def _parts(source: Source, spec: PipelineSpec, share: _Share) -> dict[str, Sourc
     rows = {"training": cut.training, "validation": cut.validation}
     asked = tuple(rows) if share.subset == "both" else (share.subset,)
     return {name: source.take(rows[name]) for name in asked}
+
+
+def with_class_weights(source: Source, class_weights: Any) -> Source:
+    """`source` with the weight of each sample by its class, if class weights are asked for."""
+    if class_weights is None:
+        return source
+    return replace(source, weights=weights.of_samples(source, class_weights))
+
+
+def for_validation(spec: PipelineSpec, shuffle: bool = False) -> PipelineSpec:
+    """The specification for samples to validate on: as they are, each once."""
+    return replace(spec, augment=Augment(), balance=None, shuffle=shuffle)
 
 
 def _say_nothing(message: str) -> None:
@@ -413,6 +442,9 @@ def _pipeline_spec(
     prefetch: int | None,
     on_error: str,
     max_errors: float | None,
+    include_paths: bool,
+    balance: str | None,
+    cache: str | os.PathLike[str] | None,
 ) -> PipelineSpec:
     """What both doors understand alike, but for the labels."""
     size = checks.check_image_arguments(color_mode, image_size, interpolation)
@@ -445,5 +477,8 @@ def _pipeline_spec(
         dtype=tf.as_dtype(dtype).name,
         data_format=data_format or keras.config.image_data_format(),
         errors=ErrorPolicy(on_error, max_errors),
+        include_paths=include_paths,
+        balance=balance,
+        cache=os.fspath(cache) if isinstance(cache, os.PathLike) else cache,
         **settings,
     )

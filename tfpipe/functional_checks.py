@@ -135,6 +135,15 @@ def check_stratify(stratify: Any, validation_split: Any, label_mode: Any) -> Non
         )
 
 
+def check_group_function(groups: Any) -> None:
+    """Raises unless `groups` is a function, or None."""
+    if groups is not None and not callable(groups):
+        raise TypeError(
+            "groups must be a function path -> group, such as lambda path: "
+            f"os.path.basename(path)[:4]. Received: groups={groups!r}. Columns are for dataframes."
+        )
+
+
 def check_class_names(directory: str, class_names: Any) -> None:
     """Raises unless `class_names` are sub-folders of `directory`, where they are given."""
     check_names("class_names", class_names)

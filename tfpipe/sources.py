@@ -121,6 +121,7 @@ class Source:
         masks: the file of each sample's mask, or None.
         class_names: the name of each class id; empty where there are no classes.
         groups: [n], which samples belong together, such as all of one patient; or None.
+        frame_rows: int64 [n], the row of each sample in the dataframe; None where there is none.
     """
 
     images: Files | Records | Arrays
@@ -129,6 +130,7 @@ class Source:
     class_names: tuple[str, ...] = ()
     groups: np.ndarray | None = None
     masks: Files | None = None
+    frame_rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -142,6 +144,7 @@ class Source:
             weights=None if self.weights is None else self.weights[rows],
             groups=None if self.groups is None else self.groups[rows],
             masks=None if self.masks is None else self.masks.take(rows),
+            frame_rows=None if self.frame_rows is None else self.frame_rows[rows],
         )
 
 

@@ -1,0 +1,243 @@
+"""`image_dataset_from_dataframe`: label modes, columns, splits, errors."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import tfpipe
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, picture, write):
+    top = tmp_path_factory.mktemp("frame")
+    for number in range(12):
+        write(top / f"{number:02}.png", picture(9, 14, seed=number))
+    return top
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame(
+        {
+            "filename": [f"{number:02}.png" for number in range(12)],
+            "class": ["dog", "cat", "emu", "cat"] * 3,
+            "digit": [10, 9, 2, 2] * 3,
+            "flag": [True, False] * 6,
+            "tags": ["dog, big", "cat", "", None] * 3,
+            "age": np.arange(12) * 1.5,
+            "height": np.arange(12, dtype=np.float32),
+            "weight": np.linspace(0.5, 2, 12),
+            "patient": [f"p{number // 2}" for number in range(12)],
+        }
+    )
+
+
+def make(frame, folder, **options):
+    options = {"image_size": (5, 6), "batch_size": 5, "shuffle": False, "verbose": False} | options
+    return tfpipe.image_dataset_from_dataframe(frame, folder, **options)
+
+
+def labels(dataset):
+    """All y of an epoch."""
+    parts = [tf.nest.map_structure(lambda t: t.numpy(), batch[1]) for batch in dataset]
+    return tf.nest.map_structure(lambda *p: np.concatenate(p), *parts)
+
+
+class TestLabelModes:
+    def test_int(self, frame, folder):
+        dataset = make(frame, folder)
+        y = labels(dataset)
+        assert y.dtype == np.int32
+        assert y.tolist() == [1, 0, 2, 0] * 3
+        assert dataset.class_names == ["cat", "dog", "emu"]
+        assert dataset.class_indices == {"cat": 0, "dog": 1, "emu": 2}
+
+    def test_whole_numbers_are_classes_by_their_value(self, frame, folder):
+        dataset = make(frame, folder, y_col="digit")
+        assert dataset.class_names == ["2", "9", "10"]
+        assert labels(dataset).tolist() == [2, 1, 0, 0] * 3
+        assert make(frame, folder, y_col="flag").class_names == ["False", "True"]
+
+    def test_categories_keep_their_order_and_their_ids(self, frame, folder):
+        frame["class"] = pd.Categorical(frame["class"], ["emu", "dog", "cat", "yak"])
+        with pytest.warns(UserWarning, match="No row has the class.*'yak'"):
+            dataset = make(frame, folder)
+        assert labels(dataset).tolist() == [1, 2, 0, 2] * 3
+
+    def test_binary(self, frame, folder):
+        y = labels(make(frame, folder, y_col="flag", label_mode="binary"))
+        assert y.dtype == np.float32
+        assert y.tolist() == [[1], [0]] * 6
+
+    def test_categorical(self, frame, folder):
+        y = labels(make(frame, folder, label_mode="categorical"))
+        assert y.dtype == np.float32
+        assert y[:3].tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
+
+    @pytest.mark.parametrize("form", ["strings", "lists", "arrays"])
+    def test_multi_label(self, frame, folder, form):
+        lists = [["dog", "big"], ["cat"], [], []] * 3
+        if form == "lists":
+            frame["tags"] = pd.Series([tuple(tags) for tags in lists])
+        if form == "arrays":  # what pandas makes of a list column of a Parquet file
+            frame["tags"] = pd.Series([np.array(tags, object) for tags in lists])
+        dataset = make(frame, folder, y_col="tags", label_mode="multi_label")
+        assert dataset.class_names == ["big", "cat", "dog"]
+        y = labels(dataset)
+        assert y.dtype == np.float32
+        assert y[:4].tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
+
+    def test_multi_label_of_some_classes_keeps_every_row(self, frame, folder):
+        frame["tags"] = frame["tags"].str.replace(", ", "|")
+        options = {"y_col": "tags", "label_mode": "multi_label", "separator": "|"}
+        y = labels(make(frame, folder, class_names=["dog", "cat"], **options))
+        assert y.tolist() == [[1, 0], [0, 1], [0, 0], [0, 0]] * 3
+
+    def test_raw(self, frame, folder):
+        assert (
+            labels(make(frame, folder, y_col="age", label_mode="raw")).tolist()
+            == (np.arange(12) * 1.5).tolist()
+        )
+        y = labels(make(frame, folder, y_col=["age", "height"], label_mode="raw"))
+        assert y.shape == (12, 2)
+
+    def test_multi_output(self, frame, folder):
+        y = labels(make(frame, folder, y_col=["digit", "height"], label_mode="multi_output"))
+        assert [part.dtype for part in y] == [np.int64, np.float32]
+        assert y[0].tolist() == [10, 9, 2, 2] * 3
+
+    def test_input_and_none(self, frame, folder):
+        x, y = make(frame, folder, label_mode="input")[0]
+        np.testing.assert_array_equal(x, y)
+        assert make(frame, folder, label_mode=None)[0].shape == (5, 5, 6, 3)
+
+    def test_weights_and_class_weights_multiply(self, frame, folder):
+        _, _, w = make(frame, folder, weight_col="weight", batch_size=12)[0]
+        assert w.tolist() == frame["weight"].tolist()
+        _, _, both = make(
+            frame, folder, weight_col="weight", class_weights={"dog": 2}, batch_size=12
+        )[0]
+        expected = frame["weight"] * np.where(frame["class"] == "dog", 2, 1)
+        np.testing.assert_allclose(both, expected, rtol=1e-6)
+
+    def test_rows_of_other_classes_are_left_out(self, frame, folder):
+        dataset = make(frame, folder, class_names=["emu", "dog"])
+        assert labels(dataset).tolist() == [1, 0] * 3
+        assert dataset.frame_rows.tolist() == [0, 2, 4, 6, 8, 10]
+
+
+class TestSources:
+    @pytest.mark.parametrize("suffix", ["csv", "parquet"])
+    def test_a_path_is_as_good_as_its_frame(self, frame, folder, tmp_path, suffix):
+        frame = frame[["filename", "class", "digit"]]
+        path = tmp_path / f"labels.{suffix}"
+        frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+        for y_col in ("class", "digit"):
+            one, other = make(path, folder, y_col=y_col), make(frame, folder, y_col=y_col)
+            assert one.class_names == other.class_names
+            assert labels(one).tolist() == labels(other).tolist()
+
+    def test_the_frame_is_not_changed_and_its_index_is_ignored(self, frame, folder):
+        before = frame.set_index(np.arange(12)[::-1])
+        frame = before.copy()
+        options = {"y_col": "tags", "label_mode": "multi_label"}
+        assert labels(make(frame, folder, **options))[0].tolist() == [1, 0, 1]
+        pd.testing.assert_frame_equal(frame, before)
+
+    def test_missing_files(self, frame, folder):
+        frame.loc[1, "filename"] = "gone.png"
+        with pytest.warns(UserWarning, match="Found 1 invalid image filename"):
+            dataset = make(frame, folder)
+        assert dataset.samples == 11
+        assert dataset.frame_rows.tolist() == [0, *range(2, 12)]
+        kept = make(frame, folder, validate_filenames=False)
+        with pytest.raises(tf.errors.OpError, match=r"gone\.png"):
+            list(kept)
+
+    def test_pixels_are_those_of_the_other_door(self, frame, folder):
+        one = make(frame, folder, label_mode=None, batch_size=12)[0]
+        options = {"image_size": (5, 6), "shuffle": False, "verbose": False}
+        other = tfpipe.image_dataset_from_directory(folder, labels=None, **options)[0]
+        np.testing.assert_array_equal(one, other)
+
+    def test_paths_travel_with_the_samples(self, frame, folder):
+        x, y, paths = make(frame, folder, include_paths=True, shuffle=True, seed=2)[0]
+        assert (len(x), len(y)) == (5, 5)
+        names = frame["class"].to_numpy()
+        for label, path in zip(y, paths, strict=True):
+            assert ["cat", "dog", "emu"][label] == names[int(path[-6:-4])]
+
+
+class TestSplit:
+    def test_the_tail_without_shuffle(self, frame, folder):
+        training, validation = make(frame, folder, validation_split=0.25, subset="both")
+        assert training.frame_rows.tolist() == list(range(9))
+        assert validation.frame_rows.tolist() == [9, 10, 11]
+
+    def test_groups_of_a_column(self, frame, folder):
+        frame.loc[0, "filename"] = "gone.txt"  # rows that drop out must not shift the groups
+        with pytest.warns(UserWarning, match="invalid image filename"):
+            training, validation = make(
+                frame, folder, validation_split=0.3, subset="both", seed=1, groups="patient"
+            )
+        for part in (training, validation):
+            assert part.groups.tolist() == frame["patient"].iloc[part.frame_rows].tolist()
+        assert not set(training.groups) & set(validation.groups)
+
+    def test_balance_is_for_training(self, frame, folder):
+        training, validation = make(
+            frame, folder, validation_split=0.5, subset="both", balance="oversample"
+        )
+        assert np.bincount(labels(training)).tolist() == [3, 3, 3]
+        assert validation.frame_rows.tolist() == labels_order(validation)
+
+
+def labels_order(dataset):
+    """The rows of the frame in the order in which they come."""
+    return dataset.frame_rows[dataset.index_array].tolist()
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("options", "error", "message"),
+        [
+            ({"label_mode": "sparse"}, ValueError, '`label_mode` argument must be one of "int"'),
+            ({"x_col": "file"}, KeyError, "x_col='file' is not a column.*mean 'filename'"),
+            ({"x_col": "age"}, TypeError, "All values in column x_col='age' must be strings"),
+            ({"y_col": "clas"}, KeyError, "y_col='clas' is not a column.*mean 'class'"),
+            ({"y_col": "age"}, TypeError, "one class a row, strings or whole numbers.*'raw'"),
+            ({"y_col": "tags"}, ValueError, "3 row\\(s\\) have none, the first is row 3"),
+            ({"y_col": ["class"]}, TypeError, "needs one column in y_col"),
+            ({"y_col": "age", "label_mode": "multi_label"}, TypeError, "lists of labels, or strings"),
+            ({"label_mode": "multi_output"}, TypeError, "a list of columns in y_col"),
+            ({"label_mode": "binary"}, ValueError, "there must be exactly 2 class_names"),
+            ({"weight_col": "class"}, TypeError, "weight_col='class' must be numeric"),
+            ({"weight_col": "age", "label_mode": None}, ValueError, "needs labels"),
+            ({"groups": "patent"}, KeyError, "groups='patent' is not a column.*mean 'patient'"),
+            ({"class_names": ["a"], "label_mode": None}, ValueError, "labels that are classes"),
+            ({"separator": "", "label_mode": "multi_label"}, ValueError, "separator must be a str"),
+            ({"stratify": True, "label_mode": "raw"}, ValueError, "stratify=True needs a split"),
+            (
+                {
+                    "stratify": True, "label_mode": "raw", "y_col": "age",
+                    "validation_split": 0.5, "subset": "both",
+                },
+                ValueError,
+                "one class a sample",
+            ),
+            ({"balance": "oversample", "y_col": "age", "label_mode": "raw"}, ValueError, "balance"),
+            ({"cache": 3}, (TypeError, ValueError), "cache"),
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_rejects(self, frame, folder, options, error, message):
+        with pytest.raises(error, match=message):
+            make(frame, folder, **options)
+
+    def test_no_images(self, frame, tmp_path):
+        with (
+            pytest.warns(UserWarning, match="invalid"),
+            pytest.raises(ValueError, match="^No images found in x_col='filename'"),
+        ):
+            make(frame, tmp_path)

@@ -1,0 +1,102 @@
+"""Cross-validation: the training and validation data sets of each fold, by the doors of `functional`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from tfpipe import frames, functional, splits
+from tfpipe.checks import check_bool
+from tfpipe.dataset import ImageDataset
+from tfpipe.sources import Source
+from tfpipe.weights import has_one_class
+
+
+def folds(
+    source: pd.DataFrame | str | os.PathLike[str],
+    k: int | str = 5,
+    *,
+    stratify: bool = False,
+    groups: str | Callable[[str], Any] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Iterator[tuple[ImageDataset, ImageDataset]]:
+    """The (training, validation) data sets of each fold; each sample is in one validation.
+
+    Both know the same classes by the same ids. As with `subset="both"`, validation is neither shuffled,
+    augmented, balanced nor weighted by class. The folds are a function of the seed and the source, so
+    several processes can each train one of them: `list(tfpipe.folds(...))[3]`.
+
+    Args:
+        source: a dataframe or the path of a .csv or .parquet file, for `image_dataset_from_dataframe`; the
+            path of a directory, for `image_dataset_from_directory`.
+        k: how many folds; or, of a dataframe, the column that names the fold of each sample.
+        stratify: each fold has the class shares of the whole.
+        groups: a column of the dataframe, or a function path -> group. No group is in two folds.
+        seed: of the folds, the order and the augmentation.
+        **options: further arguments of that function, such as `image_size` and `augment`.
+
+    Returns:
+        An iterator of `k` pairs, each made when it is asked for.
+
+    Raises:
+        ValueError: a fold would be empty; a class has fewer than `k` samples; there are fewer than `k`
+            groups; a group is in two folds of the column.
+        KeyError: the dataframe has no such column.
+        TypeError: `validation_split` or `subset` among the options.
+        ImportError: scikit-learn is not installed.
+    """
+    check_bool("stratify", stratify)
+    for name in ("validation_split", "subset"):
+        if options.get(name) is not None:
+            raise TypeError(
+                f"folds makes the split itself: leave {name} out. Received: {name}={options[name]!r}."
+            )
+    class_weights = options.pop("class_weights", None)
+    options |= {"groups": groups, "seed": seed}
+    door: Callable[..., ImageDataset] = functional.image_dataset_from_directory
+    frame = None
+    if not _is_directory(source):
+        door = functional.image_dataset_from_dataframe
+        source = frame = frames.read_frame(source, [options.get("x_col", "filename")])
+    whole = door(source, **options)
+    strata = _strata(whole.source, stratify)
+    if not isinstance(k, str):
+        pairs = splits.folds(len(whole.source), k, seed=seed, strata=strata)
+    elif frame is None:
+        raise TypeError(f"k={k!r} names a column, and a directory has none: pass an int.")
+    else:
+        frames.check_columns(frame, k=k)
+        pairs = splits.given_folds(frame[k].to_numpy(object)[whole.frame_rows], strata=strata)
+    functional.with_class_weights(whole.source, class_weights)  # raises before the first fold
+    return (_of_rows(whole, rows, class_weights) for rows in pairs)
+
+
+def _is_directory(source: Any) -> bool:
+    return isinstance(source, str | os.PathLike) and os.path.splitext(source)[1].lower() not in (
+        ".csv",
+        ".parquet",
+    )
+
+
+def _strata(source: Source, stratify: bool) -> splits.Strata:
+    if stratify and not has_one_class(source):
+        raise ValueError(
+            "stratify=True needs one class a sample: label_mode 'int', 'binary' or 'categorical'."
+        )
+    return splits.Strata(source.targets if stratify else None, source.class_names, source.groups)
+
+
+def _of_rows(
+    whole: ImageDataset, rows: splits.Holdout, class_weights: Any
+) -> tuple[ImageDataset, ImageDataset]:
+    spec = whole.spec
+    training = functional.with_class_weights(whole.source.take(rows.training), class_weights)
+    validation = whole.source.take(rows.validation)
+    return (
+        ImageDataset(training, spec),
+        ImageDataset(validation, functional.for_validation(spec)),
+    )
