@@ -53,7 +53,7 @@ LAYERS = [
     ["shard_process"],
     ["packing"],
     ["resume"],
-    ["inspection", "generator_checks", "functional_checks"],
+    ["inspection", "generator_checks", "functional_checks", "delivery"],
     ["generator", "functional"],
     ["crossval"],
     ["__init__"],

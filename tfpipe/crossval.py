@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from tfpipe import frames, functional, splits
+from tfpipe import delivery, frames, functional, splits
 from tfpipe.checks import check_bool
 from tfpipe.dataset import ImageDataset
 from tfpipe.sources import Source
@@ -71,7 +71,7 @@ def folds(
     else:
         frames.check_columns(frame, k=k)
         pairs = splits.given_folds(frame[k].to_numpy(object)[whole.frame_rows], strata=strata)
-    functional.with_class_weights(whole.source, class_weights)  # raises before the first fold
+    delivery.with_class_weights(whole.source, class_weights)  # raises before the first fold
     return (_of_rows(whole, rows, class_weights) for rows in pairs)
 
 
@@ -94,9 +94,9 @@ def _of_rows(
     whole: ImageDataset, rows: splits.Holdout, class_weights: Any
 ) -> tuple[ImageDataset, ImageDataset]:
     spec = whole.spec
-    training = functional.with_class_weights(whole.source.take(rows.training), class_weights)
+    training = delivery.with_class_weights(whole.source.take(rows.training), class_weights)
     validation = whole.source.take(rows.validation)
     return (
         ImageDataset(training, spec),
-        ImageDataset(validation, functional.for_validation(spec)),
+        ImageDataset(validation, delivery.for_validation(spec)),
     )

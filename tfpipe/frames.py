@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tfpipe import listing
 from tfpipe.checks import check_names, did_you_mean, head, warn
-from tfpipe.sources import Files, Source
+from tfpipe.sources import Files, Source, check_each_has_a_mask
 from tfpipe.splits import split_rows
 
 
@@ -228,6 +228,7 @@ def from_dataframe(
     x_col: str,
     y_col: str | list[str] | None = None,
     weight_col: str | None = None,
+    mask_col: str | None = None,
     targets: str | None = "classes",
     classes: Sequence[str] | None = None,
     keep_unlabelled: bool | None = None,
@@ -241,6 +242,7 @@ def from_dataframe(
         frame: from `read_frame`.
         suffixes: which files are images.
         directory: where relative names start.
+        mask_col: the column of the files of masks.
         targets: "classes" (labels become ids), "values" (one array), "outputs" (an array a column)
             or None.
         classes: the class names in the order of their ids; rows of other classes are dropped.
@@ -281,11 +283,16 @@ def from_dataframe(
         "outputs": lambda: tuple(column_values(frame, column) for column in y_col or ()),
         None: lambda: None,
     }[targets]()
+    images = Files(directory, frame[x_col].tolist())
+    masks = None if mask_col is None else Files(directory, frame[mask_col].tolist())
+    if masks is not None and validate_filenames:
+        check_each_has_a_mask(images, listing.are_files(masks.paths))
     source = Source(
-        Files(directory, frame[x_col].tolist()),
+        images,
         values,
         weight_values(frame, weight_col) if weight_col else None,
         tuple(class_names),
         frame_rows=rows,
+        masks=masks,
     )
     return source if subset is None else source.take(split_rows(len(source), fraction, subset))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import keras
 import pandas as pd
 import tensorflow as tf
 
-from tfpipe import frames, order, sources, splits, weights
+from tfpipe import frames, order, sources
 from tfpipe import functional_checks as checks
 from tfpipe.augment import Augment
 from tfpipe.checks import check_bool, check_names, check_type
-from tfpipe.dataset import ImageDataset
+from tfpipe.delivery import Share, deliver
 from tfpipe.formats import KNOWN_SUFFIXES
 from tfpipe.labels import LabelSpec
 from tfpipe.reporting import say
@@ -34,28 +34,14 @@ _LABEL_MODES: dict[str | None, tuple[str | None, str | None, str]] = {
     "raw": ("values", "value", "float32"),
     "multi_output": ("outputs", "outputs", "float32"),
     "input": (None, "image", "float32"),
+    "mask": (None, "mask", "int32"),  # not by this name: where masks are given
     None: (None, None, "float32"),
 }
 DIRECTORY_LABEL_MODES = ("int", "categorical", "binary", "raw", "input")
-DATAFRAME_LABEL_MODES = tuple(mode for mode in _LABEL_MODES if mode is not None)
+DATAFRAME_LABEL_MODES = tuple(mode for mode in _LABEL_MODES if mode not in ("mask", None))
 
 # Pillow's antialiased filters, by the names that Keras has for these kernels.
 _PILLOW_NAMES = {"bilinear": "bilinear", "bicubic": "bicubic", "lanczos3": "lanczos"}
-
-
-@dataclass(frozen=True)
-class _Share:
-    """The part of a source that is asked for.
-
-    Attributes:
-        subset: "training", "validation", "both" or None for all.
-        fraction: of validation.
-        stratify: keep the class shares.
-    """
-
-    subset: str | None = None
-    fraction: float = 0.0
-    stratify: bool = False
 
 
 def image_dataset_from_directory(
@@ -86,6 +72,8 @@ def image_dataset_from_directory(
     drop_remainder: bool = False,
     stratify: bool = False,
     groups: Callable[[str], Any] | None = None,
+    masks: str | os.PathLike[str] | None = None,
+    mask_dtype: str = "int32",
     class_weights: str | Mapping[Any, float] | None = None,
     num_parallel_calls: int | None = None,
     prefetch: int | None = None,
@@ -132,6 +120,11 @@ def image_dataset_from_directory(
         drop_remainder: leave a short last batch out.
         stratify: keep the class shares in both subsets (needs scikit-learn).
         groups: path -> group; no group is in both subsets (needs scikit-learn).
+        masks: a directory that has a mask for each image, by the same name below it, the suffix apart. y is
+            the mask [B, H, W, 1], which the augmentation moves as it does the image, without
+            interpolation. Sub-folders are no classes then.
+        mask_dtype: "int32" for class ids, the samples as they are stored (the indices of a palette);
+            "float32" for grey values in 0..1.
         class_weights: "balanced", or {class name or id: weight}: a third item in each batch, the weight
             of each training sample.
         num_parallel_calls: samples in work at once; None for one more than there are cores.
@@ -155,10 +148,11 @@ def image_dataset_from_directory(
         ImportError: `stratify` or `groups` without scikit-learn.
     """
     checks.check_label_mode(label_mode, DIRECTORY_LABEL_MODES)
-    has_labels = label_mode not in (None, "input")
-    checks.check_labels(labels if has_labels else None, class_names)
-    if labels is None and label_mode != "input":
+    if masks is not None:
+        label_mode = checks.check_masks_alone(label_mode, labels=labels, class_names=class_names)
+    if labels is None and label_mode not in ("input", "mask"):
         label_mode = None
+    checks.check_labels(labels if label_mode in checks.LABELLED else None, class_names)
     spec = _pipeline_spec(
         color_mode=color_mode,
         batch_size=batch_size,
@@ -188,21 +182,22 @@ def image_dataset_from_directory(
     checks.check_stratify(stratify, validation_split, label_mode)
     checks.check_group_function(groups)
     directory = os.fspath(directory)
-    if label_mode in (None, "input"):
-        source = sources.from_tree(directory, KNOWN_SUFFIXES, follow_links=follow_links)
-    elif isinstance(labels, str):
+    if label_mode in checks.LABELLED and isinstance(labels, str):
         checks.check_class_names(directory, class_names)
         source = sources.from_directory(
             directory, KNOWN_SUFFIXES, classes=class_names, follow_links=follow_links
         )
     else:
-        source = sources.from_tree(directory, KNOWN_SUFFIXES, follow_links=follow_links)
-        source = checks.with_labels(source, labels, label_mode, directory)
+        source = sources.from_tree(
+            directory, KNOWN_SUFFIXES, masks=masks, follow_links=follow_links
+        )
+        if label_mode in checks.LABELLED:
+            source = checks.with_labels(source, labels, label_mode, directory)
     if groups is not None:
         source = sources.grouped(source, groups)
-    share = _Share(subset, validation_split or 0.0, stratify)
+    share = Share(subset, validation_split or 0.0, stratify, class_weights)
     where = f"in directory {directory}. Allowed formats: {KNOWN_SUFFIXES}"
-    return _deliver(source, label_mode, spec, share, class_weights, where, verbose)
+    return _deliver(source, spec, _label(label_mode, mask_dtype), share, where, verbose)
 
 
 def image_dataset_from_dataframe(
@@ -236,6 +231,8 @@ def image_dataset_from_dataframe(
     drop_remainder: bool = False,
     stratify: bool = False,
     groups: str | Callable[[str], Any] | None = None,
+    mask_col: str | None = None,
+    mask_dtype: str = "int32",
     class_weights: str | Mapping[Any, float] | None = None,
     num_parallel_calls: int | None = None,
     prefetch: int | None = None,
@@ -265,9 +262,10 @@ def image_dataset_from_dataframe(
         validate_filenames: drop rows whose file is no image by its suffix or not there, and warn.
         validation_split, subset: the split is taken over all rows that are left.
         groups: a column, or a function path -> group; no group is in both subsets.
+        mask_col: the column of the files of masks; y is the mask, see `masks` there.
         color_mode, batch_size, image_size, shuffle, seed, interpolation, crop_to_aspect_ratio,
             pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, decoding, dtype,
-            drop_remainder, stratify, class_weights, num_parallel_calls, prefetch, deterministic,
+            drop_remainder, stratify, mask_dtype, class_weights, num_parallel_calls, prefetch, deterministic,
             on_error, max_errors, include_paths, balance, cache: as for `image_dataset_from_directory`.
 
     Returns:
@@ -280,6 +278,8 @@ def image_dataset_from_dataframe(
         ImportError: `stratify` or `groups` without scikit-learn.
     """
     checks.check_label_mode(label_mode, DATAFRAME_LABEL_MODES)
+    if mask_col is not None:
+        label_mode = checks.check_masks_alone(label_mode, class_names=class_names)
     check_bool("validate_filenames", validate_filenames)
     spec = _pipeline_spec(
         color_mode=color_mode,
@@ -309,6 +309,7 @@ def image_dataset_from_dataframe(
     checks.check_stratify(stratify, validation_split, label_mode)
     frame = frames.read_frame(dataframe, [x_col])
     checks.check_columns(frame, x_col, y_col, weight_col, label_mode)
+    checks.check_mask_column(frame, mask_col)
     targets = _LABEL_MODES[label_mode][0]
     if targets == "classes":
         frame, class_names = _with_classes(frame, y_col, label_mode, class_names, separator)
@@ -316,8 +317,9 @@ def image_dataset_from_dataframe(
         raise ValueError(
             f"`class_names` needs labels that are classes. Received: label_mode={label_mode!r}."
         )
-    if isinstance(groups, str):
-        frames.check_columns(frame, groups=groups)
+    frames.check_columns(
+        frame, mask_col=mask_col, groups=groups if isinstance(groups, str) else None
+    )
     source = frames.from_dataframe(
         frame,
         KNOWN_SUFFIXES,
@@ -325,6 +327,7 @@ def image_dataset_from_dataframe(
         x_col=x_col,
         y_col=y_col,
         weight_col=weight_col,
+        mask_col=mask_col,
         targets=targets,
         classes=class_names,
         keep_unlabelled=label_mode == "multi_label",
@@ -334,9 +337,9 @@ def image_dataset_from_dataframe(
         source = replace(source, groups=frame[groups].to_numpy(object)[source.frame_rows])
     elif groups is not None:
         source = sources.grouped(source, groups)
-    share = _Share(subset, validation_split or 0.0, stratify)
-    where = f"in x_col={x_col!r} of the dataframe, below {os.fspath(directory or '.')!r}"
-    return _deliver(source, label_mode, spec, share, class_weights, where, verbose)
+    share = Share(subset, validation_split or 0.0, stratify, class_weights)
+    where = f"in x_col={x_col!r} of the dataframe, below {os.fspath(directory or '.')!r}."
+    return _deliver(source, spec, _label(label_mode, mask_dtype), share, where, verbose)
 
 
 def _with_classes(
@@ -353,73 +356,24 @@ def _with_classes(
     return frame.assign(**{y_col: labels}), names
 
 
-def _deliver(
-    source: Source,
-    label_mode: str | None,
-    spec: PipelineSpec,
-    share: _Share,
-    class_weights: Any,
-    where: str,
-    verbose: bool,
-) -> Any:
-    """The data set, or the two, of the part of a source that is asked for."""
+def _label(label_mode: str | None, mask_dtype: str) -> LabelSpec:
     _, encoding, dtype = _LABEL_MODES[label_mode]
+    return LabelSpec(encoding, mask_dtype if label_mode == "mask" else dtype)
+
+
+def _deliver(
+    source: Source, spec: PipelineSpec, label: LabelSpec, share: Share, where: str, verbose: bool
+) -> Any:
+    """What was asked for, once it was said what there is."""
     names = source.class_names
-    belonging = f" belonging to {len(names)} classes" if names else ""
-    tell = say if verbose else _say_nothing
-    tell(f"Found {len(source)} files{belonging}.")
+    if verbose:
+        say(f"Found {len(source)} files{f' belonging to {len(names)} classes' if names else ''}.")
     if not len(source):
-        raise ValueError(f"No images found {where}.")
-    checks.check_binary(label_mode, names)
-    spec = replace(spec, label=LabelSpec(encoding, dtype, len(names)))
-    parts = _parts(source, spec, share)
-    for name, part in parts.items():
-        if share.subset is not None:
-            tell(f"Using {len(part)} files for {name}.")
-        if not len(part):
-            raise ValueError(f"No {name} images found {where}.")
-    datasets = []
-    for name, part in parts.items():
-        if name == "validation":
-            datasets.append(
-                ImageDataset(part, for_validation(spec, spec.shuffle and len(parts) == 1))
-            )
-            continue
-        datasets.append(ImageDataset(with_class_weights(part, class_weights), spec))
-    return datasets if len(datasets) > 1 else datasets[0]
-
-
-def _parts(source: Source, spec: PipelineSpec, share: _Share) -> dict[str, Source]:
-    """Training and validation, or the one of them that is asked for; all is training."""
-    if share.subset is None:
-        return {"training": source}
-    labels = source.targets if share.stratify else None
-    cut = splits.holdout(
-        len(source),
-        share.fraction,
-        seed=spec.seed,
-        shuffle=spec.shuffle,
-        strata=splits.Strata(labels, source.class_names, source.groups),
-    )
-    rows = {"training": cut.training, "validation": cut.validation}
-    asked = tuple(rows) if share.subset == "both" else (share.subset,)
-    return {name: source.take(rows[name]) for name in asked}
-
-
-def with_class_weights(source: Source, class_weights: Any) -> Source:
-    """`source` with the weight of each sample by its class, if class weights are asked for."""
-    if class_weights is None:
-        return source
-    return replace(source, weights=weights.of_samples(source, class_weights))
-
-
-def for_validation(spec: PipelineSpec, shuffle: bool = False) -> PipelineSpec:
-    """The specification for samples to validate on: as they are, each once."""
-    return replace(spec, augment=Augment(), balance=None, shuffle=shuffle)
-
-
-def _say_nothing(message: str) -> None:
-    pass
+        raise ValueError(f"No images found {where}")
+    if label.encoding == "index_column":
+        checks.check_binary(names)
+    spec = replace(spec, label=replace(label, num_classes=len(names)))
+    return deliver(source, spec, share, where, verbose)
 
 
 def _pipeline_spec(

@@ -16,6 +16,7 @@ from tfpipe.sources import Source
 from tfpipe.tf_resize import INTERPOLATIONS
 
 _CLASS_MODES = ("int", "binary", "categorical")
+LABELLED = (*_CLASS_MODES, "raw")  # label modes of a directory that come from folders or a list
 
 
 def check_labels(labels: Any, class_names: Any) -> None:
@@ -49,6 +50,22 @@ def check_label_mode(label_mode: Any, allowed: Sequence[str]) -> None:
             f"`label_mode` argument must be one of {names}, or None. Received: "
             f"label_mode={label_mode}" + did_you_mean(label_mode, allowed)
         )
+
+
+def check_masks_alone(label_mode: Any, **others: Any) -> str:
+    """The label mode of masks; raises where other labels are asked for beside them."""
+    given = {name: value for name, value in others.items() if value is not None}
+    if isinstance(given.get("labels"), str) and given["labels"] == "inferred":
+        del given["labels"]
+    if label_mode not in ("int", None):
+        given["label_mode"] = label_mode
+    if given:
+        raise ValueError(
+            "Masks are the labels of their images, there can be no others. Received: "
+            + ", ".join(f"{name}={value!r}" for name, value in given.items())
+            + ". Leave it out."
+        )
+    return "mask"
 
 
 def check_image_arguments(color_mode: Any, image_size: Any, interpolation: Any) -> tuple[int, int]:
@@ -160,9 +177,9 @@ def check_class_names(directory: str, class_names: Any) -> None:
         )
 
 
-def check_binary(label_mode: Any, class_names: Sequence[str]) -> None:
-    """Raises unless "binary" has two classes."""
-    if label_mode == "binary" and len(class_names) != 2:
+def check_binary(class_names: Sequence[str]) -> None:
+    """Raises unless there are two classes."""
+    if len(class_names) != 2:
         raise ValueError(
             'When passing `label_mode="binary"`, there must be exactly 2 class_names. Received: '
             f"class_names={list(class_names)}"
@@ -219,7 +236,7 @@ def check_columns(
             f'label_mode="{label_mode}" needs one column in y_col. Received: y_col={y_col!r}. Several '
             'columns go with "raw" or "multi_output".'
         )
-    has_labels = label_mode not in ("input", None)
+    has_labels = label_mode not in ("input", "mask", None)
     frames.check_columns(
         frame, x_col=x_col, y_col=y_col if has_labels else None, weight_col=weight_col
     )
@@ -235,3 +252,10 @@ def check_columns(
             f"weight_col={weight_col!r} needs labels, and label_mode=None has none: choose a "
             "label_mode, or leave weight_col out."
         )
+
+
+def check_mask_column(frame: pd.DataFrame, mask_col: str | None) -> None:
+    """Raises unless the column of masks is there and all str."""
+    frames.check_columns(frame, mask_col=mask_col)
+    if mask_col is not None and not frames.all_strings(frame[mask_col]):
+        raise TypeError(f"All values in column mask_col={mask_col!r} must be strings.")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tfpipe import listing, progress
+from tfpipe.checks import head
 from tfpipe.splits import split_count, split_rows
 
 
@@ -230,8 +231,8 @@ def from_directory(
 def from_tree(
     directory: str | os.PathLike[str],
     suffixes: Sequence[str],
-    targets: Sequence[int] | None = None,
     *,
+    masks: str | os.PathLike[str] | None = None,
     follow_links: bool = False,
 ) -> Source:
     """All images below `directory`, those in itself too, its folders being no classes.
@@ -239,14 +240,15 @@ def from_tree(
     Args:
         directory: a local folder or a path with a scheme.
         suffixes: which files are images, lower case, without the dot.
-        targets: of each file, in the order of the sorted folders and names; None: none. Their number
-            is the caller's to check.
+        masks: the directory of their masks; see `masks_below`.
         follow_links: whether links to folders are followed.
     """
     directory = os.fspath(directory)
     listing.require_directory(directory)
-    names = listing.image_files(directory, suffixes, follow_links=follow_links)
-    return Source(Files(directory, names), None if targets is None else np.asarray(targets))
+    images = Files(directory, listing.image_files(directory, suffixes, follow_links=follow_links))
+    if masks is None:
+        return Source(images)
+    return Source(images, masks=masks_below(masks, images, suffixes, follow_links=follow_links))
 
 
 def grouped(source: Source, group_of: Callable[[str], Any]) -> Source:
@@ -256,6 +258,53 @@ def grouped(source: Source, group_of: Callable[[str], Any]) -> Source:
     groups = np.empty(len(source), object)
     groups[:] = [group_of(path) for path in source.images.paths]
     return replace(source, groups=groups)
+
+
+def masks_below(
+    directory: str | os.PathLike[str],
+    images: Files,
+    suffixes: Sequence[str],
+    *,
+    follow_links: bool = False,
+) -> Files:
+    """The masks of some images: for "a/1.jpg" the file "a/1" below `directory`, whatever its suffix.
+
+    Raises:
+        ValueError: an image has no mask, or two; the masks are among the images.
+    """
+    directory = os.fspath(directory)
+    listing.require_directory(directory)
+    if _is_below(directory, images.directory):
+        raise ValueError(
+            f"masks={directory!r} must lie outside of the directory of the images, "
+            f"{images.directory!r}, where they would be images too."
+        )
+    by_stem: dict[str, list[str]] = {}
+    for name in listing.image_files(directory, suffixes, follow_links=follow_links):
+        by_stem.setdefault(os.path.splitext(name)[0], []).append(name)
+    found = [by_stem.get(os.path.splitext(name)[0], []) for name in images.names]
+    check_each_has_a_mask(images, [bool(names) for names in found])
+    several = next((names for names in found if len(names) > 1), None)
+    if several:
+        raise ValueError(
+            f"masks={directory!r} must hold one mask for each image. Received several: {head(several)}."
+        )
+    return Files(directory, [names[0] for names in found])
+
+
+def _is_below(path: str, directory: str) -> bool:
+    if not listing.scheme(path) and not listing.scheme(directory):
+        path, directory = os.path.realpath(path), os.path.realpath(directory)
+    return path.rstrip("/").startswith(directory.rstrip("/") + "/") or path == directory
+
+
+def check_each_has_a_mask(images: Files, has_mask: Sequence[bool]) -> None:
+    """Raises `ValueError` where an image has no mask."""
+    without = [path for path, there in zip(images.paths, has_mask, strict=True) if not there]
+    if without:
+        raise ValueError(
+            f"Every image needs a mask. {len(without)} image(s) have none: {head(without, 3)}."
+        )
 
 
 def from_arrays(

@@ -1,0 +1,138 @@
+"""Images with masks through the two doors."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import tfpipe
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory, write):
+    """images/*/n.jpg whose red is 60 times the class that masks/*/n.png, with a palette, holds."""
+    top = tmp_path_factory.mktemp("pairs")
+    for number in range(4):
+        rows, columns = np.mgrid[: 12 + number, :16]
+        classes = ((rows // 4 + columns // 4 + number) % 4).astype(np.uint8)
+        image = np.stack([classes * 60, 255 - classes * 60, classes * 0], -1)
+        folder = "ab"[number % 2]
+        write(top / "images" / folder / f"{number}.png", image)
+        mask = Image.fromarray(classes, "P")
+        mask.putpalette([(7 * i) % 256 for i in range(12)])
+        write(top / "masks" / folder / f"{number}.png", mask)
+    return top
+
+
+def directory(pairs, masks="masks", **options):
+    options = {"image_size": (12, 16), "interpolation": "nearest", "verbose": False} | options
+    return tfpipe.image_dataset_from_directory(pairs / "images", masks=pairs / masks, **options)
+
+
+def frame_of(pairs):
+    names = [f"{'ab'[n % 2]}/{n}.png" for n in range(4)]
+    return pd.DataFrame(
+        {
+            "filename": [f"images/{name}" for name in names],
+            "mask": [f"masks/{name}" for name in names],
+            "patient": ["p", "q", "p", "q"],
+        }
+    )
+
+
+def dataframe(pairs, frame=None, **options):
+    options = {"image_size": (12, 16), "interpolation": "nearest", "verbose": False} | options
+    frame = frame_of(pairs) if frame is None else frame
+    return tfpipe.image_dataset_from_dataframe(frame, pairs, mask_col="mask", **options)
+
+
+class TestMasks:
+    @pytest.mark.parametrize("door", [directory, dataframe])
+    def test_every_pixel_keeps_its_class(self, pairs, door):
+        dataset = door(pairs, shuffle=False, batch_size=4)
+        x, y = dataset[0]
+        assert (y.dtype, y.shape) == (np.int32, (4, 12, 16, 1))
+        np.testing.assert_array_equal(x[..., 0], 60 * y[..., 0])
+        assert set(np.unique(y)) == {0, 1, 2, 3}
+        assert dataset.class_names == []
+
+    def test_the_augmentation_moves_both_alike(self, pairs):
+        augment = tfpipe.Augment(
+            rotation_range=90, zoom_range=0.4, horizontal_flip=True, interpolation_order=0
+        )
+        x, y = directory(pairs, augment=augment, seed=3, batch_size=4)[0]
+        np.testing.assert_array_equal(x[..., 0], 60 * y[..., 0])
+        plain, _ = directory(pairs, seed=3, batch_size=4)[0]
+        assert not np.array_equal(x, plain)
+
+    @pytest.mark.parametrize("flag", ["crop_to_aspect_ratio", "pad_to_aspect_ratio"])
+    def test_crop_and_pad(self, pairs, flag):
+        x, y = directory(pairs, image_size=(9, 9), batch_size=4, **{flag: True})[0]
+        np.testing.assert_array_equal(x[..., 0], 60 * y[..., 0])
+
+    def test_grey_values(self, tmp_path, write):
+        write(tmp_path / "images" / "1.png", np.zeros([3, 4, 3], np.uint8))
+        write(tmp_path / "masks" / "1.png", np.arange(12, dtype=np.uint8).reshape(3, 4, 1) * 20)
+        _, y = directory(tmp_path, image_size=(3, 4), mask_dtype="float32")[0]
+        np.testing.assert_allclose(y[0, ..., 0], np.arange(12).reshape(3, 4) * 20 / 255, atol=1e-6)
+
+    def test_splits_and_folds(self, pairs):
+        options = {"validation_split": 0.5, "subset": "both", "seed": 1, "groups": "patient"}
+        for part in dataframe(pairs, **options):
+            assert len(set(part.groups)) == 1
+            for x, y in part:
+                np.testing.assert_array_equal(x[..., 0], 60 * y[..., 0])
+        folds = list(
+            tfpipe.folds(frame_of(pairs), 2, directory=pairs, mask_col="mask", image_size=8)
+        )
+        assert [validation.samples for _, validation in folds] == [2, 2]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"label_mode": "categorical"}, "no others. Received: label_mode='categorical'"),
+            ({"class_names": ["a"]}, "no others. Received: class_names="),
+            ({"labels": [1] * 4}, "no others. Received: labels="),
+            ({"mask_dtype": "uint8"}, "mask_dtype must be one of 'int32', 'float32'"),
+            ({"balance": "oversample"}, "balance needs one class"),
+            ({"class_weights": "balanced"}, "class_weights needs samples of one class"),
+            ({"masks": "images"}, "must lie outside of the directory of the images"),
+            ({"masks": "images/a"}, "must lie outside"),
+        ],
+        ids=str,
+    )
+    def test_rejects(self, pairs, options, message):
+        with pytest.raises(ValueError, match=message):
+            directory(pairs, **options)
+
+    def test_a_mask_is_missing_or_there_twice(self, tmp_path, write):
+        for name in ("images/1.jpg", "images/2.jpg", "masks/1.png"):
+            write(tmp_path / name)
+        with pytest.raises(ValueError, match=r"1 image\(s\) have none: '.*2\.jpg'"):
+            directory(tmp_path)
+        frame = pd.DataFrame(
+            {"filename": ["images/1.jpg", "images/2.jpg"], "mask": ["masks/1.png"] * 2}
+        )
+        frame.loc[1, "mask"] = "masks/2.png"
+        with pytest.raises(ValueError, match=r"1 image\(s\) have none: '.*2\.jpg'"):
+            dataframe(tmp_path, frame)
+        for name in ("masks/2.png", "masks/2.bmp"):
+            write(tmp_path / name)
+        with pytest.raises(ValueError, match=r"Received several: '2\.(bmp|png)', '2\.(bmp|png)'"):
+            directory(tmp_path)
+        frame.loc[1, "mask"] = None
+        with pytest.raises(TypeError, match="mask_col='mask' must be strings"):
+            dataframe(tmp_path, frame)
+        with pytest.raises(KeyError, match="mask_col='mask' is not a column"):
+            dataframe(tmp_path, frame[["filename"]])
+
+    def test_sizes_that_differ_name_both_files(self, tmp_path, write):
+        write(tmp_path / "images" / "1.png", np.zeros([3, 4, 3], np.uint8))
+        write(tmp_path / "masks" / "1.png", np.zeros([4, 3, 1], np.uint8))
+        with pytest.raises(tf.errors.OpError) as error:
+            list(directory(tmp_path))
+        for folder in ("images", "masks"):
+            assert os.path.join(tmp_path, folder, "1.png") in str(error.value)

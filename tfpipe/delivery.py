@@ -1,0 +1,87 @@
+"""From a source and a specification to the data set, or the pair of them, that was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tfpipe import splits, weights
+from tfpipe.augment import Augment
+from tfpipe.dataset import ImageDataset
+from tfpipe.reporting import say
+from tfpipe.sources import Source
+from tfpipe.specs import PipelineSpec
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of a source that is asked for.
+
+    Attributes:
+        subset: "training", "validation", "both" or None for all.
+        fraction: of validation, 0 < fraction < 1 where there is a subset.
+        stratify: keep the class shares.
+        class_weights: of training samples: "balanced", {class name or id: weight} or None.
+    """
+
+    subset: str | None = None
+    fraction: float = 0.0
+    stratify: bool = False
+    class_weights: Any = None
+
+
+def deliver(source: Source, spec: PipelineSpec, share: Share, where: str, verbose: bool) -> Any:
+    """The data set of a share of a source; a list of two for "both".
+
+    Args:
+        source: all samples.
+        spec: what is done to them. What changes samples at random is for training only.
+        share: the part that is asked for.
+        where: the samples were looked for, for messages: "in directory ...".
+        verbose: print how many there are.
+
+    Raises:
+        ValueError: a part is empty.
+    """
+    parts = _parts(source, spec, share)
+    for name, part in parts.items():
+        if share.subset is not None and verbose:
+            say(f"Using {len(part)} files for {name}.")
+        if not len(part):
+            raise ValueError(f"No {name} images found {where}")
+    datasets = [
+        ImageDataset(part, for_validation(spec, shuffle=spec.shuffle and len(parts) == 1))
+        if name == "validation"
+        else ImageDataset(with_class_weights(part, share.class_weights), spec)
+        for name, part in parts.items()
+    ]
+    return datasets if len(datasets) > 1 else datasets[0]
+
+
+def _parts(source: Source, spec: PipelineSpec, share: Share) -> dict[str, Source]:
+    """Training and validation, or the one of them that is asked for; all is training."""
+    if share.subset is None:
+        return {"training": source}
+    labels = source.targets if share.stratify else None
+    cut = splits.holdout(
+        len(source),
+        share.fraction,
+        seed=spec.seed,
+        shuffle=spec.shuffle,
+        strata=splits.Strata(labels, source.class_names, source.groups),
+    )
+    rows = {"training": cut.training, "validation": cut.validation}
+    asked = tuple(rows) if share.subset == "both" else (share.subset,)
+    return {name: source.take(rows[name]) for name in asked}
+
+
+def with_class_weights(source: Source, class_weights: Any) -> Source:
+    """`source` with the weight of each sample by its class, if class weights are asked for."""
+    if class_weights is None:
+        return source
+    return replace(source, weights=weights.of_samples(source, class_weights))
+
+
+def for_validation(spec: PipelineSpec, *, shuffle: bool = False) -> PipelineSpec:
+    """The specification for samples to validate on: as they are, each once."""
+    return replace(spec, augment=Augment(), balance=None, shuffle=shuffle)
