@@ -56,6 +56,7 @@ LAYERS = [
     ["inspection", "generator_checks", "functional_checks", "delivery"],
     ["generator", "functional"],
     ["crossval"],
+    ["functional_shards"],
     ["__init__"],
     ["cli.*", "__main__"],
 ]

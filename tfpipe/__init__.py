@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tfpipe.crossval import folds
     from tfpipe.dataset import ImageDataset
     from tfpipe.functional import image_dataset_from_dataframe, image_dataset_from_directory
+    from tfpipe.functional_shards import image_dataset_from_shards
     from tfpipe.generator import ImageDataGenerator
     from tfpipe.inspection import CheckReport, check
     from tfpipe.inventory import Problem
@@ -34,6 +35,7 @@ __all__ = [
     "Problem",
     "plot_augmentation",
     "pack",
+    "image_dataset_from_shards",
     "__version__",
 ]
 
@@ -53,6 +55,7 @@ _HOMES = {
     "Problem": "tfpipe.inventory",
     "plot_augmentation": "tfpipe.plotting",
     "pack": "tfpipe.packing",
+    "image_dataset_from_shards": "tfpipe.functional_shards",
 }
 
 

@@ -179,6 +179,8 @@ def _job(splits: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
                 "pack takes an ImageDataset of image files, or a dict of them. Received: "
                 f"{name!r}: {dataset!r}."
             )
+        if dataset._source.masks is not None:
+            raise ValueError(f"Masks cannot be packed. Received: {name!r} with masks.")
     first = next(iter(splits.values()))
     for name, other in splits.items():
         if (other._spec.image, other.class_names) != (first._spec.image, first.class_names):

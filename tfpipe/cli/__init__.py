@@ -15,6 +15,7 @@ from tfpipe import __version__
 from tfpipe.cli import interrupt
 from tfpipe.cli.check import check as check_command
 from tfpipe.cli.demo import demo as demo_command
+from tfpipe.cli.pack import pack as pack_command
 from tfpipe.cli.preview import preview as preview_command
 from tfpipe.cli.service import service as service_command
 from tfpipe.cli.summary import summary as summary_command
@@ -44,6 +45,7 @@ Examples:
   tfpipe summary photos     what a folder holds: classes, sizes, formats
   tfpipe check photos       which files cannot be read, and why
   tfpipe preview photos     a picture of a batch, preview.png
+  tfpipe pack photos packed  decoded and resized once, for fast epochs
   tfpipe service --help     prepare batches on other processes or hosts
 \b
 Completion of commands and options, here for bash (zsh and fish likewise), in ~/.bashrc:
@@ -55,7 +57,14 @@ def cli() -> None:
     """Image files, dataframes and arrays as one tf.data graph."""
 
 
-for command in (demo_command, summary_command, preview_command, check_command, service_command):
+for command in (
+    demo_command,
+    summary_command,
+    preview_command,
+    check_command,
+    pack_command,
+    service_command,
+):
     cli.add_command(command)
 
 

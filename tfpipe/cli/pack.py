@@ -1,0 +1,173 @@
+"""`tfpipe pack`: a source of image files, written once as shards that are quick to read."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import click
+
+from tfpipe.cli import quiet, text
+
+
+class Size(click.ParamType):
+    """224, or 224x320 for height x width."""
+
+    name = "HxW"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).lower().split("x")
+        if len(parts) > 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+            self.fail(f"must be HEIGHTxWIDTH or one number. Received: {value!r}.", param, ctx)
+        return int(parts[0]), int(parts[-1])
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tfpipe pack photos packed                      a folder of classes, at 256x256
+  tfpipe pack photos packed --image-size 224 --encoding jpeg --processes 4
+  tfpipe pack photos packed --splits             photos/train/<class>, photos/test/<class>, ...
+  tfpipe pack labels.csv gs://bucket/packed --x-col path --y-col label
+and in the training program:
+  training = tfpipe.image_dataset_from_shards("packed")
+"""
+)
+@click.argument("source", metavar="SRC", type=click.Path())
+@click.argument("destination", metavar="DEST", type=click.Path())
+@text.table_options(y_col=True)
+@click.option("--weight-col", metavar="COLUMN", help="Of a table: the column of sample weights.")
+@click.option(
+    "--splits",
+    is_flag=True,
+    help="The folders in SRC are splits, by their names, each with a folder a class.",
+)
+@click.option(
+    "--validation-split",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Pack two splits, training and validation.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of the validation split.")
+@click.option(
+    "--image-size", type=Size(), default="256", show_default=True, help="Of what is written."
+)
+@click.option(
+    "--color-mode",
+    type=click.Choice(["grayscale", "rgb", "rgba"]),
+    default="rgb",
+    show_default=True,
+)
+@click.option(
+    "--interpolation",
+    type=click.Choice(["bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5"]),
+    default="bilinear",
+    show_default=True,
+    help="Of the resize; antialiased where the kernel can be.",
+)
+@click.option("--crop", is_flag=True, help="Keep the aspect ratio: crop the centre.")
+@click.option(
+    "--encoding",
+    type=click.Choice(["raw", "png", "jpeg"]),
+    default="raw",
+    show_default=True,
+    help="raw is the fastest to read, jpeg the smallest.",
+)
+@click.option(
+    "--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG."
+)
+@click.option(
+    "--samples-per-shard",
+    type=click.IntRange(1),
+    help="Images in a file.  [default: 128 MiB of pixels]",
+)
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="Of a file that cannot be used: end, or leave it out.",
+)
+@click.option("--quiet", "-q", "is_quiet", is_flag=True, help="No progress bar.")
+def pack(source: str, destination: str, is_quiet: bool, **options: Any) -> None:
+    """Write images as shards, decoded and resized, with their labels.
+
+    SRC is a directory with one folder a class, or a .csv or .parquet file. DEST gets TFRecord files and
+    an index; started again after it was stopped, it keeps the shards that are finished.
+    """
+    start = time.perf_counter()
+    quiet.import_tensorflow()
+    with text.plain_messages():
+        import tfpipe
+        from tfpipe import progress
+
+        datasets = _datasets(source, options)
+        total = sum(dataset.samples for dataset in datasets.values())
+        with progress.shown(not is_quiet), progress.bar("Packing", total) as advance:
+            done = 0
+
+            def report(now: int, _: int) -> None:
+                nonlocal done
+                advance(now - done)
+                done = now
+
+            count = tfpipe.pack(
+                datasets,
+                destination,
+                encoding=options["encoding"],
+                quality=options["quality"],
+                samples_per_shard=options["samples_per_shard"],
+                processes=options["processes"],
+                progress=report,
+            )
+    click.echo(f"{count:,} images are in {destination}, {time.perf_counter() - start:.0f} seconds.")
+
+
+def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The data sets to pack, by the names of their splits."""
+    import tfpipe
+
+    share = options["validation_split"]
+    common: dict[str, Any] = {
+        "image_size": options["image_size"],
+        "color_mode": options["color_mode"],
+        "interpolation": options["interpolation"],
+        "crop_to_aspect_ratio": options["crop"],
+        "antialias": True,
+        "decoding": "exact",
+        "on_error": options["on_error"],
+        "seed": options["seed"],
+        "verbose": False,
+    }
+    if share:
+        common |= {"validation_split": share, "subset": "both"}
+    if options["splits"]:
+        if share:
+            raise click.UsageError("--splits and --validation-split exclude each other.")
+        names = sorted(e.name for e in os.scandir(source) if e.is_dir() and e.name[0] != ".")
+        return {
+            name: tfpipe.image_dataset_from_directory(
+                os.path.join(source, name), follow_links=options["follow_links"], **common
+            )
+            for name in names
+        }
+    if source.lower().endswith((".csv", ".parquet")):
+        found = tfpipe.image_dataset_from_dataframe(
+            source,
+            options["directory"],
+            x_col=options["x_col"],
+            y_col=options["y_col"],
+            weight_col=options["weight_col"],
+            **common,
+        )
+    else:
+        found = tfpipe.image_dataset_from_directory(
+            source, follow_links=options["follow_links"], **common
+        )
+    return {"training": found[0], "validation": found[1]} if share else {"all": found}
