@@ -1,1 +1,1 @@
-"""Speed, measured: `python -m benchmarks.augment`."""
+"""Speed, measured: `python -m benchmarks`, or `python -m benchmarks --quick` in about a minute."""

@@ -3,53 +3,86 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+# What a peer needs beside TensorFlow.
+_NEEDS = {"torchvision": "torchvision", "libjpeg_turbo": "simplejpeg"}
 
 
-def available(name: str) -> bool:
+@dataclass
+class Measured:
+    """What one peer took in one setting, a value a round."""
+
+    rate: list[float] = field(default_factory=list)  # images/s
+    cpu_ms: list[float] = field(default_factory=list)  # of all cores, an image
+    peak_mb: list[float] = field(default_factory=list)
+
+    def median(self, name: str) -> float:
+        return statistics.median(getattr(self, name))
+
+    def times(self, base: Measured) -> float:
+        """The median of the ratios of speed, round by round."""
+        return statistics.median(a / b for a, b in zip(self.rate, base.rate, strict=True))
+
+
+def available(peer: str) -> bool:
     """Whether a peer can run here."""
-    return name != "torchvision" or importlib.util.find_spec("torchvision") is not None
+    return peer not in _NEEDS or importlib.util.find_spec(_NEEDS[peer]) is not None
 
 
-def rounds(
-    peers: Sequence[str], directory: str, setting: str, count: int
-) -> dict[str, list[float]]:
-    """Images/s of each peer in each round."""
-    rates: dict[str, list[float]] = {name: [] for name in peers if available(name)}
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    for number in range(count):
-        for name in rates:
-            command = [sys.executable, "-m", "benchmarks.peers", name, directory, setting]
-            done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                raise RuntimeError(f"{name} failed:\n{done.stderr[-2000:]}")
-            rates[name].append(float(done.stdout.split()[-1]))
-            print(f"  round {number + 1}/{count}  {name:<14}{rates[name][-1]:8.0f} images/s")
-    return rates
-
-
-def table(rates: dict[str, list[float]], base: str = "classic") -> str:
-    """Medians, and the median of the ratios to `base` in the same round, as a Markdown table."""
-    lines = [f"| loader | images/s | times {base} |", "|---|---|---|"]
-    for name, values in rates.items():
-        ratio = statistics.median(v / b for v, b in zip(values, rates[base], strict=True))
-        lines.append(f"| {name} | {statistics.median(values):.0f} | {ratio:.2f} |")
-    return "\n".join(lines)
+def one_round(
+    peers: Sequence[str],
+    setting: str,
+    directory: str,
+    epochs: int,
+    results: dict[str, Measured],
+    step: Callable[[str], None],
+) -> None:
+    """Runs every peer once and appends what it took to `results`; `step` is told who comes next."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    for peer in peers:
+        step(peer)
+        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.peers"]
+        done = subprocess.run(
+            [*command, peer, setting, directory, str(epochs)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{peer} failed in {setting}:\n{done.stderr[-2000:]}")
+        values = json.loads(done.stdout.splitlines()[-1])
+        measured = results.setdefault(peer, Measured())
+        for name, value in values.items():
+            getattr(measured, name).append(value)
 
 
 def environment() -> str:
     """One line that says what was measured on."""
     import keras
+    import numpy
     import tensorflow as tf
 
-    return (
-        f"TensorFlow {tf.__version__}, Keras {keras.__version__}, Python "
-        f"{platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
-    )
+    versions = [f"TensorFlow {tf.__version__}", f"Keras {keras.__version__}"]
+    versions += [f"NumPy {numpy.__version__}", f"Python {platform.python_version()}"]
+    for name in ("PIL", "torchvision"):
+        if importlib.util.find_spec(name):
+            versions.append(f"{name} {importlib.import_module(name).__version__}")
+    return f"{', '.join(versions)}; {os.cpu_count()} cores, {_processor()}, {platform.system()}"
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

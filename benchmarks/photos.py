@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 CLASSES = ("a", "b", "c", "d")
+SIZES = {"small": (419, 520), "camera": (1500, 2000)}  # height, width
 
 
 def photographs() -> list[np.ndarray]:
@@ -36,14 +38,38 @@ def cuts(count: int, height: int, width: int, seed: int = 0) -> Iterator[Image.I
         yield source.resize((width, height), Image.Resampling.LANCZOS, box=box)
 
 
-def write_set(directory: Path, count: int, height: int = 419, width: int = 520) -> Path:
-    """Writes `count` JPEG files of quality 90 into `directory`/<class>/; kept where they are there."""
-    done = directory / f"{count}-{height}x{width}.done"
+def write_set(directory: Path, name: str, count: int, step: Callable[[], object]) -> Path:
+    """Writes `count` JPEG files of quality 90 into `directory`/<class>/; kept where they are there.
+
+    Args:
+        directory: of this set.
+        name: "small" or "camera".
+        count: of files.
+        step: called after each file.
+    """
+    done = directory.with_suffix(".done")
     if done.exists():
         return directory
-    for name in CLASSES:
-        (directory / name).mkdir(parents=True, exist_ok=True)
-    for number, image in enumerate(cuts(count, height, width)):
+    for folder in CLASSES:
+        (directory / folder).mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(cuts(count, *SIZES[name])):
         image.save(directory / CLASSES[number % len(CLASSES)] / f"{number:05}.jpg", quality=90)
+        step()
+    done.touch()
+    return directory
+
+
+def write_tree(directory: Path, folders: int, files: int) -> Path:
+    """Writes `folders` classes of `files` JPEG files each, of 16x16 pixels: for what a name costs."""
+    done = directory.with_suffix(".done")
+    if done.exists():
+        return directory
+    tiny = io.BytesIO()
+    next(cuts(1, 16, 16)).save(tiny, "jpeg")
+    for number in range(folders):
+        folder = directory / f"class_{number:03}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in range(files):
+            (folder / f"image_{name:06}.jpg").write_bytes(tiny.getvalue())
     done.touch()
     return directory
