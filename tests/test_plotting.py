@@ -96,6 +96,28 @@ class TestShow:
         middles = [shown[int(y * height), int(x * width), :3] for y, x in places]
         np.testing.assert_array_equal(middles, colours)
 
+    def test_masks_lie_over_their_images(self, picture, write, tmp_path):
+        for number in range(3):
+            write(tmp_path / "images" / f"{number}.png", picture(6, 8, seed=number))
+            mask = np.zeros([6, 8, 1], np.uint8)
+            mask[number:, 4:] = number
+            write(tmp_path / "masks" / f"{number}.png", mask)
+        images = tfpipe.image_dataset_from_directory(
+            tmp_path / "images", masks=tmp_path / "masks", image_size=(6, 8), shuffle=False
+        )
+        for number, (title, pixels) in enumerate(drawn(images.show(3))):
+            original = picture(6, 8, seed=number)
+            coloured = (pixels != original).any(-1)
+            expected = np.zeros([6, 8], bool)
+            expected[number:, 4:] = number > 0
+            assert title == ""
+            np.testing.assert_array_equal(coloured, expected)
+
+    def test_an_autoencoder_has_no_masks(self, animals):
+        options = {"color_mode": "grayscale", "class_mode": "input", "target_size": (6, 8)}
+        flow = ImageDataGenerator().flow_from_directory(animals, shuffle=False, **options)
+        assert drawn(flow.show(1))[0][1].shape == (6, 8)
+
     def test_a_notebook_shows_it(self, small_dataset):
         assert small_dataset().show(1)._repr_png_().startswith(b"\x89PNG")
 

@@ -48,6 +48,16 @@ def folds(
         KeyError: the dataframe has no such column.
         TypeError: `validation_split` or `subset` among the options.
         ImportError: scikit-learn is not installed.
+
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import tensorflow as tf
+    >>> path = f"{tempfile.mkdtemp()}/1.png"
+    >>> tf.io.write_file(path, tf.io.encode_png(tf.zeros([4, 5, 3], tf.uint8)))
+    >>> frame = pd.DataFrame({"filename": [path] * 6, "class": ["cat", "dog"] * 3})
+    >>> pairs = folds(frame, k=3, stratify=True, image_size=(2, 2), verbose=False)
+    >>> [(len(training.source), len(validation.source)) for training, validation in pairs]
+    [(4, 2), (4, 2), (4, 2)]
     """
     check_bool("stratify", stratify)
     for name in ("validation_split", "subset"):

@@ -82,6 +82,14 @@ class ImageDataset(KnowsClasses):
         filenames, filepaths, file_paths: of each sample in source order; empty for arrays.
         batch_index, total_batches_seen, index_array: where `next` stands, how many batches `next` and
             `[]` gave, and the order of the epoch that `next` is in, int64 [n].
+
+    >>> from tfpipe import ImageDataGenerator
+    >>> dataset = ImageDataGenerator().flow(np.zeros([5, 4, 6, 3]), np.arange(5), 2, shuffle=False)
+    >>> [labels.numpy().tolist() for images, labels in dataset]
+    [[0, 1], [2, 3], [4]]
+    >>> images, labels = dataset[-1]
+    >>> images.shape, len(dataset), dataset.samples
+    ((1, 4, 6, 3), 3, 5)
     """
 
     def __init__(

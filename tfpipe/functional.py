@@ -146,6 +146,16 @@ def image_dataset_from_directory(
         FileNotFoundError: there is no such directory.
         ValueError: an argument is not one of those allowed; there are no images.
         ImportError: `stratify` or `groups` without scikit-learn.
+
+    >>> import os, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> for name in ("cat/1.png", "dog/2.png"):
+    ...     os.mkdir(f"{folder}/{name[:3]}")
+    ...     tf.io.write_file(f"{folder}/{name}", tf.io.encode_png(tf.zeros([4, 5, 3], tf.uint8)))
+    >>> dataset = image_dataset_from_directory(folder, image_size=(2, 3), shuffle=False, verbose=False)
+    >>> images, labels = dataset[0]
+    >>> images.shape, labels.tolist(), dataset.class_names
+    ((2, 2, 3, 3), [0, 1], ['cat', 'dog'])
     """
     checks.check_label_mode(label_mode, DIRECTORY_LABEL_MODES)
     if masks is not None:
@@ -276,6 +286,16 @@ def image_dataset_from_dataframe(
         TypeError: a column holds the wrong type.
         ValueError: an argument is not one of those allowed; a row has no label; there are no images.
         ImportError: `stratify` or `groups` without scikit-learn.
+
+    >>> import tempfile
+    >>> path = f"{tempfile.mkdtemp()}/1.png"
+    >>> tf.io.write_file(path, tf.io.encode_png(tf.zeros([4, 5, 3], tf.uint8)))
+    >>> frame = pd.DataFrame({"path": [path, path], "age": [30.5, 41.0]})
+    >>> ages = image_dataset_from_dataframe(
+    ...     frame, x_col="path", y_col="age", label_mode="raw", shuffle=False, verbose=False
+    ... )
+    >>> ages[0][1].tolist()
+    [30.5, 41.0]
     """
     checks.check_label_mode(label_mode, DATAFRAME_LABEL_MODES)
     if mask_col is not None:

@@ -77,6 +77,19 @@ def image_dataset_from_shards(
     Raises:
         FileNotFoundError: there are no shards, or their packing did not end.
         ValueError: an argument is not one of those allowed; there is no such split.
+
+    >>> import tempfile
+    >>> import tensorflow as tf
+    >>> import tfpipe
+    >>> folder = tempfile.mkdtemp()
+    >>> tf.io.gfile.makedirs(f"{folder}/photos/cat")
+    >>> png = tf.io.encode_png(tf.zeros([8, 8, 3], tf.uint8))
+    >>> tf.io.write_file(f"{folder}/photos/cat/1.png", png)
+    >>> photos = tfpipe.image_dataset_from_directory(f"{folder}/photos", image_size=4, verbose=False)
+    >>> _ = tfpipe.pack(photos, f"{folder}/packed")
+    >>> packed = image_dataset_from_shards(f"{folder}/packed", verbose=False)
+    >>> packed[0][0].shape, packed.class_names
+    ((1, 4, 4, 3), ['cat'])
     """
     index, source, number = shards.read_index(os.fspath(directory))
     check_one_of("split", split, (None, *index.splits))

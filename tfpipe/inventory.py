@@ -29,6 +29,9 @@ class Problem:
             "unreadable" (it cannot be decoded), "suffix" (its content is of another format than its
             name says) or "duplicate" (its content is that of an earlier file).
         reason: in words.
+
+    >>> Problem("cat/1.jpg", "unreadable", "the file is empty").kind
+    'unreadable'
     """
 
     path: str

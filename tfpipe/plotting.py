@@ -26,6 +26,11 @@ from tfpipe.checks import check_int, require_matplotlib
 
 _CELL = 1.9  # inches
 _BAR = 0.28  # inches
+# Of class 1, 2, ... of a mask; they differ in brightness too.
+_MASK_COLOURS = np.array(
+    [(20, 120, 255), (255, 210, 0), (190, 40, 220), (0, 150, 60), (230, 14, 14), (0, 230, 230)],
+    np.uint16,
+)
 
 
 @functools.cache
@@ -56,7 +61,38 @@ def show_batch(batch: Any, class_names: Sequence[str], n: int, *, stretch: bool 
     x, y = batch[:2] if isinstance(batch, tuple) else (batch, None)
     images = (x[0] if isinstance(x, list) else x)[:n]
     titles = [label_text(sample_of(y, place), class_names) for place in range(len(images))]
-    return grid(for_the_eye(images, stretch=stretch), titles)
+    shown = for_the_eye(images, stretch=stretch)
+    if is_mask(y) and not np.array_equal(
+        y[: len(images)], images
+    ):  # else y is x, of an autoencoder
+        shown = with_mask(shown, y[: len(images)])
+    return grid(shown, titles)
+
+
+def is_mask(y: Any) -> bool:
+    """Whether the labels of a batch are one value a pixel, [B, H, W, 1]."""
+    return isinstance(y, np.ndarray) and y.ndim == 4 and y.shape[-1] == 1
+
+
+def with_mask(images: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Images with the classes of their masks as half-transparent colours over them; 0 stays clear.
+
+    Args:
+        images: uint8 [n, H, W, 1, 3 or 4].
+        masks: [n, H, W, 1]: class ids, or floats in 0..1, of which 0.5 and above are class 1.
+
+    Returns:
+        uint8 [n, H, W, 3].
+
+    >>> white = np.full([1, 1, 2, 3], 255, np.uint8)
+    >>> with_mask(white, np.array([[[[0], [1]]]])).tolist()
+    [[[[255, 255, 255], [137, 187, 255]]]]
+    """
+    ids = np.round(masks[..., 0]).astype(np.int64)
+    colours = _MASK_COLOURS[(ids - 1) % len(_MASK_COLOURS)]
+    rgb = np.repeat(images, 3, -1) if images.shape[-1] == 1 else images[..., :3]
+    mixed = (rgb.astype(np.uint16) + colours) // 2
+    return np.where(ids[..., None] == 0, rgb, mixed).astype(np.uint8)
 
 
 def plot_augmentation(
@@ -79,6 +115,13 @@ def plot_augmentation(
 
     Raises:
         ValueError: a range is none that is allowed; the file cannot be read as an image.
+
+    >>> import tempfile
+    >>> path = f"{tempfile.mkdtemp()}/1.png"
+    >>> tf.io.write_file(path, tf.io.encode_png(tf.zeros([40, 60, 3], tf.uint8)))
+    >>> figure = plot_augmentation(path, {"rotation_range": 20}, n=3)
+    >>> len(figure.axes)
+    4
     """
     check_int("n", n, 1)
     ranges = as_augment(augment)
@@ -130,11 +173,11 @@ def params_text(params: Mapping[str, Any]) -> str:
     'turn 12°, shift 3/0, flip h'
     """
     value = {**augmentation.NEUTRAL, **{k: v for k, v in params.items() if v is not None}}
-    words = [f"turn {value['theta']:.0f}°"] if value["theta"] else []
+    words = [f"turn {round(float(value['theta']))}°"] if value["theta"] else []
     if value["tx"] or value["ty"]:
-        words.append(f"shift {value['tx']:.0f}/{value['ty']:.0f}")
+        words.append(f"shift {round(float(value['tx']))}/{round(float(value['ty']))}")
     if value["shear"]:
-        words.append(f"shear {value['shear']:.0f}°")
+        words.append(f"shear {round(float(value['shear']))}°")
     if value["zx"] != 1 or value["zy"] != 1:
         words.append(f"zoom {1 / value['zx']:.2f}/{1 / value['zy']:.2f}")
     flips = [name[5] for name in ("flip_horizontal", "flip_vertical") if value[name]]

@@ -1,0 +1,144 @@
+"""The documentation: its code runs, its commands exist, every public name is in it."""
+
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from PIL import Image
+
+import tfpipe
+from tfpipe.cli import cli
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+TEXTS = {str(page.relative_to(ROOT)): page.read_text("utf-8") for page in PAGES}
+TEXTS |= {name: (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md")}
+
+
+def blocks(text, language):
+    """The contents of the fenced blocks in one language.
+
+    >>> blocks("```sh\\nls\\n```\\n```python\\n1\\n```", "sh")
+    ['ls\\n']
+    """
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+WITH_CODE = [name for name in TEXTS if name != "README.md" and blocks(TEXTS[name], "python")]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder of two classes, ten photographs each, cut from a real one."""
+    from skimage import data
+
+    top = tmp_path_factory.mktemp("docs") / "photos"
+    rng = np.random.default_rng(0)
+    for name, pixels in (("cat", data.chelsea()), ("dog", data.coffee())):
+        (top / name).mkdir(parents=True)
+        for number in range(10):
+            row, column = rng.integers(0, 100, 2)
+            cut = Image.fromarray(pixels[row : row + 160, column : column + 200])
+            cut.resize((50, 40)).save(top / name / f"{number}.jpg")
+    return top
+
+
+@pytest.fixture
+def folder(photos, tmp_path, monkeypatch):
+    """A working directory with the photographs in it."""
+    shutil.copytree(photos, tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def dispatcher():
+    """The address of a tf.data service with one worker, in this process."""
+    from tfpipe import service
+
+    server, target = service.dispatcher(0, None)
+    address = target.removeprefix("grpc://")
+    worker, _ = service.worker(address, "localhost", 0)
+    yield address
+    worker._stop()
+    server._stop()
+
+
+@pytest.mark.parametrize("page", WITH_CODE)
+def test_code_of_a_page_runs(page, folder, request):
+    """All blocks of a page, one after the other, in one namespace, warnings being errors."""
+    code = "\n".join(blocks(TEXTS[page], "python"))
+    if "host-1:5000" in code:
+        code = code.replace("host-1:5000", request.getfixturevalue("dispatcher"))
+    script = folder / (Path(page).stem.replace("-", "_") + ".py")
+    script.write_text(code)
+    runpy.run_path(str(script), run_name="__main__")
+
+
+def commands():
+    """(page, line) of each tfpipe command in a shell block."""
+    for page, text in TEXTS.items():
+        for block in blocks(text, "sh"):
+            for line in block.splitlines():
+                line = line.split("  #")[0].strip()
+                if line.startswith("tfpipe "):
+                    yield page, line
+
+
+@pytest.mark.parametrize(("page", "line"), list(commands()))
+def test_shell_command_is_understood(page, line):
+    """Parsed as click would, without running it."""
+    command, arguments = cli, shlex.split(line)[1:]
+    context = click.Context(cli, info_name="tfpipe")
+    while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
+        name, command, arguments = command.resolve_command(context, arguments)
+        context = click.Context(command, info_name=name, parent=context)
+    if arguments[:1] in (["--help"], ["--version"]):
+        return
+    command.make_context(context.info_name, list(arguments), parent=context.parent)
+
+
+@pytest.mark.parametrize("name", [n for n in tfpipe.__all__ if not n.startswith("__")])
+class TestPublicNames:
+    def test_is_in_the_reference(self, name):
+        module = tfpipe._HOMES[name]
+        reference = "\n".join(text for page, text in TEXTS.items() if "docs/reference" in page)
+        assert re.search(rf"^::: {re.escape(module)}\.{name}$", reference, re.MULTILINE)
+
+    def test_has_an_example(self, name):
+        thing = getattr(tfpipe, name)
+        assert ">>>" in thing.__doc__, f"{name} has no example"
+
+
+def test_links_of_the_readme_are_there():
+    for page in ("README.md", "CONTRIBUTING.md"):
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", TEXTS[page]):
+            assert (ROOT / link).exists(), link
+
+
+def test_every_command_is_documented():
+    text = TEXTS["docs/command-line.md"]
+    assert [name for name in cli.commands if f"`tfpipe {name}" not in text] == []
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "WARNING" not in result.stderr, result.stderr
+    assert (tmp_path / "index.html").exists()
