@@ -6,6 +6,7 @@ The work goes in one order: read -> check -> drop rows without a file -> drop ro
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Iterable, Sequence
@@ -83,6 +84,9 @@ def file_rows(names: Sequence[str], directory: str, suffixes: Sequence[str]) -> 
 def class_names_of(labels: Iterable[Any]) -> list[str]:
     """The sorted distinct labels; lists and tuples of labels are opened."""
     names: set[str] = set()
+    if isinstance(labels, pd.Series):
+        with contextlib.suppress(TypeError):  # lists cannot be told apart by their hash
+            labels = labels.unique().tolist()
     for label in labels:
         if isinstance(label, list | tuple):
             names.update(label)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,8 +42,7 @@ def reader(images: Files | Records, column: ColumnMaker) -> Reader:
 
 def file_reader(files: Files, column: ColumnMaker) -> Reader:
     """A file an image."""
-    # The bytes of the file system: a name need not be UTF-8.
-    paths = column(np.array([os.fsencode(path) for path in files.paths], object))
+    paths = column(np.array(listing.encode_all(files.paths), object))
 
     def read(index: tf.Tensor) -> tf.Tensor:
         return tf.io.read_file(paths(index))
@@ -61,7 +59,7 @@ def record_reader(records: Records, column: ColumnMaker) -> Reader:
     Any record is read by its place, so that the order of an epoch can be any. The checksum of each
     is tested.
     """
-    shards = column(np.array([os.fsencode(path) for path in records.shards], object))
+    shards = column(np.array(listing.encode_all(records.shards), object))
     numbers, offsets = column(records.shard), column(records.offset)
     remote = bool(listing.scheme(records.shards[0])) if records.shards else False
     lengths = column(records.length) if remote else None

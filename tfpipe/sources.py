@@ -30,12 +30,12 @@ class Files:
 
     @cached_property
     def paths(self) -> list[str]:
-        return [listing.join(self.directory, name) for name in self.names]
+        return listing.join_all(self.directory, self.names)
 
     @cached_property
     def suffixes(self) -> frozenset[str]:
         """The suffixes that occur, lower case, without the dot; "" for a name without one."""
-        return frozenset(os.path.splitext(name)[1][1:].lower() for name in self.names)
+        return listing.suffixes_of(self.names)
 
     def take(self, rows: np.ndarray) -> Files:
         return replace(self, names=[self.names[row] for row in rows])
@@ -221,9 +221,10 @@ def from_directory(
         for class_name in class_names:
             folder = listing.join(directory, class_name)
             files = listing.image_files(folder, suffixes, follow_links, advance)
-            rows = split_rows(len(files), fraction, subset)
-            names += [os.path.join(class_name, files[row]) for row in rows]
-            counts.append(len(rows))
+            if subset is not None:
+                files = [files[row] for row in split_rows(len(files), fraction, subset)]
+            names += listing.join_all(class_name, files)
+            counts.append(len(files))
     targets = np.repeat(np.arange(len(class_names), dtype=np.int32), counts)
     return Source(Files(directory, names), targets, class_names=tuple(class_names))
 
