@@ -141,4 +141,8 @@ def test_the_site_builds_without_a_warning(tmp_path):
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert "WARNING" not in result.stderr, result.stderr
-    assert (tmp_path / "index.html").exists()
+    page = (tmp_path / "troubleshooting" / "index.html").read_text("utf-8")
+    listed = set(re.findall(r"<tr>\s*<td>(\w+(?:Error|Exception|Warning))</td>", page))
+    assert {"ValueError", "TypeError", "KeyError", "ImportError", "FileNotFoundError"} <= listed
+    assert "No such directory: …. Expected a folder of images." in page
+    assert page.count("<td>ValueError</td>") > 80
