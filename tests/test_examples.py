@@ -1,7 +1,10 @@
 """Every example, in small: it runs, and what it returns makes sense."""
 
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +49,40 @@ def test_folds(capsys):
     assert len(accuracies) == 2
     assert all(0 <= accuracy <= 1 for accuracy in accuracies)
     assert capsys.readouterr().out.count("24 crops") == 2
+
+
+@pytest.mark.parametrize("name", ["folders", "dataframe"])
+def test_of_the_article(name, capsys):
+    assert 0.1 < load(name).main(epochs=1) <= 1
+    assert "accuracy" in capsys.readouterr().out
+
+
+def test_transfer():
+    assert 0 <= load("transfer").main(crops=8, image_size=32, epochs=1) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mirrored", "two_workers", "service"])
+def test_in_processes_of_its_own(name, tmp_path):
+    """What sets up devices, or starts other processes, runs as a user would start it."""
+    search = [str(EXAMPLES.parent), os.environ.get("PYTHONPATH", "")]
+    result = subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py", "--quick"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search))},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "accuracy" in result.stdout, result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_readme_names_each():
+    text = (EXAMPLES.parent / "README.md").read_text("utf-8")
+    names = [path.name for path in EXAMPLES.glob("*.py")]
+    assert [name for name in names if f"examples/{name}" not in text] == []
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
