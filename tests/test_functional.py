@@ -11,7 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 import tfpipe
-from tfpipe import tf_resize
+from tfpipe import tf_resize, weights
+from tfpipe.sources import Arrays, Source
 from tfpipe.specs import ImageSpec
 
 KERNELS = tf_resize.INTERPOLATIONS
@@ -287,6 +288,14 @@ class TestWeights:
         dataset = ours(animals, class_weights={"cat": 3, 0: 0.5}, shuffle=False, batch_size=14)
         assert batches(dataset)[0][2].tolist() == [0.5] * 3 + [3.0] * 4 + [1.0] * 7
 
+    def test_a_key_is_an_id_or_a_name_not_either(self):
+        source = Source(Arrays(np.zeros([3, 2, 2, 1])), np.arange(3), class_names=("1", "2", "3"))
+        assert weights.of_samples(source, {"1": 5, 0: 5}).tolist() == [5, 1, 1]
+        with pytest.raises(ValueError, match="an id or a name. Received: 1, the id of class '2'"):
+            weights.of_samples(source, {1: 5})
+        with pytest.raises(ValueError, match="must name classes.* Received: True"):
+            weights.of_samples(source, {True: 5})
+
     def test_validation_has_none(self, animals):
         training, validation = ours(
             animals, class_weights="balanced", validation_split=0.5, subset="both", seed=1
@@ -383,6 +392,7 @@ class TestMessages:
                 ValueError,
                 "^No validation images found in directory",
             ),
+            ({"dtype": "flot32"}, ValueError, "dtype must be one of.* mean 'float32'"),
             ({"batch_size": 0}, ValueError, "batch_size must be an int >= 1"),
         ],
         ids=str,

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 import tfpipe
 
+NUMERALS = ["01", "02", "10", "02"]
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, picture, write):
@@ -137,6 +139,27 @@ class TestSources:
             one, other = make(path, folder, y_col=y_col), make(frame, folder, y_col=y_col)
             assert one.class_names == other.class_names
             assert labels(one).tolist() == labels(other).tolist()
+
+    def test_names_in_a_csv_file_stay_text_at_every_door(self, folder, tmp_path):
+        path = tmp_path / "labels.csv"
+        rows = [f"{number:02}.png,{name},{name},{name}" for number, name in enumerate(NUMERALS)]
+        path.write_text("\n".join(["filename,class,tags,patient", *rows]))
+        dataset = make(path, folder, groups="patient")
+        assert dataset.class_names == ["01", "02", "10"]
+        assert dataset.groups.tolist() == NUMERALS
+        lists = make(path, folder, y_col="tags", label_mode="multi_label")
+        assert lists.class_names == ["01", "02", "10"]
+        flow = tfpipe.ImageDataGenerator().flow_from_dataframe(path, folder)
+        assert flow.class_names == ["01", "02", "10"]
+        training, validation = next(
+            tfpipe.folds(path, 2, directory=folder, groups="patient", verbose=False)
+        )
+        assert training.class_names == validation.class_names == ["01", "02", "10"]
+        assert set(training.groups) | set(validation.groups) == {"01", "02", "10"}
+
+    def test_several_columns_may_be_a_tuple(self, frame, folder):
+        dataset = make(frame, folder, y_col=("age", "height"), label_mode="raw")
+        assert labels(dataset).shape == (12, 2)
 
     def test_the_frame_is_not_changed_and_its_index_is_ignored(self, frame, folder):
         before = frame.set_index(np.arange(12)[::-1])

@@ -89,6 +89,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def is_share(value: Any) -> bool:
+    """Whether `value` is a number strictly between 0 and 1."""
+    return is_number(value) and 0 < value < 1
+
+
 def check_number(
     name: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tfpipe import delivery, frames, functional, splits
+from tfpipe import functional_checks as checks
 from tfpipe.checks import check_bool
 from tfpipe.dataset import ImageDataset
 from tfpipe.sources import Source
@@ -71,7 +72,10 @@ def folds(
     frame = None
     if not _is_directory(source):
         door = functional.image_dataset_from_dataframe
-        source = frame = frames.read_frame(source, [options.get("x_col", "filename")])
+        named = ("x_col", "y_col", "label_mode", "mask_col")
+        given = {name: options[name] for name in named if name in options}
+        checks.check_label_mode(given.get("label_mode"), functional.DATAFRAME_LABEL_MODES)
+        source = frame = functional.read_frame(source, groups=groups, **given)
     whole = door(source, **options)
     strata = _strata(whole.source, stratify)
     if not isinstance(k, str):

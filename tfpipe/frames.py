@@ -56,6 +56,43 @@ def read_frame(
     return pd.read_parquet(file).reset_index(drop=True)
 
 
+def text_columns(
+    x_col: str, y_col: Any = None, *others: Any, has_classes: bool = False
+) -> list[str]:
+    """The columns of a CSV file to read as text: names of files and groups, and labels that are classes.
+
+    Args:
+        x_col: of the file names.
+        y_col: of the labels, or a list of columns.
+        others: further columns of names; what is no str is none.
+        has_classes: whether the labels are names of classes, not values.
+
+    >>> text_columns("filename", "class", None, "patient", has_classes=True)
+    ['filename', 'class', 'patient']
+    """
+    labels = [y_col] if has_classes else []
+    return [column for column in (x_col, *labels, *others) if isinstance(column, str)]
+
+
+def plain_numbers(column: pd.Series) -> pd.Series:
+    """A column of text as int64 where each value is a whole number as Python writes it, else as it is.
+
+    So that classes 9 and 10 of a CSV file are in the order of a frame's, while "09" stays a name.
+
+    >>> plain_numbers(pd.Series(["10", "9"])).tolist(), plain_numbers(pd.Series(["09", "10"])).tolist()
+    ([10, 9], ['09', '10'])
+    """
+    if not len(column) or not all_strings(column):
+        return column
+    try:
+        numbers = {text: int(text) for text in column.unique().tolist()}
+    except ValueError:
+        return column
+    if any(str(number) != text or abs(number) >= 2**63 for text, number in numbers.items()):
+        return column
+    return column.map(numbers).astype(np.int64)
+
+
 def check_columns(frame: pd.DataFrame, **columns: Any) -> None:
     """Raises `KeyError` where an argument names a column that the frame does not have."""
     for argument, value in columns.items():
@@ -70,6 +107,34 @@ def check_columns(frame: pd.DataFrame, **columns: Any) -> None:
 def all_strings(column: pd.Series) -> bool:
     """Whether every value is a str; NaN is none."""
     return pd.api.types.infer_dtype(column.astype(object), skipna=False) in ("string", "empty")
+
+
+def check_strings(frame: pd.DataFrame, column: str, named: str) -> None:
+    """Raises `TypeError` unless every value of a column is a str; `named` is it in the message."""
+    if not all_strings(frame[column]):
+        raise TypeError(f"All values in column {named} must be strings.")
+
+
+def check_weight_column(
+    frame: pd.DataFrame, weight_col: str, named: str, mode: str, has_labels: bool
+) -> None:
+    """Raises unless a column can be weights, beside labels.
+
+    Args:
+        frame: that has the column.
+        weight_col: the column.
+        named: it, in a message.
+        mode: the argument that chooses the labels.
+        has_labels: whether it chose any.
+    """
+    column = frame[weight_col]
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        raise TypeError(f"Column {named} must be numeric.")
+    if not has_labels:
+        raise ValueError(
+            f"weight_col={weight_col!r} needs labels, and {mode}=None has none: choose a {mode}, or "
+            "leave weight_col out."
+        )
 
 
 def file_rows(names: Sequence[str], directory: str, suffixes: Sequence[str]) -> np.ndarray:
@@ -193,6 +258,8 @@ def column_values(frame: pd.DataFrame, columns: Any) -> np.ndarray:
     Raises:
         TypeError: the values have no common dtype or shape.
     """
+    # pandas would take a tuple for the name of one column.
+    columns = list(columns) if isinstance(columns, tuple) else columns
     values = frame[columns].to_numpy()
     if values.dtype == object or not isinstance(values.dtype, np.dtype):
         items = values.tolist()

@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import pandas as pd
-import tensorflow as tf
 
 from tfpipe import frames, order, sources
 from tfpipe import functional_checks as checks
@@ -21,7 +20,7 @@ from tfpipe.labels import LabelSpec
 from tfpipe.reporting import say
 from tfpipe.skipping import ErrorPolicy
 from tfpipe.sources import Source
-from tfpipe.specs import AUTOTUNE, ImageSpec, PipelineSpec
+from tfpipe.specs import AUTOTUNE, ImageSpec, PipelineSpec, dtype_name
 from tfpipe.standardize import Standardize
 
 # What each label mode makes of the labels: the target columns of `frames.from_dataframe`, and the
@@ -148,6 +147,7 @@ def image_dataset_from_directory(
         ImportError: `stratify` or `groups` without scikit-learn.
 
     >>> import os, tempfile
+    >>> import tensorflow as tf
     >>> folder = tempfile.mkdtemp()
     >>> for name in ("cat/1.png", "dog/2.png"):
     ...     os.mkdir(f"{folder}/{name[:3]}")
@@ -288,6 +288,7 @@ def image_dataset_from_dataframe(
         ImportError: `stratify` or `groups` without scikit-learn.
 
     >>> import tempfile
+    >>> import tensorflow as tf
     >>> path = f"{tempfile.mkdtemp()}/1.png"
     >>> tf.io.write_file(path, tf.io.encode_png(tf.zeros([4, 5, 3], tf.uint8)))
     >>> frame = pd.DataFrame({"path": [path, path], "age": [30.5, 41.0]})
@@ -327,7 +328,7 @@ def image_dataset_from_dataframe(
     checks.check_deterministic(deterministic)
     checks.check_split(validation_split, subset, shuffle, seed)
     checks.check_stratify(stratify, validation_split, label_mode)
-    frame = frames.read_frame(dataframe, [x_col])
+    frame = read_frame(dataframe, x_col, y_col, label_mode, mask_col, groups)
     checks.check_columns(frame, x_col, y_col, weight_col, label_mode)
     checks.check_mask_column(frame, mask_col)
     targets = _LABEL_MODES[label_mode][0]
@@ -337,9 +338,7 @@ def image_dataset_from_dataframe(
         raise ValueError(
             f"`class_names` needs labels that are classes. Received: label_mode={label_mode!r}."
         )
-    frames.check_columns(
-        frame, mask_col=mask_col, groups=groups if isinstance(groups, str) else None
-    )
+    frames.check_columns(frame, groups=groups if isinstance(groups, str) else None)
     source = frames.from_dataframe(
         frame,
         KNOWN_SUFFIXES,
@@ -360,6 +359,24 @@ def image_dataset_from_dataframe(
     share = Share(subset, validation_split or 0.0, stratify, class_weights)
     where = f"in x_col={x_col!r} of the dataframe, below {os.fspath(directory or '.')!r}."
     return _deliver(source, spec, _label(label_mode, mask_dtype), share, where, verbose)
+
+
+def read_frame(
+    dataframe: pd.DataFrame | str | os.PathLike[str],
+    x_col: str = "filename",
+    y_col: Any = "class",
+    label_mode: str | None = "int",
+    mask_col: str | None = None,
+    groups: Any = None,
+) -> pd.DataFrame:
+    """The table, of whose CSV file no class, name or group becomes a number: "01" stays "01"."""
+    has_classes = _LABEL_MODES[label_mode][0] == "classes" and mask_col is None
+    text = frames.text_columns(x_col, y_col, mask_col, groups, has_classes=has_classes)
+    frame = frames.read_frame(dataframe, text)
+    one_class = has_classes and label_mode != "multi_label" and not isinstance(y_col, list | tuple)
+    if isinstance(dataframe, pd.DataFrame) or not one_class or y_col not in frame:
+        return frame
+    return frame.assign(**{y_col: frames.plain_numbers(frame[y_col])})
 
 
 def _with_classes(
@@ -448,7 +465,7 @@ def _pipeline_spec(
         drop_remainder=drop_remainder,
         shuffle=shuffle,
         seed=order.as_seed(seed),
-        dtype=tf.as_dtype(dtype).name,
+        dtype=dtype_name(dtype),
         data_format=data_format or keras.config.image_data_format(),
         errors=ErrorPolicy(on_error, max_errors),
         include_paths=include_paths,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfpipe import frames, listing
-from tfpipe.checks import check_names, check_size, did_you_mean, head, is_number
+from tfpipe.checks import check_names, check_size, did_you_mean, head, is_share
 from tfpipe.decode import COLOR_MODES
 from tfpipe.sources import Source
 from tfpipe.tf_resize import INTERPOLATIONS
@@ -121,7 +121,7 @@ def check_deterministic(deterministic: Any) -> None:
 
 def check_split(validation_split: Any, subset: Any, shuffle: Any, seed: Any) -> None:
     """Raises unless share and subset fit each other."""
-    if validation_split and not (is_number(validation_split) and 0 < validation_split < 1):
+    if validation_split and not is_share(validation_split):
         raise ValueError(
             f"`validation_split` must be between 0 and 1, received: {validation_split}"
         )
@@ -240,22 +240,15 @@ def check_columns(
     frames.check_columns(
         frame, x_col=x_col, y_col=y_col if has_labels else None, weight_col=weight_col
     )
-    if not frames.all_strings(frame[x_col]):
-        raise TypeError(f"All values in column x_col={x_col!r} must be strings.")
-    if weight_col is None:
-        return
-    column = frame[weight_col]
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        raise TypeError(f"Column weight_col={weight_col!r} must be numeric.")
-    if label_mode is None:
-        raise ValueError(
-            f"weight_col={weight_col!r} needs labels, and label_mode=None has none: choose a "
-            "label_mode, or leave weight_col out."
+    frames.check_strings(frame, x_col, f"x_col={x_col!r}")
+    if weight_col is not None:
+        frames.check_weight_column(
+            frame, weight_col, f"weight_col={weight_col!r}", "label_mode", label_mode is not None
         )
 
 
 def check_mask_column(frame: pd.DataFrame, mask_col: str | None) -> None:
     """Raises unless the column of masks is there and all str."""
     frames.check_columns(frame, mask_col=mask_col)
-    if mask_col is not None and not frames.all_strings(frame[mask_col]):
-        raise TypeError(f"All values in column mask_col={mask_col!r} must be strings.")
+    if mask_col is not None:
+        frames.check_strings(frame, mask_col, f"mask_col={mask_col!r}")

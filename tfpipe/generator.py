@@ -15,14 +15,14 @@ import tensorflow as tf
 from tfpipe import frames, numpy_ops, order, progress, sources, statistics
 from tfpipe import generator_checks as checks
 from tfpipe.augment import Augment
-from tfpipe.checks import check_bool, check_int, check_number, check_one_of, is_number, warn
+from tfpipe.checks import check_bool, check_int, check_number, check_one_of, is_share, warn
 from tfpipe.dataset import ImageDataset
 from tfpipe.formats import CLASSIC_SUFFIXES
 from tfpipe.labels import LabelSpec
 from tfpipe.reporting import say
 from tfpipe.saving import SaveSpec
 from tfpipe.sources import Source
-from tfpipe.specs import DATA_FORMATS, DTYPES, ImageSpec, PipelineSpec
+from tfpipe.specs import DATA_FORMATS, ImageSpec, PipelineSpec, dtype_name
 from tfpipe.standardize import Standardize, warn_of_unfitted
 
 DIRECTORY_CLASS_MODES = ("categorical", "binary", "sparse", "input", None)
@@ -137,9 +137,8 @@ class ImageDataGenerator:
 
         self.data_format = data_format or keras.config.image_data_format()
         check_one_of("data_format", self.data_format, DATA_FORMATS)
-        self.dtype = tf.as_dtype(dtype or keras.config.floatx()).name
-        check_one_of("dtype", self.dtype, DTYPES)
-        if validation_split and not (is_number(validation_split) and 0 < validation_split < 1):
+        self.dtype = dtype_name(dtype or keras.config.floatx())
+        if validation_split and not is_share(validation_split):
             raise ValueError(
                 "`validation_split` must be strictly between 0 and 1. "
                 f"Received: validation_split={validation_split!r}."
@@ -469,7 +468,7 @@ class ImageDataGenerator:
         fraction = self._fraction(subset)
         targets, encoding = _CLASS_MODES[class_mode]
         has_classes = targets == "classes"
-        text = [x_col, y_col] if has_classes and isinstance(y_col, str) else [x_col]
+        text = frames.text_columns(x_col, y_col, has_classes=has_classes)
         frame = frames.read_frame(dataframe, text)
         checks.check_columns(
             frame, x_col, None if targets is None else y_col, weight_col, classes, class_mode

@@ -57,8 +57,7 @@ def check_columns(
             f'If class_mode="{class_mode}", y_col must be a list. Received {type(y_col).__name__}.'
         )
     frames.check_columns(frame, x_col=x_col, y_col=y_col, weight_col=weight_col)
-    if not frames.all_strings(frame[x_col]):
-        raise TypeError(f"All values in column x_col={x_col} must be strings.")
+    frames.check_strings(frame, x_col, f"x_col={x_col}")
     if class_mode in ("binary", "sparse") and not frames.all_strings(frame[y_col]):
         raise TypeError(
             f'If class_mode="{class_mode}", y_col="{y_col}" column values must be strings.'
@@ -81,17 +80,8 @@ def check_columns(
             "given."
         )
     if weight_col is not None:
-        _check_weight_column(frame, weight_col, class_mode)
-
-
-def _check_weight_column(frame: pd.DataFrame, weight_col: str, class_mode: str | None) -> None:
-    column = frame[weight_col]
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        raise TypeError(f"Column weight_col={weight_col} must be numeric.")
-    if class_mode is None:
-        raise ValueError(
-            f"weight_col={weight_col!r} needs labels, and class_mode=None has none: choose a "
-            "class_mode, or leave weight_col out."
+        frames.check_weight_column(
+            frame, weight_col, f"weight_col={weight_col}", "class_mode", class_mode is not None
         )
 
 

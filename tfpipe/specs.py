@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
+
+import tensorflow as tf
 
 from tfpipe import decode, order, resize, tf_resize
 from tfpipe.augment import Augment
@@ -20,6 +23,20 @@ INTERPOLATIONS = {"pillow": resize.INTERPOLATIONS, "tensorflow": tf_resize.INTER
 DATA_FORMATS = ("channels_last", "channels_first")
 AUTOTUNE = -1  # tf.data's number for it
 DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
+
+
+def dtype_name(dtype: Any) -> str:
+    """The name of a dtype of images, given by its name or as NumPy's or TensorFlow's object.
+
+    >>> dtype_name(tf.uint8)
+    'uint8'
+    """
+    try:
+        name = tf.as_dtype(dtype).name
+    except (TypeError, ValueError):  # TensorFlow's own words name no argument
+        name = dtype
+    check_one_of("dtype", name, DTYPES)
+    return str(name)
 
 
 def usable_cores() -> int:

@@ -64,7 +64,14 @@ def _class_id(source: Source, key: Any) -> int:
     names = source.class_names
     if key in names:
         return names.index(key)
-    if isinstance(key, int | np.integer) and 0 <= key < len(names):
+    is_id = isinstance(key, int | np.integer) and not isinstance(key, bool)
+    if is_id and 0 <= key < len(names):
+        if str(key) in names and names[key] != str(key):
+            raise ValueError(
+                "class_weights must not leave open whether a key is an id or a name. Received: "
+                f"{key!r}, the id of class {names[key]!r} and the name of another. Write the name of the "
+                f"class as a str, {str(key)!r} or {names[key]!r}."
+            )
         return int(key)
     raise ValueError(
         f"class_weights must name classes of the data set: {head(names, 20)}, or their ids. Received: "
