@@ -256,6 +256,11 @@ class TestSplit:
         augment = tfpipe.Augment(rotation_range=90)
         assert_batches_equal(ours(animals, **options), ours(animals, augment=augment, **options))
 
+    def test_labels_with_gaps_have_class_shares_too(self, animals):
+        options = {"validation_split": 0.5, "subset": "both", "seed": 1, "stratify": True}
+        _, validation = ours(animals, labels=[-1, 7] * 7, **options)
+        assert sorted(np.unique(validation.labels, return_counts=True)[1].tolist()) == [3, 4]
+
     def test_class_shares(self, animals):
         training, validation = ours(
             animals, validation_split=0.4, subset="both", seed=1, stratify=True
@@ -392,6 +397,14 @@ class TestMessages:
                 ValueError,
                 "^No validation images found in directory",
             ),
+            (
+                {"labels": [0] + [2] * 13, "stratify": True}
+                | {"validation_split": 0.3, "subset": "both", "seed": 1},
+                ValueError,
+                r"at least 2 samples of each class. Received fewer of: '0' \(1\)",
+            ),
+            ({"labels": [-1, 2] * 7, "balance": "oversample"}, ValueError, "class ids >= 0"),
+            ({"labels": [2**31] * 14}, ValueError, "range of int32.* Received: .*2147483648"),
             ({"dtype": "flot32"}, ValueError, "dtype must be one of.* mean 'float32'"),
             ({"batch_size": 0}, ValueError, "batch_size must be an int >= 1"),
         ],

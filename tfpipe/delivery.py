@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from tfpipe import splits, weights
 from tfpipe.augment import Augment
 from tfpipe.dataset import ImageDataset
@@ -62,17 +64,27 @@ def _parts(source: Source, spec: PipelineSpec, share: Share) -> dict[str, Source
     """Training and validation, or the one of them that is asked for; all is training."""
     if share.subset is None:
         return {"training": source}
-    labels = source.targets if share.stratify else None
+    labels, names = _strata(source) if share.stratify else (None, ())
     cut = splits.holdout(
         len(source),
         share.fraction,
         seed=spec.seed,
         shuffle=spec.shuffle,
-        strata=splits.Strata(labels, source.class_names, source.groups),
+        strata=splits.Strata(labels, names, source.groups),
     )
     rows = {"training": cut.training, "validation": cut.validation}
     asked = tuple(rows) if share.subset == "both" else (share.subset,)
     return {name: source.take(rows[name]) for name in asked}
+
+
+def _strata(source: Source) -> tuple[np.ndarray, list[str]]:
+    """A number from 0 on for the class of each sample, int64 [n], and the names of the classes.
+
+    Labels that the user has given may have gaps, or be negative.
+    """
+    distinct, labels = np.unique(source.targets, return_inverse=True)
+    names = source.class_names
+    return labels, [names[label] if names else str(label) for label in distinct.tolist()]
 
 
 def with_class_weights(source: Source, class_weights: Any) -> Source:

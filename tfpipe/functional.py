@@ -99,7 +99,8 @@ def image_dataset_from_directory(
         image_size: (height, width) in pixels, or one int for both.
         shuffle: a new order each epoch, over all samples. False: sorted by path.
         seed: of the order, the split and the augmentation; None draws one.
-        validation_split: the share of the samples, 0 < share < 1, that is for validation.
+        validation_split: the share of the samples, 0 < share < 1, that is for validation: as many as Keras
+            takes, int(share * samples) in floating point, 28 of 100 for 0.29.
         subset: "training", "validation", or "both": a list of the two, the second not shuffled. The
             samples in each are those that Keras' function chooses for the same seed.
         interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian" or
@@ -113,7 +114,8 @@ def image_dataset_from_directory(
         augment: random transforms of the training samples. A validation subset gets none.
         standardize: what is done to every image after that, in both subsets.
         antialias: widen the kernel where an image gets smaller; bilinear, bicubic and lanczos3 are then
-            Pillow's filters, to the bit.
+            Pillow's filters, to the bit. With `pad_to_aspect_ratio` they are TensorFlow's antialiased
+            kernels, as `tf.image.resize(..., antialias=True)` has them, which differ a little.
         decoding: "keras" for the JPEG pixels of Keras' function, "exact" for Pillow's.
         dtype: of the images: "float16", "bfloat16", "float32", "float64" or "uint8".
         drop_remainder: leave a short last batch out.
@@ -407,6 +409,7 @@ def _deliver(
         say(f"Found {len(source)} files{f' belonging to {len(names)} classes' if names else ''}.")
     if not len(source):
         raise ValueError(f"No images found {where}")
+    checks.check_balance(spec.balance, source)
     if label.encoding == "index_column":
         checks.check_binary(names)
     spec = replace(spec, label=replace(label, num_classes=len(names)))

@@ -152,6 +152,17 @@ def check_stratify(stratify: Any, validation_split: Any, label_mode: Any) -> Non
         )
 
 
+def check_balance(balance: Any, source: Source) -> None:
+    """Raises where `balance` is asked for of class ids below 0, which `labels` may hold."""
+    targets = source.targets
+    integers = isinstance(targets, np.ndarray) and targets.dtype.kind == "i" and len(targets)
+    if balance is not None and integers and targets.min() < 0:
+        raise ValueError(
+            f"balance={balance!r} needs class ids >= 0. Received: the label {targets.min()}. Number the "
+            "classes 0, 1, ... in `labels`, or leave balance out."
+        )
+
+
 def check_group_function(groups: Any) -> None:
     """Raises unless `groups` is a function, or None."""
     if groups is not None and not callable(groups):
@@ -208,6 +219,13 @@ def with_labels(source: Source, labels: Any, label_mode: str, directory: str) ->
             "`labels` argument should be a list/tuple of integer labels, of the same size as the "
             f"number of image files in the target directory. Received values such as {values[0]!r}. "
             'For other numbers pass label_mode="raw".'
+        )
+    limits = np.iinfo(np.int32)
+    outside = values[(values < limits.min) | (values > limits.max)]
+    if len(outside):
+        raise ValueError(
+            f"`labels` must be in the range of int32, {limits.min} to {limits.max}. Received: "
+            f'{outside[0]!r}. For other numbers pass label_mode="raw".'
         )
     targets = values.astype(np.int32)
     distinct = np.unique(targets).tolist()

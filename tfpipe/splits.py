@@ -44,6 +44,18 @@ def split_rows(n: int, fraction: float, subset: str | None) -> np.ndarray:
     return np.arange(count) if subset == "validation" else np.arange(count, n)
 
 
+def keras_split_count(n: int, fraction: float) -> int:
+    """How many of `n` samples Keras' `image_dataset_from_directory` gives validation.
+
+    Source: `keras.src.utils.dataset_utils.get_training_or_validation_split`, int(fraction * n) in binary
+    floating point.
+
+    >>> keras_split_count(100, 0.29), keras_split_count(100, 0.25)
+    (28, 25)
+    """
+    return int(fraction * n)
+
+
 @dataclass(frozen=True)
 class Holdout:
     """Rows for training and for validation, int64; disjoint, together all."""
@@ -149,7 +161,7 @@ def holdout(
     if shuffle:
         # What Keras does with the list of its paths: a generator of its own, no global state.
         np.random.RandomState(_seed_word(seed)).shuffle(rows)
-    count = split_count(n, fraction)
+    count = keras_split_count(n, fraction)
     return Holdout(rows[: n - count], rows[n - count :])
 
 
@@ -158,7 +170,7 @@ def _stratified_holdout(n: int, fraction: float, seed: int, strata: Strata) -> H
     purpose = f"validation_split={fraction!r}"
     strata.check_members(2, purpose)
     if strata.groups is None:
-        labels, count = strata.labels, split_count(n, fraction)
+        labels, count = strata.labels, keras_split_count(n, fraction)
         classes = len(np.unique(labels)) if labels is not None else 0
         if not classes <= count <= n - classes:
             raise ValueError(
