@@ -71,12 +71,15 @@ class TestPack:
 
     def test_the_records_are_whole_examples(self, small_dataset, tmp_path):
         dataset = small_dataset(class_mode="sparse")
+        source = replace(dataset.source, weights=np.arange(14, dtype=np.float32) / 2)
+        dataset = tfpipe.ImageDataset(source, dataset.spec)
         tfpipe.pack(dataset, tmp_path / "packed", samples_per_shard=5)
         files = sorted(map(str, (tmp_path / "packed").glob("*.tfrecord")))
         features = {
             "image": tf.io.FixedLenFeature([], tf.string),
             "index": tf.io.FixedLenFeature([], tf.int64),
             "label": tf.io.FixedLenFeature([], tf.int64),
+            "weight": tf.io.FixedLenFeature([], tf.float32),
         }
         parsed = [
             tf.io.parse_single_example(record, features)
@@ -88,6 +91,7 @@ class TestPack:
             index = int(one["index"])
             assert one["image"].numpy() == expected[index].tobytes()
             assert int(one["label"]) == dataset.classes[index]
+            assert float(one["weight"]) == index / 2
 
     def test_splits_weights_and_lists_of_labels(self, animals, tmp_path):
         frame = pd.DataFrame(
@@ -171,6 +175,19 @@ class TestGoingOn:
         with pytest.raises(ValueError, match="of other images, labels or settings"):
             tfpipe.pack(small_dataset(**changed), tmp_path / "packed", **options)
 
+    def test_another_folder_of_the_same_names_is_another_job(self, tmp_path, write, picture):
+        for number, folder in enumerate("ab"):
+            write(tmp_path / folder / "cat" / "1.png", picture(5, 6, seed=number))
+        a, b = (
+            tfpipe.ImageDataGenerator().flow_from_directory(tmp_path / folder) for folder in "ab"
+        )
+        tfpipe.pack(a, tmp_path / "packed")
+        with pytest.raises(ValueError, match="of other images, labels or settings"):
+            tfpipe.pack(b, tmp_path / "packed")
+        write(tmp_path / "a" / "cat" / "1.png", picture(5, 7, seed=2))
+        with pytest.raises(ValueError, match="of other images, labels or settings"):
+            tfpipe.pack(a, tmp_path / "packed")
+
     @pytest.mark.slow
     def test_processes_that_are_killed_leave_nothing_that_is_wrong(self, tmp_path, write, picture):
         for number in range(60):
@@ -222,9 +239,21 @@ class TestErrors:
         with pytest.raises(TypeError, match="an ImageDataset of image files"):
             tfpipe.pack(arrays, tmp_path)
 
+    def test_rejects_splits_that_treat_bad_files_differently(self, animals, tmp_path):
+        parts = {
+            on_error: tfpipe.image_dataset_from_directory(animals, verbose=False, on_error=on_error)
+            for on_error in ("raise", "skip")
+        }
+        with pytest.raises(ValueError, match="the same with files that cannot be used"):
+            tfpipe.pack(parts, tmp_path)
+
+    def test_rejects_no_data_sets(self, tmp_path):
+        with pytest.raises(ValueError, match=r"a dict of at least one. Received: datasets=\{\}"):
+            tfpipe.pack({}, tmp_path)
+
     def test_rejects_splits_that_differ(self, small_dataset, tmp_path):
         parts = {"training": small_dataset(), "test": small_dataset(target_size=(5, 5))}
-        with pytest.raises(ValueError, match="must have the same classes and make the same images"):
+        with pytest.raises(ValueError, match="must have the same classes, make the same images"):
             tfpipe.pack(parts, tmp_path)
 
     @pytest.mark.parametrize(

@@ -81,6 +81,20 @@ class TestReading:
             assert found.classes.tolist() == expected.classes.tolist()
         assert shards(packed).samples == 14
 
+    def test_groups_are_kept_and_split_whole(self, animals, tmp_path):
+        parts = tfpipe.image_dataset_from_directory(
+            animals,
+            **OPTIONS,
+            validation_split=0.3,
+            subset="both",
+            groups=lambda path: int(Path(path).stem) // 2,
+        )
+        tfpipe.pack(dict(zip(["training", "validation"], parts, strict=True)), tmp_path / "packed")
+        found = shards(tmp_path / "packed", shuffle=False)
+        assert found.groups.tolist() == [*parts[0].groups, *parts[1].groups]
+        training, validation = shards(tmp_path / "packed", validation_split=0.3, subset="both")
+        assert set(training.groups).isdisjoint(validation.groups)
+
     def test_another_size_and_colour(self, whole):
         images, _ = next(iter(shards(whole, image_size=(3, 5), color_mode="grayscale")))
         assert images.shape == (4, 3, 5, 1)
@@ -162,10 +176,15 @@ class TestCommand:
         found = shards(tmp_path / "packed", split="test", shuffle=False)
         assert (found.samples, found.image_shape) == (14, (6, 8, 3))
 
+    def test_splits_that_are_none(self, tmp_path):
+        done = tfpipe_pack(tmp_path, tmp_path / "packed", "--splits")
+        assert done.returncode == 1
+        assert "SRC holds a folder a split. There is none in" in done.stderr, done.stderr
+
     @pytest.mark.parametrize(
         ("arguments", "message", "status"),
         [
-            (["--image-size", "6x"], "must be HEIGHTxWIDTH or one number", 2),
+            (["--image-size", "6x"], "must be HEIGHTxWIDTH in pixels", 2),
             (["--splits", "--validation-split", "0.2"], "exclude each other", 2),
             ([], "No such directory", 1),
         ],

@@ -185,7 +185,7 @@ class TestPreviewCommand:
     @pytest.mark.parametrize("value", ["", "x", "0", "1x2x3", "-1", "12.5"])
     def test_what_is_no_size(self, value):
         with pytest.raises(Exception, match="must be HEIGHTxWIDTH"):
-            preview.Size().convert(value, None, None)
+            text.Size().convert(value, None, None)
 
 
 class TestText:

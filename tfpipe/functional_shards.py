@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from tfpipe.augment import Augment
 from tfpipe.checks import check_int, check_one_of
 from tfpipe.delivery import Share
 from tfpipe.functional import DATAFRAME_LABEL_MODES, _deliver, _label, _pipeline_spec
-from tfpipe.sources import Source
+from tfpipe.sources import Records, Source
 from tfpipe.standardize import Standardize
 
 
@@ -53,8 +53,9 @@ def image_dataset_from_shards(
 ) -> Any:
     """Batches of the images that `pack`, or `tfpipe pack`, wrote.
 
-    The samples are those that were packed, in the same order, with their labels, weights and names;
-    each epoch is shuffled over all of them, and resumes, is augmented and is distributed as any other.
+    The samples are those that were packed, in the same order, with their labels, weights, names and
+    groups, which a `validation_split` keeps whole; each epoch is shuffled over all of them, and resumes,
+    is augmented and is distributed as any other.
 
     Args:
         directory: of the shards, local or behind a scheme such as gs://.
@@ -138,7 +139,7 @@ def _rows(
             f"host must be (i, k) with i < k and k at most the number of shards, {len(index.shards)}. "
             f"Received: host={host!r}. Pack with fewer samples_per_shard for more hosts."
         )
-    wanted = getattr(source.images, "shard", number) % host[1] == host[0]
+    wanted = cast(Records, source.images).shard % host[1] == host[0]
     if split is not None:
         wanted &= number == index.splits.index(split)
     return np.flatnonzero(wanted)

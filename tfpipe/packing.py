@@ -7,12 +7,14 @@ import io
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import tensorflow as tf
 
-from tfpipe import listing, order, shards
+from tfpipe import listing, order, shards, splits
+from tfpipe.cache import description_of_files
 from tfpipe.checks import check_int, check_one_of
 from tfpipe.dataset import ImageDataset
 from tfpipe.decode import CHANNELS
@@ -90,6 +92,13 @@ class _Job:
         return (*self.image.size, CHANNELS[self.image.color_mode])
 
     @property
+    def images(self) -> Files:
+        images = self.source.images
+        if not isinstance(images, Files):
+            raise TypeError("Only image files are packed.")
+        return images
+
+    @property
     def fingerprint(self) -> str:
         """Equal for equal jobs: a job that was stopped is known again by it."""
         digest = hashlib.sha256()
@@ -98,9 +107,11 @@ class _Job:
         digest.update(json.dumps([*settings, self.source.class_names]).encode())
         for name in self.names:
             digest.update(os.fsencode(name) + b"\0")
+        # Another folder, or a file that was replaced, may have the same names.
+        digest.update(description_of_files(self.images.paths).encode())
         targets = self.source.targets
         columns = targets if isinstance(targets, tuple) else (targets,)
-        for column in (self.split, self.source.weights, *columns):
+        for column in (self.split, self.source.weights, self.source.groups, *columns):
             values = column.tolist() if isinstance(column, np.ndarray) else column
             digest.update(repr(values).encode())
         return digest.hexdigest()
@@ -118,10 +129,10 @@ def pack(
 ) -> int:
     """Writes the images of data sets as TFRecord shards, decoded and resized, with their labels.
 
-    Read them by `image_dataset_from_shards`. Of each data set count its files, labels, weights and
-    classes, everything up to the resize, and what becomes of files that cannot be used; not its
+    Read them by `image_dataset_from_shards`. Of each data set count its files, labels, weights, groups
+    and classes, everything up to the resize, and what becomes of files that cannot be used; not its
     augmentation, standardisation or order. Called again after it was stopped, it keeps the shards
-    that were finished.
+    that were finished; where a local file was changed since then, it is another job, and an error.
 
     Args:
         datasets: one data set of image files, or several by the names of their splits, such as
@@ -135,8 +146,8 @@ def pack(
 
     Raises:
         TypeError: a data set is not of files.
-        ValueError: the data sets do not go together; the directory holds something else; a file cannot
-            be read, and its data set does not skip it.
+        ValueError: there are no data sets, or they do not go together; the directory holds something
+            else; a file cannot be read, and its data set does not skip it.
 
     >>> import tempfile
     >>> from tfpipe import ImageDataGenerator
@@ -150,8 +161,7 @@ def pack(
     1
     """
     spec = PackSpec(encoding, quality, samples_per_shard, processes)
-    splits = dict(datasets) if isinstance(datasets, Mapping) else {"all": datasets}
-    job = _job(splits, spec)
+    job = _job(dict(datasets) if isinstance(datasets, Mapping) else {"all": datasets}, spec)
     directory = os.fspath(directory)
     rows = spec.rows_of_shards(len(job.source), job.shape)
     names = [f"{number:05}-of-{len(rows):05}.tfrecord" for number in range(len(rows))]
@@ -164,41 +174,54 @@ def pack(
     report(done, len(job.source))
     turns = [missing[first::processes] for first in range(min(processes, len(missing)))]
     tasks = [_task(job, [paths[n] for n in turn], [rows[n] for n in turn]) for turn in turns]
-    for count in write(tasks[0]) if len(tasks) == 1 else in_processes(tasks):
-        done += count
-        report(done, len(job.source))
+    # Closed at once, whatever ends it: no process may write on once `pack` has raised.
+    with closing(write(tasks[0]) if len(tasks) == 1 else in_processes(tasks)) as counts:
+        for count in counts:
+            done += count
+            report(done, len(job.source))
     places = np.concatenate([np.zeros([0, 4], np.int64), *map(_places, paths, range(len(paths)))])
     return _finish(directory, job, names, places[np.argsort(places[:, 0])])
 
 
-def _job(splits: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
+def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
     """All splits as one; raises where they do not go together."""
-    for name, dataset in splits.items():
-        if not isinstance(dataset, ImageDataset) or not isinstance(dataset._source.images, Files):
+    if not datasets:
+        raise ValueError(
+            "datasets must be an ImageDataset, or a dict of at least one. Received: datasets={}."
+        )
+    for name, dataset in datasets.items():
+        if not isinstance(dataset, ImageDataset) or not isinstance(dataset.source.images, Files):
             raise TypeError(
                 "pack takes an ImageDataset of image files, or a dict of them. Received: "
                 f"{name!r}: {dataset!r}."
             )
-        if dataset._source.masks is not None:
+        if dataset.source.masks is not None:
             raise ValueError(f"Masks cannot be packed. Received: {name!r} with masks.")
-    first = next(iter(splits.values()))
-    for name, other in splits.items():
-        if (other._spec.image, other.class_names) != (first._spec.image, first.class_names):
+    first = next(iter(datasets.values()))
+    for name, other in datasets.items():
+        if _shared(other) != _shared(first):
             raise ValueError(
-                "The data sets of all splits must have the same classes and make the same images of "
-                f"their files. Received, for {next(iter(splits))!r}: {first._spec.image}, classes "
-                f"{first.class_names}; for {name!r}: {other._spec.image}, classes {other.class_names}."
+                "The data sets of all splits must have the same classes, make the same images of their "
+                "files, and do the same with files that cannot be used. "
+                f"Received, for {next(iter(datasets))!r}: {_shared(first)}; for {name!r}: {_shared(other)}."
             )
-    image = first._spec.image or ImageSpec()  # of files there is one
+    image = first.spec.image or ImageSpec()  # of files there is one
     if spec.encoding == "jpeg" and image.color_mode == "rgba":
         raise ValueError(
             "encoding='jpeg' has no alpha: use 'png' or 'raw'. Received: color_mode='rgba'."
         )
-    source = joined([dataset._source for dataset in splits.values()])
-    names = [name for dataset in splits.values() for name in dataset.filenames]
-    sizes = [dataset.samples for dataset in splits.values()]
+    source = joined([dataset.source for dataset in datasets.values()])
+    if source.groups is not None:
+        splits.check_groups_known(source.groups)
+    names = [name for dataset in datasets.values() for name in dataset.filenames]
+    sizes = [dataset.samples for dataset in datasets.values()]
     split = np.repeat(np.arange(len(sizes)), sizes)
-    return _Job(source, names, split, tuple(splits), image, first._spec.errors, spec)
+    return _Job(source, names, split, tuple(datasets), image, first.spec.errors, spec)
+
+
+def _shared(dataset: ImageDataset) -> tuple[ImageSpec | None, ErrorPolicy, list[str]]:
+    """What has to be the same of all splits."""
+    return dataset.spec.image, dataset.spec.errors, dataset.class_names
 
 
 def _is_done(directory: str, job: _Job) -> bool:
@@ -230,15 +253,14 @@ def _is_done(directory: str, job: _Job) -> bool:
 def _task(job: _Job, paths: Sequence[str], rows: Sequence[np.ndarray]) -> Task:
     """The part of a job that one process does."""
     every = np.concatenate(rows)
-    targets, images = job.source.targets, job.source.images
+    targets, weights = job.source.targets, job.source.weights
     numbers = isinstance(targets, np.ndarray) and targets.dtype.kind in "iubf"
-    if not isinstance(images, Files):
-        raise TypeError("Only image files are packed.")
     return Task(
         paths,
         rows,
-        images.take(every),
+        job.images.take(every),
         targets[every] if numbers else None,
+        None if weights is None else weights[every],
         job.image,
         job.errors,
         job.spec.encoding,

@@ -14,14 +14,14 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from tfpipe.shard_writer import Task
 
 
-def in_processes(tasks: Sequence[Task]) -> Iterator[int]:
+def in_processes(tasks: Sequence[Task]) -> Generator[int, None, None]:
     """`shard_writer.write`, each task in a process of its own.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +32,7 @@ class Task:
         rows: int64 [k], an array a shard: its samples, as the whole source counts them.
         files: the image files of all these rows, one after the other.
         labels: of the same, numbers [n, ...]; None: no labels are written.
+        weights: of the same, float [n]; None: no weights are written.
         image: how files become images.
         errors: what becomes of files that cannot be used.
         encoding, quality: see `packing.PackSpec`.
@@ -42,6 +43,7 @@ class Task:
     rows: Sequence[np.ndarray]
     files: Files
     labels: np.ndarray | None
+    weights: np.ndarray | None
     image: ImageSpec
     errors: ErrorPolicy
     encoding: str
@@ -49,7 +51,7 @@ class Task:
     threads: int
 
 
-def write(task: Task) -> Iterator[int]:
+def write(task: Task) -> Generator[int, None, None]:
     """Writes the shards of a task one after the other; yields how many samples each step wrote."""
     samples = _samples(task)
     shard, row, record = next(samples, _NO_MORE)
@@ -73,7 +75,7 @@ def write(task: Task) -> Iterator[int]:
         yield count
 
 
-def _samples(task: Task) -> Iterator[tuple[int, int, bytes]]:
+def _samples(task: Task) -> Generator[tuple[int, int, bytes], None, None]:
     """(number of the shard, row, record) of each sample, in the order of the task."""
     rows = np.concatenate([np.zeros(0, np.int64), *task.rows]).tolist()
     shards = np.repeat(np.arange(len(task.rows)), [len(r) for r in task.rows]).tolist()
@@ -94,7 +96,9 @@ def _samples(task: Task) -> Iterator[tuple[int, int, bytes]]:
             encoded = pool.map(lambda image: encode(image, task), tf.unstack(batch))
             for content, number in zip(encoded, numbers.numpy().tolist(), strict=True):
                 label = None if task.labels is None else task.labels[number]
-                yield shards[number], rows[number], example(rows[number], content, label)
+                weight = None if task.weights is None else float(task.weights[number])
+                record = example(rows[number], content, label, weight)
+                yield shards[number], rows[number], record
 
 
 def encode(image: tf.Tensor, task: Task) -> bytes:
@@ -106,12 +110,14 @@ def encode(image: tf.Tensor, task: Task) -> bytes:
     return bytes(tf.io.encode_jpeg(image, quality=task.quality).numpy())
 
 
-def example(row: int, image: bytes, label: Any = None) -> bytes:
-    """A record: a serialised `tf.train.Example` of "image", "index", and "label" if there is one.
+def example(row: int, image: bytes, label: Any = None, weight: float | None = None) -> bytes:
+    """A record: a serialised `tf.train.Example` of "image", "index", "label" and "weight" if given.
 
-    >>> parsed = tf.train.Example.FromString(example(3, b"pixels", np.int64(7)))
+    >>> parsed = tf.train.Example.FromString(example(3, b"pixels", np.int64(7), 0.5))
     >>> parsed.features.feature["label"].int64_list.value[:]
     [7]
+    >>> parsed.features.feature["weight"].float_list.value[:]
+    [0.5]
     """
     feature = {
         "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
@@ -123,5 +129,7 @@ def example(row: int, image: bytes, label: Any = None) -> bytes:
             feature["label"] = tf.train.Feature(int64_list=tf.train.Int64List(value=values))
         else:
             feature["label"] = tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    if weight is not None:
+        feature["weight"] = tf.train.Feature(float_list=tf.train.FloatList(value=[weight]))
     features = tf.train.Features(feature=feature)
     return bytes(tf.train.Example(features=features).SerializeToString(deterministic=True))

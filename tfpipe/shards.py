@@ -1,10 +1,11 @@
 """Packed images on disk: TFRecord shards, and an index that finds every record.
 
     packed/
-      00000-of-00012.tfrecord ...   tf.train.Example: image, index, and label and weight where given
+      00000-of-00012.tfrecord ...   tf.train.Example: image, index, label (of numbers), weight
       columns.npz                   a row a sample, in the order of the source that was packed
       index.json                    what is in it; written last, so its presence says that all is there
 
+Labels that are text, lists of classes or several outputs, and groups, are in the columns only.
 The records lie in an order of their own, mixed over all shards, so any few of the shards are a fair
 sample. The columns say where each is: reading in the order of the source is as good as any.
 """
@@ -92,6 +93,8 @@ def write_index(directory: str, index: Index, source: Source, split: np.ndarray)
     }
     if source.weights is not None:
         columns["weights"] = source.weights
+    if source.groups is not None:
+        columns["groups"] = _plain(source.groups)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **columns)
     write_whole(listing.join(directory, COLUMNS), buffer.getvalue())
@@ -146,7 +149,8 @@ def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
         index.image_shape,
     )
     targets = _targets(index.targets, columns)
-    source = Source(records, targets, columns.get("weights"), index.class_names)
+    groups = columns["groups"].astype(object) if "groups" in columns else None
+    source = Source(records, targets, columns.get("weights"), index.class_names, groups)
     return index, source, columns["split"]
 
 
@@ -189,6 +193,17 @@ def _targets(names: Sequence[str] | None, columns: dict[str, np.ndarray]) -> Any
         return [part.tolist() for part in np.split(columns["ids"], ends[:-1])] if len(ends) else []
     values = tuple(columns[name] for name in names)
     return values[0] if columns["one_target"] else values
+
+
+def _plain(groups: np.ndarray) -> np.ndarray:
+    """Groups as an array of numbers or of text, which a file can hold without pickling.
+
+    >>> _plain(np.array([1, 2], object)).tolist(), _plain(np.array(["a", 1], object)).tolist()
+    ([1, 2], ["'a'", '1'])
+    """
+    values = [value.item() if isinstance(value, np.generic) else value for value in groups]
+    is_plain = {type(value) for value in values} in ({int}, {float}, {str})
+    return np.array(values if is_plain else [repr(value) for value in values])
 
 
 def _as_bytes(name: str, texts: Sequence[bytes]) -> dict[str, np.ndarray]:

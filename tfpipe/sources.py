@@ -164,7 +164,7 @@ def joined(sources: Sequence[Source]) -> Source:
     """The samples of several sources of files as one, in their order, with the classes of the first.
 
     Raises:
-        ValueError: some have targets or weights and others none, or their targets differ in kind.
+        ValueError: some have targets, weights or groups and others none, or their targets differ in kind.
     """
     first, *others = sources
     if not others:
@@ -172,13 +172,18 @@ def joined(sources: Sequence[Source]) -> Source:
     paths = [path for source in sources for path in getattr(source.images, "paths", ())]
     targets = [source.targets for source in sources]
     weights = [source.weights for source in sources if source.weights is not None]
-    if len({type(target) for target in targets}) > 1 or len(weights) not in (0, len(sources)):
-        raise ValueError("The sources must all have targets of one kind, and all or none weights.")
+    groups = [source.groups for source in sources if source.groups is not None]
+    kinds = {type(target) for target in targets}
+    if len(kinds) > 1 or any(len(column) not in (0, len(sources)) for column in (weights, groups)):
+        raise ValueError(
+            "The sources must all have targets of one kind, and all or none weights, and groups."
+        )
     return Source(
         Files("", paths),
         _joined_targets(targets),
         np.concatenate(weights) if weights else None,
         first.class_names,
+        np.concatenate(groups) if groups else None,
     )
 
 

@@ -11,22 +11,6 @@ import click
 from tfpipe.cli import quiet, text
 
 
-class Size(click.ParamType):
-    """224, or 224x320 for height x width."""
-
-    name = "HxW"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        parts = str(value).lower().split("x")
-        if len(parts) > 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
-            self.fail(f"must be HEIGHTxWIDTH or one number. Received: {value!r}.", param, ctx)
-        return int(parts[0]), int(parts[-1])
-
-
 @click.command(
     epilog="""\b
 Examples:
@@ -55,7 +39,7 @@ and in the training program:
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the validation split.")
 @click.option(
-    "--image-size", type=Size(), default="256", show_default=True, help="Of what is written."
+    "--image-size", type=text.Size(), default="256", show_default=True, help="Of what is written."
 )
 @click.option(
     "--color-mode",
@@ -132,6 +116,7 @@ def pack(source: str, destination: str, is_quiet: bool, **options: Any) -> None:
 def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
     """The data sets to pack, by the names of their splits."""
     import tfpipe
+    from tfpipe import inventory
 
     share = options["validation_split"]
     common: dict[str, Any] = {
@@ -151,13 +136,17 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
         if share:
             raise click.UsageError("--splits and --validation-split exclude each other.")
         names = sorted(e.name for e in os.scandir(source) if e.is_dir() and e.name[0] != ".")
+        if not names:
+            raise ValueError(
+                f"With --splits, SRC holds a folder a split. There is none in {source!r}."
+            )
         return {
             name: tfpipe.image_dataset_from_directory(
                 os.path.join(source, name), follow_links=options["follow_links"], **common
             )
             for name in names
         }
-    if source.lower().endswith((".csv", ".parquet")):
+    if inventory.is_table(source):
         found = tfpipe.image_dataset_from_dataframe(
             source,
             options["directory"],

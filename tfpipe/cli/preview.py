@@ -39,24 +39,6 @@ def _literal(node: ast.expr) -> Any:
     return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)
 
 
-class Size(click.ParamType):
-    """`224x160` as (224, 160), `224` as (224, 224).
-
-    >>> Size().convert("48x64", None, None), Size().convert("32", None, None)
-    ((48, 64), (32, 32))
-    """
-
-    name = "HEIGHTxWIDTH"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        parts = value.lower().split("x")
-        if len(parts) > 2 or not all(part.isdigit() and int(part) for part in parts):
-            self.fail(f"must be HEIGHTxWIDTH in pixels, such as 224x224. Received: {value!r}.")
-        return int(parts[0]), int(parts[-1])
-
-
 @click.command(
     epilog="""\b
 Examples:
@@ -76,7 +58,9 @@ Examples:
     help="The picture to write; its suffix (.png, .svg, .pdf, ...) decides the format.",
 )
 @text.table_options(y_col=True)
-@click.option("--size", type=Size(), default="224x224", show_default=True, help="Of each image.")
+@click.option(
+    "--size", type=text.Size(), default="224x224", show_default=True, help="Of each image."
+)
 @click.option(
     "--color-mode",
     type=click.Choice(["grayscale", "rgb", "rgba"]),
@@ -126,9 +110,10 @@ def preview(
         import keras
 
         import tfpipe
+        from tfpipe import inventory
 
         keras.config.disable_interactive_logging()  # it would print "Found ... images"
-        if augment is not None and os.path.isfile(source) and not is_table(source):
+        if augment is not None and os.path.isfile(source) and not inventory.is_table(source):
             path, figure = source, tfpipe.plot_augmentation(source, augment, draws, seed=seed)
         else:
             options: dict[str, Any] = {
@@ -152,10 +137,6 @@ def preview(
     )
 
 
-def is_table(source: str) -> bool:
-    return source.lower().endswith((".csv", ".parquet"))
-
-
 def read(
     source: str,
     x_col: str,
@@ -170,7 +151,7 @@ def read(
     from tfpipe import ImageDataGenerator, frames, inventory
 
     generator = ImageDataGenerator()
-    if not is_table(source):
+    if not inventory.is_table(source):
         dataset = generator.flow_from_directory(source, follow_links=follow_links, **options)
         if dataset.samples:
             return dataset

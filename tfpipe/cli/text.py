@@ -16,6 +16,29 @@ _USER_ERRORS = (OSError, ValueError, TypeError, KeyError, ImportError)
 SOURCE_HELP = "SRC is a directory, or a .csv or .parquet file."
 
 
+class Size(click.ParamType):
+    """`224x160` as (224, 160), `224` as (224, 224).
+
+    >>> Size().convert("48x64", None, None), Size().convert("32", None, None)
+    ((48, 64), (32, 32))
+    """
+
+    name = "HEIGHTxWIDTH"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).lower().split("x")
+        if len(parts) > 2 or not all(part.isdigit() and int(part) for part in parts):
+            self.fail(
+                f"must be HEIGHTxWIDTH in pixels or one number, such as 224x160 or 224. "
+                f"Received: {value!r}.",
+                param,
+                ctx,
+            )
+        return int(parts[0]), int(parts[-1])
+
+
 def table_options(y_col: bool = False) -> Callable[[Any], Any]:
     """The options of commands that read a directory or a table."""
     options = [
