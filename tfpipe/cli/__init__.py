@@ -13,6 +13,7 @@ import click
 
 from tfpipe import __version__
 from tfpipe.cli import interrupt
+from tfpipe.cli.bench import bench as bench_command
 from tfpipe.cli.check import check as check_command
 from tfpipe.cli.demo import demo as demo_command
 from tfpipe.cli.pack import pack as pack_command
@@ -46,6 +47,7 @@ Examples:
   tfpipe check photos       which files cannot be read, and why
   tfpipe preview photos     a picture of a batch, preview.png
   tfpipe pack photos packed  decoded and resized once, for fast epochs
+  tfpipe bench photos       images per second, beside the classic's and Keras' loaders
   tfpipe service --help     prepare batches on other processes or hosts
 \b
 Completion of commands and options, here for bash (zsh and fish likewise), in ~/.bashrc:
@@ -63,6 +65,7 @@ for command in (
     preview_command,
     check_command,
     pack_command,
+    bench_command,
     service_command,
 ):
     cli.add_command(command)

@@ -11,7 +11,10 @@ from typing import Any
 
 
 def images_per_second(
-    epochs: Mapping[str, Callable[[], object]], samples: int, rounds: int = 5
+    epochs: Mapping[str, Callable[[], object]],
+    samples: int,
+    rounds: int = 5,
+    step: Callable[[], object] = lambda: None,
 ) -> dict[str, float]:
     """The median speed of each pipeline over a few epochs.
 
@@ -22,15 +25,18 @@ def images_per_second(
         epochs: functions that read one epoch each, by name.
         samples: images in an epoch.
         rounds: epochs measured of each.
+        step: called after each epoch.
     """
     for read_epoch in epochs.values():
         read_epoch()
+        step()
     seconds: dict[str, list[float]] = {name: [] for name in epochs}
     for _ in range(rounds):
         for name, read_epoch in epochs.items():
             start = time.perf_counter()
             read_epoch()
             seconds[name].append(time.perf_counter() - start)
+            step()
     return {name: samples / statistics.median(times) for name, times in seconds.items()}
 
 
@@ -40,9 +46,10 @@ def read_all(batches: Iterable[Any]) -> None:
         pass
 
 
-def read_all_classic(batches: Any) -> None:
-    """Reads one epoch of the classic generator's batches, of which a `for` loop would never end."""
-    for _ in range(len(batches)):
+def read_all_classic(batches: Any, count: int | None = None) -> None:
+    """Reads one epoch of the classic generator, of which a `for` loop would never end; or a part."""
+    batches.reset()
+    for _ in range(len(batches) if count is None else count):
         next(batches)
 
 
@@ -58,7 +65,12 @@ def classic_generator() -> Any | None:
     return ImageDataGenerator
 
 
+def silence() -> contextlib.AbstractContextManager[Any]:
+    """The block without what loaders say on stdout of the files they found."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
 def classic_batches(generator: Any, directory: str, **options: Any) -> Any:
     """The classic's `flow_from_directory` without its "Found ... images" line."""
-    with contextlib.redirect_stdout(io.StringIO()):
+    with silence():
         return generator().flow_from_directory(directory, **options)
