@@ -27,6 +27,7 @@ LAYERS = [
         "skipping",
         "derived",
         "splits",
+        "lost_workers",
     ],
     [
         "bmp",

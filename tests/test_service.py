@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -175,8 +176,97 @@ class TestParallelEpochs:
         seen = as_bytes(remote)
         assert sorted(seen) == sorted(2 * as_bytes(dataset))
 
+    def test_seek_and_subscripts_need_no_length(self, address, folder):
+        remote = flow(folder).distribute(service=address, mode="parallel_epochs")
+        with pytest.raises(TypeError, match="unknown"):
+            len(remote)
+        np.testing.assert_array_equal(remote[10][1], flow(folder)[10][1])
+        remote.seek(4)
+        dataset = flow(folder).starting_at(4)
+        assert sorted(as_bytes(remote)) == sorted(2 * as_bytes(dataset))
+        assert "11 batches of 4" in repr(remote)
+
+
+class TestSharedJob:
+    """Two trainers of one job, in one process: a share each of every epoch."""
+
+    @staticmethod
+    def trainers(address, folder, name, **options):
+        return [
+            flow(folder, **options).distribute(service=address, job_name=name) for _ in range(2)
+        ]
+
+    def test_two_trainers_share_each_epoch(self, address, folder):
+        one, two = self.trainers(address, folder, "shared")
+        local = flow(folder)
+        for _ in range(2):
+            open_loops, seen = [iter(one), iter(two)], ([], [])
+            while open_loops:
+                for loop, batches in zip(list(open_loops), seen, strict=False):
+                    batch = next(loop, None)
+                    if batch is None:
+                        open_loops.remove(loop)
+                    else:
+                        batches.append((batch[0].numpy().tobytes(), tuple(batch[1].numpy())))
+            assert sorted(seen[0] + seen[1]) == sorted(as_bytes(local))
+            assert min(len(batches) for batches in seen) > 0
+
+    def test_a_late_trainer_is_given_what_is_left(self, address, folder):
+        one, two = self.trainers(address, folder, "late")
+        assert len(as_bytes(one)) == 11
+        assert as_bytes(two) == []
+        assert len(as_bytes(two)) == 11
+
+    def test_other_data_is_another_job(self, address, folder):
+        one, _ = self.trainers(address, folder, "other")
+        other, _ = self.trainers(address, folder, "other", seed=7)
+        assert len(as_bytes(one)) == len(as_bytes(other)) == 11
+
+    def test_the_length_of_a_share_is_unknown(self, address, folder):
+        one, _ = self.trainers(address, folder, "length")
+        assert one.cardinality() == tf.data.UNKNOWN_CARDINALITY
+
 
 class TestFaults:
+    def test_a_worker_that_is_killed_for_good(self, processes, folder):
+        dispatcher, address = processes.dispatcher("--worker-timeout", 2)
+        victim = processes.worker(address)
+        processes.worker(address)
+        remote = flow(folder, batch_size=1).distribute(service=address)
+        seen = []
+        for number, (_, y) in enumerate(remote):
+            seen += y.numpy().tolist()
+            if number == 5:
+                victim.kill()
+        assert len(set(seen)) == len(seen)
+        assert set(seen) <= set(range(N))
+        # What the victim had in hand: an image a request, the batches made ahead and those in work.
+        assert len(seen) >= N - 12
+        for _ in range(2):
+            assert sorted(y for _, ys in remote for y in ys.numpy().tolist()) == list(range(N))
+        dispatcher.terminate()
+        _, err = dispatcher.communicate(timeout=30)
+        assert re.search(
+            r"Worker localhost:\d+ has not answered for 2 s: epochs end without it", err
+        )
+
+    def test_without_any_worker_the_epoch_waits(self, processes, folder):
+        _, address = processes.dispatcher("--worker-timeout", 1)
+        with socket.create_server(("localhost", 0)) as free:
+            port = free.getsockname()[1]
+        only = processes.worker(address, "--port", port)
+        remote = flow(folder, batch_size=1).distribute(service=address)
+        seen = []
+        for number, (_, y) in enumerate(remote):
+            seen += y.numpy().tolist()
+            if number == 5:
+                only.kill()
+                only.wait()
+                time.sleep(3)  # longer than the timeout: the dispatcher knows that it is gone
+                processes.worker(address, "--port", port)
+        assert len(set(seen)) == len(seen)
+        assert len(seen) >= N - 12
+
     @pytest.mark.slow
     def test_a_worker_that_is_killed_and_started_again(self, processes, folder):
         _, address = processes.dispatcher()
@@ -264,6 +354,10 @@ class TestRefused:
             ({"service": "grpc://localhost"}, "Received: service='grpc://localhost'"),
             ({"service": 5000}, "Received: service=5000"),
             ({"service": "grpc://a:1", "mode": "once"}, r"mode must be one of .*'exactly_once'"),
+            (
+                {"service": "grpc://a:1", "job_name": ""},
+                "job_name must be .* Received: job_name=''",
+            ),
             ({}, "a strategy or a service"),
         ],
     )

@@ -134,6 +134,11 @@ class ImageDataset(KnowsClasses):
     n = samples
 
     @property
+    def _count(self) -> int:
+        """The batches of an epoch, as `len`, which a share of a service's epochs does not have."""
+        return self._plan.count
+
+    @property
     def batch_size(self) -> int | None:
         return self._spec.batch_size if self._spec.batched else None
 
@@ -281,9 +286,9 @@ class ImageDataset(KnowsClasses):
         """
         check_int("epoch", epoch, 0)
         check_int("batch", batch, 0)
-        if batch > len(self):
+        if batch > self._count:
             raise ValueError(
-                f"batch must be at most the number of batches, {len(self)}. Received: batch={batch}."
+                f"batch must be at most the number of batches, {self._count}. Received: batch={batch}."
             )
         if batch and not self._in_order:
             raise ValueError(
@@ -345,6 +350,7 @@ class ImageDataset(KnowsClasses):
         *,
         service: str | None = None,
         mode: str = "exactly_once",
+        job_name: str | None = None,
         manifest: str | os.PathLike[str] | None = None,
     ) -> Any:
         """The same batches for the replicas of a strategy, or prepared by a tf.data service.
@@ -363,9 +369,13 @@ class ImageDataset(KnowsClasses):
             strategy: a `tf.distribute.Strategy`; `MirroredStrategy` or `MultiWorkerMirroredStrategy`.
             service: the dispatcher of a tf.data service instead, "grpc://host:port"; see
                 `tfpipe service --help`.
-            mode: "exactly_once": the workers share each epoch, every batch once. A loop waits for a
-                worker that died until it is started again on its port; then at most once.
-                "parallel_epochs": each worker gives all of it.
+            mode: "exactly_once": the workers share each epoch, every batch once; at most once when a worker
+                dies. "parallel_epochs": each worker gives all of it.
+            job_name: several trainers that give the same name share each epoch's batches between
+                them, each batch to whoever asks first, so no trainer knows its share and `len` is unknown.
+                A trainer that comes late is given what is left. Give each run a name of its own, and make
+                the data set with the same arguments, the seed included, in every trainer. None:
+                this loop is given the whole epoch.
             manifest: a directory that the workers read as this process does; file names and labels
                 are written there, so that the graph stays small. Needed above 1 MB of them.
 
@@ -390,7 +400,7 @@ class ImageDataset(KnowsClasses):
             )
         if service is None:
             return self._for_strategy(strategy)
-        return self._for_service(ServiceSpec(service, mode), manifest)
+        return self._for_service(ServiceSpec(service, mode, job_name), manifest)
 
     def _for_strategy(self, strategy: Any) -> Any:
         if not isinstance(strategy, tf.distribute.Strategy):
@@ -481,7 +491,7 @@ class ImageDataset(KnowsClasses):
         origin = "arrays" if isinstance(images, Arrays) else f"files in {images.directory!r}"
         return (
             f"<ImageDataset: {self.samples} images{classes} from {origin}; "
-            f"{len(self)} {elements}; image {self.image_shape} {self.dtype}; "
+            f"{self._count} {elements}; image {self.image_shape} {self.dtype}; "
             f"shuffle={bool(self.shuffle)}, seed={self.seed}>"
         )
 

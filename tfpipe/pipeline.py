@@ -150,12 +150,16 @@ def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec) -> tf.data.Da
             return tf.stack([epoch, first, tf.minimum(first + plan.spec.batch_size, plan.end)])
 
         spans = tf.data.Dataset.range(batch, plan.count).map(as_is(span))
-        return service.through(batches_of_spans(plan, spans, plan.spec.batch_size))
+        content = tf.strings.format(
+            f"{plan.n} samples, batches of {plan.spec.batch_size}, seed {plan.spec.seed}, epoch {{}}",
+            epoch,
+        )
+        return service.through(batches_of_spans(plan, spans, plan.spec.batch_size), content)
 
     begins = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: next_epoch(cursor)))
     dataset = begins.flat_map(as_is(of_epoch)).prefetch(plan.spec.prefetch)
     dataset = dataset.with_options(_options())
-    return _of_length(dataset, plan.count) if service.each_once else dataset
+    return _of_length(dataset, plan.count) if service.keeps_length else dataset
 
 
 def next_epoch(cursor: Cell) -> tf.Tensor:  # int64 [2]: epoch, position

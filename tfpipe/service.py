@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.data.experimental.ops import data_service_ops
 
 from tfpipe.checks import check_one_of
 
@@ -31,10 +32,12 @@ class ServiceSpec:
         address: of the dispatcher, "grpc://host:port".
         mode: "exactly_once" (each batch from one worker) or "parallel_epochs" (every worker gives
             the whole epoch).
+        job_name: what several trainers share their epochs by; None: each has its own.
     """
 
     address: str
     mode: str = "exactly_once"
+    job_name: str | None = None
 
     def __post_init__(self) -> None:
         protocol, _, host = str(self.address).partition("://")
@@ -50,25 +53,38 @@ class ServiceSpec:
                 f"Received: service={self.address!r}."
             )
         check_one_of("mode", self.mode, MODES)
+        if self.job_name is not None and not (isinstance(self.job_name, str) and self.job_name):
+            raise ValueError(
+                "job_name must be the same text for all trainers that share their epochs, or None. "
+                f"Received: job_name={self.job_name!r}."
+            )
 
     @property
-    def each_once(self) -> bool:
-        return self.mode == "exactly_once"
+    def keeps_length(self) -> bool:
+        """Whether a trainer is given each batch of an epoch once: as many as there are."""
+        return self.mode == "exactly_once" and self.job_name is None
 
-    def through(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+    def through(self, dataset: tf.data.Dataset, content: tf.Tensor) -> tf.data.Dataset:
         """`dataset`, registered when the graph runs and read from the workers.
 
         Args:
             dataset: one epoch, made in a graph; tensors that it captures become constants of it.
+            content: string scalar that says what the epoch is. Trainers share the epochs that it is
+                equal of, under their job's name.
         """
         service = tf.data.experimental.service
+        job = None
+        if self.job_name is not None:
+            job = tf.strings.join([self.job_name, content], ": ")
         with _quiet():
-            dataset_id = service.register_dataset(self.address, dataset)
-            return service.from_dataset_id(
+            # The public `from_dataset_id` makes the id part of the job's name, and each trainer's
+            # data set has an id of its own; nor does it take a name that is known in the graph only.
+            return data_service_ops._from_dataset_id(
                 _POLICIES[self.mode],
                 self.address,
-                dataset_id,
+                service.register_dataset(self.address, dataset),
                 element_spec=dataset.element_spec,
+                job_name=job,
             )
 
 

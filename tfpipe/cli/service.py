@@ -7,6 +7,7 @@ import importlib.util
 import signal
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,15 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep a journal here: a dispatcher that is started again on it goes on where it was.",
 )
-def dispatcher(port: int, work_dir: Path | None) -> None:
+@click.option(
+    "--worker-timeout",
+    type=click.FloatRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="SECONDS",
+    help="Epochs end without a worker that has not answered for so long. 0: they wait for it.",
+)
+def dispatcher(port: int, work_dir: Path | None, worker_timeout: float) -> None:
     """Run the dispatcher, which hands out the work.
 
     One for all trainers. Ends on SIGTERM with status 0.
@@ -54,7 +63,10 @@ def dispatcher(port: int, work_dir: Path | None) -> None:
     if work_dir is not None:
         work_dir.mkdir(parents=True, exist_ok=True)
     journal = None if work_dir is None else str(work_dir)
-    with _started("dispatcher", lambda: servers.dispatcher(port, journal)) as address:
+    with (
+        _started("dispatcher", lambda: servers.dispatcher(port, journal)) as address,
+        _watched(address, worker_timeout),
+    ):
         _wait(f"Dispatcher listens on {address}")
 
 
@@ -121,6 +133,21 @@ def _started(name: str, start: Any) -> Any:
         raise click.ClickException(f"The {name} cannot be started: {err}") from err
     with interrupt.cleaned_up(server._stop):
         yield address
+
+
+@contextlib.contextmanager
+def _watched(address: str, patience: float) -> Iterator[None]:
+    """Ends the part of workers that are lost, for as long as the block runs."""
+    if not patience:
+        yield
+        return
+    from tfpipe.lost_workers import Watch
+
+    watch = Watch(
+        address.removeprefix("grpc://"), patience, say=lambda line: click.echo(line, err=True)
+    )
+    with watch, interrupt.cleaned_up(watch.stop):
+        yield
 
 
 def _wait(message: str) -> None:
