@@ -83,8 +83,11 @@ def folder(tmp_path_factory, picture, write):
     return top
 
 
-def flow(folder, **options):
-    """Batches of (images, number of the file)."""
+def flow(folder, rotation=0, **options):
+    """Batches of (images, number of the file).
+
+    Without a rotation, which each worker compiles anew for each epoch.
+    """
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
     frame = pd.DataFrame({"filename": names, "class": np.arange(len(names), dtype="float32")})
     options = {
@@ -93,7 +96,7 @@ def flow(folder, **options):
         "batch_size": BATCH,
         "seed": 6,
     } | options
-    return ImageDataGenerator(rotation_range=20, rescale=1 / 255).flow_from_dataframe(
+    return ImageDataGenerator(rotation_range=rotation, rescale=1 / 255).flow_from_dataframe(
         frame, str(folder), **options
     )
 
@@ -107,7 +110,7 @@ class TestExactlyOnce:
     def test_every_batch_of_every_epoch_is_the_local_one(
         self, address, folder, tmp_path, with_manifest
     ):
-        dataset = flow(folder)
+        dataset = flow(folder, rotation=20)
         local = [as_bytes(dataset) for _ in range(3)]
         manifest = tmp_path / "manifest" if with_manifest else None
         remote = dataset.distribute(service=address, manifest=manifest)

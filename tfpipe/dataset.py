@@ -501,7 +501,7 @@ class ImageDataset(KnowsClasses):
         names = self.class_names
         rows = {
             "samples": f"{self.samples:,}",
-            "batches": f"{len(self):,} of {self.batch_size}",
+            "batches": f"{self._count:,} of {self.batch_size}",
             "images": f"{self.image_shape} {self.dtype}",
             "classes": f"{len(names)}: {head(names, 8)}" if names else "none",
             "element": str(self.element_spec),

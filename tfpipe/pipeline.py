@@ -151,7 +151,7 @@ def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec) -> tf.data.Da
 
         spans = tf.data.Dataset.range(batch, plan.count).map(as_is(span))
         content = tf.strings.format(
-            f"{plan.n} samples, batches of {plan.spec.batch_size}, seed {plan.spec.seed}, epoch {{}}",
+            f"{plan.length} samples, batches of {plan.spec.batch_size}, seed {plan.spec.seed}, epoch {{}}",
             epoch,
         )
         return service.through(batches_of_spans(plan, spans, plan.spec.batch_size), content)

@@ -20,6 +20,10 @@ _POLICIES = {
 }
 MODES = tuple(_POLICIES)
 
+# How often trainers and workers ask the dispatcher for what is new, since each epoch is a job of its
+# own: of TensorFlow's own 1 s and 30 s, each epoch would wait for some.
+_HEARTBEAT_MS = 100
+
 # Ops that call back into the Python process that made the graph.
 PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset"})
 
@@ -85,6 +89,7 @@ class ServiceSpec:
                 service.register_dataset(self.address, dataset),
                 element_spec=dataset.element_spec,
                 job_name=job,
+                task_refresh_interval_hint_ms=_HEARTBEAT_MS,
             )
 
 
@@ -120,7 +125,7 @@ def worker(dispatcher_address: str, host: str, port: int) -> tuple[Any, str]:
         dispatcher_address=dispatcher_address,
         worker_address=f"{host}:%port%",
         port=port,
-        heartbeat_interval_ms=100,  # of TensorFlow's own 30 s, each epoch would wait for some
+        heartbeat_interval_ms=_HEARTBEAT_MS,
     )
     server = tf.data.experimental.service.WorkerServer(config)
     return server, server._address
