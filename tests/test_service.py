@@ -27,29 +27,41 @@ class Processes:
     def __init__(self):
         self.running = []
 
-    def start(self, *arguments):
-        """The process and what it says once it is ready."""
+    def launch(self, *arguments):
         command = [sys.executable, "-m", "tfpipe", "service", *map(str, arguments)]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self.running.append(process)
-        line = process.stdout.readline()
-        assert line, process.stderr.read()
-        return process, line
+        return process
 
     def dispatcher(self, *arguments):
-        process, line = self.start("dispatcher", *arguments)
-        return process, re.fullmatch(r"Dispatcher listens on (grpc://localhost:\d+)\n", line)[1]
+        """The process, and its address once it listens."""
+        process = self.launch("dispatcher", *arguments)
+        return process, self.ready(process, r"Dispatcher listens on (grpc://localhost:\d+)\n")
+
+    def workers(self, address, count, *arguments):
+        """Processes that are started side by side, once all of them listen."""
+        processes = [
+            self.launch("worker", "--dispatcher", address, *arguments) for _ in range(count)
+        ]
+        for process in processes:
+            self.ready(process, r"Worker for localhost:\d+ listens on (localhost:\d+)\n")
+        return processes
 
     def worker(self, address, *arguments):
-        process, line = self.start("worker", "--dispatcher", address, *arguments)
-        assert re.fullmatch(r"Worker for localhost:\d+ listens on localhost:\d+\n", line), line
-        return process
+        return self.workers(address, 1, *arguments)[0]
+
+    @staticmethod
+    def ready(process, expected):
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        return re.fullmatch(expected, line)[1]
 
     def kill(self):
         for process in self.running:
             process.kill()
+        for process in self.running:
             process.communicate()
 
 
@@ -64,11 +76,10 @@ def processes():
 def address():
     """A dispatcher with two workers."""
     started = Processes()
-    with contextlib.closing(contextlib.ExitStack()) as stack:
+    with contextlib.ExitStack() as stack:
         stack.callback(started.kill)
         _, address = started.dispatcher()
-        started.worker(address)
-        started.worker(address)
+        started.workers(address, 2)
         yield address
 
 
@@ -233,8 +244,7 @@ class TestSharedJob:
 class TestFaults:
     def test_a_worker_that_is_killed_for_good(self, processes, folder):
         dispatcher, address = processes.dispatcher("--worker-timeout", 2)
-        victim = processes.worker(address)
-        processes.worker(address)
+        victim, _ = processes.workers(address, 2)
         remote = flow(folder, batch_size=1).distribute(service=address)
         seen = []
         for number, (_, y) in enumerate(remote):
@@ -253,6 +263,7 @@ class TestFaults:
             r"Worker localhost:\d+ has not answered for 2 s: epochs end without it", err
         )
 
+    @pytest.mark.slow
     def test_without_any_worker_the_epoch_waits(self, processes, folder):
         _, address = processes.dispatcher("--worker-timeout", 1)
         with socket.create_server(("localhost", 0)) as free:
@@ -293,8 +304,7 @@ class TestFaults:
     def test_a_dispatcher_that_is_killed_and_started_again(self, processes, folder, tmp_path):
         first, address = processes.dispatcher("--work-dir", tmp_path / "journal")
         port = address.rpartition(":")[2]
-        processes.worker(address)
-        processes.worker(address)
+        processes.workers(address, 2)
         remote = flow(folder, batch_size=1).distribute(service=address)
         seen = []
         for number, (_, y) in enumerate(remote):
@@ -307,17 +317,14 @@ class TestFaults:
         assert set(seen) <= set(range(N))
         assert sorted(y for _, ys in remote for y in ys.numpy().tolist()) == list(range(N))
 
-    @pytest.mark.parametrize("role", ["dispatcher", "worker"])
-    def test_sigterm_ends_it_with_status_0(self, processes, role):
-        process, address = processes.dispatcher()
-        if role == "worker":
-            process = processes.worker(address)
-        process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
-        assert (process.returncode, out) == (0, ""), err
+    def test_sigterm_ends_them_with_status_0(self, processes):
+        dispatcher, address = processes.dispatcher()
+        for process in (processes.worker(address), dispatcher):
+            process.terminate()
+            out, err = process.communicate(timeout=60)
+            assert (process.returncode, out) == (0, ""), err
 
-    def test_a_port_that_is_taken(self, processes):
-        _, address = processes.dispatcher()
+    def test_a_port_that_is_taken(self, address):
         command = ["dispatcher", "--port", address.rpartition(":")[2]]
         result = subprocess.run(
             [sys.executable, "-m", "tfpipe", "service", *command],

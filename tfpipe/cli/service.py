@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import signal
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,9 +153,14 @@ def _watched(address: str, patience: float) -> Iterator[None]:
 def _wait(message: str) -> None:
     """Says that all is ready, and waits for SIGTERM.
 
-    `server.join` would let Python see neither.
+    `server.join` would let Python see neither. A handler that sets a `threading.Event` deadlocks if the
+    signal comes while `wait` holds the event's lock, as it did for one in three that were sent at once.
     """
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    heard, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(
+        tell
+    )  # written by the C handler, in whichever thread the signal is delivered
+    signal.signal(signal.SIGTERM, lambda *_: None)
     click.echo(message)  # who reads it may send the signal at once
-    stopped.wait()
+    os.read(heard, 1)
