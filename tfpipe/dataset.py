@@ -243,7 +243,7 @@ class ImageDataset(KnowsClasses):
         """The first `n` images of the first epoch in a grid, with their labels as titles.
 
         Args:
-            n: at most the images of one batch.
+            n: at most the images of one batch; of a data set without batches any number.
             standardized: show the values that the model is given, each image stretched to its own range.
                 By default the images are shown as augmented, before they are standardised.
 
@@ -253,7 +253,12 @@ class ImageDataset(KnowsClasses):
         Raises:
             ImportError: matplotlib is not installed.
         """
-        batch = (self if standardized else self.before_standardizing())[0]
+        check_int("n", n, 1)
+        seen = self if standardized else self.before_standardizing()
+        if not self._spec.batched:  # what a sample looks like does not depend on its batch
+            spec = replace(seen.spec, batched=True, batch_size=n, save=None)
+            seen = ImageDataset(self._source, spec)
+        batch = seen[0]
         if standardized and self.data_format == "channels_first":
             batch = _channels_last(batch)
         return plotting.show_batch(batch, self.class_names, n, stretch=standardized)

@@ -258,11 +258,12 @@ def from_tree(
 
 
 def grouped(source: Source, group_of: Callable[[str], Any]) -> Source:
-    """`source` with the group of each sample, which `group_of` gives of its path."""
-    if not isinstance(source.images, Files):
+    """`source` with the group of each sample, which `group_of` gives of its path, packed: its name."""
+    images = source.images
+    if isinstance(images, Arrays):
         raise TypeError("A function of the path can only group files.")
     groups = np.empty(len(source), object)
-    groups[:] = [group_of(path) for path in source.images.paths]
+    groups[:] = [group_of(p) for p in (images.paths if isinstance(images, Files) else images.names)]
     return replace(source, groups=groups)
 
 
