@@ -21,6 +21,7 @@ LAYERS = [
         "image",
         "resize",
         "tf_resize",
+        "jpeg_scaled",
         "cell",
         "order",
         "graph",
