@@ -341,11 +341,52 @@ class ImageDataset(KnowsClasses):
         self, plan: pipeline.Plan, epochs: Callable[[pipeline.Plan, Cell], tf.data.Dataset]
     ) -> ImageDataset:
         """The same samples, with what a door has added, such as class_mode, at their beginning."""
-        other = ImageDataset(self._source, self._spec, plan, epochs)
+        other = ImageDataset(self._source, plan.spec, plan, epochs)
         for name, value in vars(self).items():
             if not name.startswith("_"):
                 setattr(other, name, value)
         return other
+
+    def tuned(
+        self,
+        *,
+        num_parallel_calls: int | None = None,
+        prefetch: int | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        decoding: str | None = None,
+    ) -> ImageDataset:
+        """The same samples in the same order, prepared in another way; what is None stays as it is.
+
+        For the data sets of `ImageDataGenerator`, whose methods have the classic's arguments alone.
+
+        Args:
+            num_parallel_calls: samples in work at once; one more than there are cores by default. Less
+                leaves cores to a model that is trained on them.
+            prefetch: batches made ahead, 2 by default. With those in work they are all the memory that
+                grows with the size of a batch.
+            cache: keep decoded images from the first epoch on: "memory", or a directory.
+            decoding: "exact", "keras" or "fast", which changes the pixels of JPEG files; see
+                `image_dataset_from_directory`.
+
+        Raises:
+            ValueError: an argument is not one of those allowed; the data set is distributed already.
+
+        >>> dataset = ImageDataset(Source(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
+        >>> len(dataset.tuned(num_parallel_calls=1, prefetch=1))
+        2
+        """
+        if not self._in_order:
+            raise ValueError("tuned comes before distribute: dataset.tuned(...).distribute(...).")
+        given: dict[str, Any] = {
+            "parallelism": num_parallel_calls,
+            "prefetch": prefetch,
+            "cache": None if cache is None else os.fspath(cache),
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        if decoding is not None and self._spec.image is not None:
+            changes["image"] = replace(self._spec.image, decoding=decoding)
+        spec = replace(self._spec, **changes)
+        return self._like(pipeline.plan(self._source, spec, skipped=SkipList()), self._epochs)
 
     # On several replicas, or hosts.
 
