@@ -49,6 +49,7 @@ LAYERS = [
     ["specs"],
     ["stages", "service", "plotting"],
     ["pipeline"],
+    ["places"],
     ["batches"],
     ["dataset"],
     ["shard_writer"],

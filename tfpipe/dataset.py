@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfpipe import balance, pipeline, plotting
+from tfpipe import balance, pipeline, places, plotting
 from tfpipe.batches import Batches
 from tfpipe.cell import Cell
 from tfpipe.checks import check_int, head
@@ -226,8 +226,15 @@ class ImageDataset(KnowsClasses):
         images = self._source.images
         if isinstance(images, Arrays):
             images = Arrays(images.images)
-        as_they_are: Any = {"shuffle": False, "balance": None, "include_paths": False, "save": None}
-        spec = replace(self._spec, label=LabelSpec(), batched=True, **as_they_are, **changes)
+        as_they_are: Any = {
+            "shuffle": False,
+            "balance": None,
+            "include_paths": False,
+            "save": None,
+            "batched": True,
+            "drop_remainder": False,
+        }
+        spec = replace(self._spec, label=LabelSpec(), **as_they_are, **changes)
         return ImageDataset(Source(images), spec)
 
     def before_standardizing(self) -> ImageDataset:
@@ -300,28 +307,15 @@ class ImageDataset(KnowsClasses):
                 "An epoch that service workers prepare begins at the first batch: their order is not "
                 f"known. Received: batch={batch}."
             )
-        self._cursor.assign([epoch, batch * self._spec.batch_size])
-
-    def place_after(self, epoch: int, position: int, batches: int) -> int:
-        """The position of an epoch that is reached `batches` batches after another position.
-
-        Files that were left out stand between them.
-
-        Args:
-            epoch: 0 is the first.
-            position: place of a sample in the order of the epoch.
-            batches: how many were read from there.
-        """
-        reached = position + batches * self._spec.batch_size
-        if self._plan.skipping is not None:
-            left_out = np.isin(self._order_of(epoch), self._plan.skipping.skipped.indices())
-            for place in np.flatnonzero(left_out).tolist():
-                reached += position <= place < reached
-        return min(reached, self._plan.end)
+        self.seek_position(epoch, self.position_after(epoch, 0, batch))
 
     def seek_position(self, epoch: int, position: int) -> None:
-        """Makes the next loop begin at a position that `place_after` gave."""
+        """Makes the next loop begin at a position, such as one that `position_after` gave."""
         self._cursor.assign([epoch, position])
+
+    def position_after(self, epoch: int, position: int, batches: int) -> int:
+        """The position of an epoch that is reached some batches after another; see `places`."""
+        return places.place_after(self._plan, epoch, position, batches)
 
     def starting_at(self, epoch: int, batch: int = 0) -> ImageDataset:
         """The same data set, its first loop beginning at a batch of an epoch; see `seek`.
@@ -476,6 +470,11 @@ class ImageDataset(KnowsClasses):
                 "A tf.data service worker cannot run Python, which this data set needs for: "
                 f"{'; '.join(python_parts(self._source, self._spec))}."
             )
+        if self._spec.cache is not None:
+            raise ValueError(
+                "distribute(service=...) needs cache=None: the workers of a service have nothing in common "
+                f"that they could keep images in. Received: cache={self._spec.cache!r}."
+            )
         size = 0
 
         def column(values: Any) -> Column:
@@ -523,12 +522,7 @@ class ImageDataset(KnowsClasses):
 
     @property
     def index_array(self) -> np.ndarray:
-        return self._order_of(self._batches.epoch)
-
-    def _order_of(self, epoch: int) -> np.ndarray:  # int64 [length]
-        with tf.device("CPU:0"):
-            positions = tf.range(self._plan.length, dtype=tf.int64)
-            return self._plan.index_at(positions, tf.constant(epoch, tf.int64)).numpy()
+        return places.order_of(self._plan, self._batches.epoch)
 
     def __repr__(self) -> str:
         images = self._source.images

@@ -298,7 +298,11 @@ def load_or_end(plan: Plan) -> Callable[..., gaps.Samples]:
     def load(span: Span, position: tf.Tensor, index: tf.Tensor) -> gaps.Samples:
         def sample() -> stages.Pixels:
             loaded = of_specs(loader.load(index), loader.specs)
-            return loaded if augment is None else augment(span[0], index, loaded)
+            if augment is None:
+                return loaded
+            # A balanced epoch has samples more than once: each of its places draws for itself.
+            drawer = index if plan.spec.balance is None else position
+            return augment(span[0], drawer, loaded)
 
         pixels = tf.cond(index < 0, lambda: zeros(specs), sample)
         return span, position, index, of_specs(pixels, specs)

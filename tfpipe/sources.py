@@ -28,6 +28,11 @@ class Files:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def stored_in(self) -> list[str]:
+        """The files that the images are read from."""
+        return self.paths
+
     @cached_property
     def paths(self) -> list[str]:
         return listing.join_all(self.directory, self.names)
@@ -65,6 +70,11 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.shard)
+
+    @property
+    def stored_in(self) -> list[str]:
+        """The files that the images are read from."""
+        return list(self.shards)
 
     @property
     def directory(self) -> str:
