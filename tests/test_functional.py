@@ -384,6 +384,11 @@ class TestMessages:
             ({"format": "grain"}, ValueError, '`format` should be "tf"'),
             ({"deterministic": False}, ValueError, "deterministic must be True"),
             ({"stratify": True}, ValueError, "stratify=True needs a split"),
+            (
+                {"standardize": tfpipe.Standardize(featurewise_center=True)},
+                ValueError,
+                "featurewise_center without the statistics",
+            ),
             ({"augment": {"rotation_range": 3}}, TypeError, "augment must be a Augment"),
             ({"labels": [0.5] * 14}, ValueError, 'pass label_mode="raw"'),
             ({"labels": [0, 2] * 7, "label_mode": "categorical"}, ValueError, "without a gap"),

@@ -12,8 +12,7 @@ from tfpipe import delivery, frames, functional, splits
 from tfpipe import functional_checks as checks
 from tfpipe.checks import check_bool
 from tfpipe.dataset import ImageDataset
-from tfpipe.sources import Source
-from tfpipe.weights import has_one_class
+from tfpipe.functional_spec import DATAFRAME_LABEL_MODES
 
 
 def folds(
@@ -74,10 +73,10 @@ def folds(
         door = functional.image_dataset_from_dataframe
         named = ("x_col", "y_col", "label_mode", "mask_col")
         given = {name: options[name] for name in named if name in options}
-        checks.check_label_mode(given.get("label_mode"), functional.DATAFRAME_LABEL_MODES)
+        checks.check_label_mode(given.get("label_mode"), DATAFRAME_LABEL_MODES)
         source = frame = functional.read_frame(source, groups=groups, **given)
     whole = door(source, **options)
-    strata = _strata(whole.source, stratify)
+    strata = delivery.strata_of(whole.source, stratify)
     if not isinstance(k, str):
         pairs = splits.folds(len(whole.source), k, seed=seed, strata=strata)
     elif frame is None:
@@ -94,14 +93,6 @@ def _is_directory(source: Any) -> bool:
         ".csv",
         ".parquet",
     )
-
-
-def _strata(source: Source, stratify: bool) -> splits.Strata:
-    if stratify and not has_one_class(source):
-        raise ValueError(
-            "stratify=True needs one class a sample: label_mode 'int', 'binary' or 'categorical'."
-        )
-    return splits.Strata(source.targets if stratify else None, source.class_names, source.groups)
 
 
 def _of_rows(

@@ -64,27 +64,37 @@ def _parts(source: Source, spec: PipelineSpec, share: Share) -> dict[str, Source
     """Training and validation, or the one of them that is asked for; all is training."""
     if share.subset is None:
         return {"training": source}
-    labels, names = _strata(source) if share.stratify else (None, ())
     cut = splits.holdout(
         len(source),
         share.fraction,
         seed=spec.seed,
         shuffle=spec.shuffle,
-        strata=splits.Strata(labels, names, source.groups),
+        strata=strata_of(source, share.stratify),
     )
     rows = {"training": cut.training, "validation": cut.validation}
     asked = tuple(rows) if share.subset == "both" else (share.subset,)
     return {name: source.take(rows[name]) for name in asked}
 
 
-def _strata(source: Source) -> tuple[np.ndarray, list[str]]:
-    """A number from 0 on for the class of each sample, int64 [n], and the names of the classes.
+def strata_of(source: Source, stratify: bool) -> splits.Strata:
+    """What a split of a source has to respect: its groups, and if `stratify` its class shares.
 
     Labels that the user has given may have gaps, or be negative.
+
+    Raises:
+        ValueError: `stratify`, and a sample has not exactly one class.
     """
-    distinct, labels = np.unique(source.targets, return_inverse=True)
+    if not stratify:
+        return splits.Strata(groups=source.groups)
+    targets = source.targets
+    if not isinstance(targets, np.ndarray) or targets.ndim != 1 or targets.dtype.kind not in "iu":
+        raise ValueError(
+            "stratify=True needs one class a sample: label_mode 'int', 'binary' or 'categorical'."
+        )
+    distinct, labels = np.unique(targets, return_inverse=True)
     names = source.class_names
-    return labels, [names[label] if names else str(label) for label in distinct.tolist()]
+    shown = [names[label] if names else str(label) for label in distinct.tolist()]
+    return splits.Strata(labels, shown, source.groups)
 
 
 def with_class_weights(source: Source, class_weights: Any) -> Source:

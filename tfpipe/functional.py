@@ -7,40 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import keras
 import pandas as pd
 
-from tfpipe import frames, order, sources
+from tfpipe import frames, sources
 from tfpipe import functional_checks as checks
 from tfpipe.augment import Augment
-from tfpipe.checks import check_bool, check_names, check_type
-from tfpipe.delivery import Share, deliver
+from tfpipe.checks import check_bool, check_names
+from tfpipe.delivery import Share
 from tfpipe.formats import KNOWN_SUFFIXES
-from tfpipe.labels import LabelSpec
-from tfpipe.reporting import say
-from tfpipe.skipping import ErrorPolicy
-from tfpipe.sources import Source
-from tfpipe.specs import AUTOTUNE, ImageSpec, PipelineSpec, dtype_name
+from tfpipe.functional_spec import (
+    DATAFRAME_LABEL_MODES,
+    LABEL_MODES,
+    deliver_found,
+    label_spec,
+    pipeline_spec,
+)
 from tfpipe.standardize import Standardize
 
-# What each label mode makes of the labels: the target columns of `frames.from_dataframe`, and the
-# encoding and dtype of `LabelSpec`.
-_LABEL_MODES: dict[str | None, tuple[str | None, str | None, str]] = {
-    "int": ("classes", "index", "int32"),
-    "binary": ("classes", "index_column", "float32"),
-    "categorical": ("classes", "one_hot", "float32"),
-    "multi_label": ("classes", "one_hot", "float32"),
-    "raw": ("values", "value", "float32"),
-    "multi_output": ("outputs", "outputs", "float32"),
-    "input": (None, "image", "float32"),
-    "mask": (None, "mask", "int32"),  # not by this name: where masks are given
-    None: (None, None, "float32"),
-}
 DIRECTORY_LABEL_MODES = ("int", "categorical", "binary", "raw", "input")
-DATAFRAME_LABEL_MODES = tuple(mode for mode in _LABEL_MODES if mode not in ("mask", None))
-
-# Pillow's antialiased filters, by the names that Keras has for these kernels.
-_PILLOW_NAMES = {"bilinear": "bilinear", "bicubic": "bicubic", "lanczos3": "lanczos"}
 
 
 def image_dataset_from_directory(
@@ -165,7 +149,7 @@ def image_dataset_from_directory(
     if labels is None and label_mode not in ("input", "mask"):
         label_mode = None
     checks.check_labels(labels if label_mode in checks.LABELLED else None, class_names)
-    spec = _pipeline_spec(
+    spec = pipeline_spec(
         color_mode=color_mode,
         batch_size=batch_size,
         image_size=image_size,
@@ -209,7 +193,7 @@ def image_dataset_from_directory(
         source = sources.grouped(source, groups)
     share = Share(subset, validation_split or 0.0, stratify, class_weights)
     where = f"in directory {directory}. Allowed formats: {KNOWN_SUFFIXES}"
-    return _deliver(source, spec, _label(label_mode, mask_dtype), share, where, verbose)
+    return deliver_found(source, spec, label_spec(label_mode, mask_dtype), share, where, verbose)
 
 
 def image_dataset_from_dataframe(
@@ -304,7 +288,7 @@ def image_dataset_from_dataframe(
     if mask_col is not None:
         label_mode = checks.check_masks_alone(label_mode, class_names=class_names)
     check_bool("validate_filenames", validate_filenames)
-    spec = _pipeline_spec(
+    spec = pipeline_spec(
         color_mode=color_mode,
         batch_size=batch_size,
         image_size=image_size,
@@ -333,7 +317,7 @@ def image_dataset_from_dataframe(
     frame = read_frame(dataframe, x_col, y_col, label_mode, mask_col, groups)
     checks.check_columns(frame, x_col, y_col, weight_col, label_mode)
     checks.check_mask_column(frame, mask_col)
-    targets = _LABEL_MODES[label_mode][0]
+    targets = LABEL_MODES[label_mode][0]
     if targets == "classes":
         frame, class_names = _with_classes(frame, y_col, label_mode, class_names, separator)
     elif class_names is not None:
@@ -360,7 +344,7 @@ def image_dataset_from_dataframe(
         source = sources.grouped(source, groups)
     share = Share(subset, validation_split or 0.0, stratify, class_weights)
     where = f"in x_col={x_col!r} of the dataframe, below {os.fspath(directory or '.')!r}."
-    return _deliver(source, spec, _label(label_mode, mask_dtype), share, where, verbose)
+    return deliver_found(source, spec, label_spec(label_mode, mask_dtype), share, where, verbose)
 
 
 def read_frame(
@@ -372,7 +356,7 @@ def read_frame(
     groups: Any = None,
 ) -> pd.DataFrame:
     """The table, of whose CSV file no class, name or group becomes a number: "01" stays "01"."""
-    has_classes = _LABEL_MODES[label_mode][0] == "classes" and mask_col is None
+    has_classes = LABEL_MODES[label_mode][0] == "classes" and mask_col is None
     text = frames.text_columns(x_col, y_col, mask_col, groups, has_classes=has_classes)
     frame = frames.read_frame(dataframe, text)
     one_class = has_classes and label_mode != "multi_label" and not isinstance(y_col, list | tuple)
@@ -393,86 +377,3 @@ def _with_classes(
     labels, names = frames.class_labels(frame[y_col])
     names = names if class_names is None else [str(name) for name in class_names]
     return frame.assign(**{y_col: labels}), names
-
-
-def _label(label_mode: str | None, mask_dtype: str) -> LabelSpec:
-    _, encoding, dtype = _LABEL_MODES[label_mode]
-    return LabelSpec(encoding, mask_dtype if label_mode == "mask" else dtype)
-
-
-def _deliver(
-    source: Source, spec: PipelineSpec, label: LabelSpec, share: Share, where: str, verbose: bool
-) -> Any:
-    """What was asked for, once it was said what there is."""
-    names = source.class_names
-    if verbose:
-        say(f"Found {len(source)} files{f' belonging to {len(names)} classes' if names else ''}.")
-    if not len(source):
-        raise ValueError(f"No images found {where}")
-    checks.check_balance(spec.balance, source)
-    if label.encoding == "index_column":
-        checks.check_binary(names)
-    spec = replace(spec, label=replace(label, num_classes=len(names)))
-    return deliver(source, spec, share, where, verbose)
-
-
-def _pipeline_spec(
-    *,
-    color_mode: str,
-    batch_size: int | None,
-    image_size: Any,
-    shuffle: bool,
-    seed: int | None,
-    interpolation: str,
-    aspect: str,
-    data_format: str | None,
-    augment: Augment | None,
-    standardize: Standardize | None,
-    antialias: bool,
-    decoding: str,
-    dtype: str,
-    drop_remainder: bool,
-    num_parallel_calls: int | None,
-    prefetch: int | None,
-    on_error: str,
-    max_errors: float | None,
-    include_paths: bool,
-    balance: str | None,
-    cache: str | os.PathLike[str] | None,
-) -> PipelineSpec:
-    """What both doors understand alike, but for the labels."""
-    size = checks.check_image_arguments(color_mode, image_size, interpolation)
-    check_bool("antialias", antialias)
-    kernel = interpolation.lower()
-    with_pillow = antialias and aspect != "pad" and kernel in _PILLOW_NAMES
-    image = ImageSpec(
-        size,
-        color_mode,
-        _PILLOW_NAMES[kernel] if with_pillow else kernel,
-        "pillow" if with_pillow else "tensorflow",
-        antialias=antialias and not with_pillow,
-        aspect=aspect,
-        decoding=decoding,
-    )
-    check_type("augment", augment, Augment)
-    check_type("standardize", standardize, Standardize)
-    parallel = num_parallel_calls not in (None, AUTOTUNE)
-    given = {"parallelism": num_parallel_calls if parallel else None, "prefetch": prefetch}
-    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    return PipelineSpec(
-        image=image,
-        augment=augment or Augment(),
-        standardize=standardize or Standardize(),
-        batch_size=1 if batch_size is None else batch_size,
-        batched=batch_size is not None,
-        drop_remainder=drop_remainder,
-        shuffle=shuffle,
-        seed=order.as_seed(seed),
-        dtype=dtype_name(dtype),
-        data_format=data_format or keras.config.image_data_format(),
-        errors=ErrorPolicy(on_error, max_errors),
-        include_paths=include_paths,
-        balance=balance,
-        cache=os.fspath(cache) if isinstance(cache, os.PathLike) else cache,
-        **settings,
-    )

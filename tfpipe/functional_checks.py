@@ -13,6 +13,7 @@ from tfpipe import frames, listing
 from tfpipe.checks import check_names, check_size, did_you_mean, head, is_share
 from tfpipe.decode import COLOR_MODES
 from tfpipe.sources import Source
+from tfpipe.standardize import Standardize
 from tfpipe.tf_resize import INTERPOLATIONS
 
 _CLASS_MODES = ("int", "binary", "categorical")
@@ -116,6 +117,16 @@ def check_deterministic(deterministic: Any) -> None:
         raise ValueError(
             "deterministic must be True: order and pixels are functions of (seed, epoch, index), "
             f"whatever the number of threads. Received: deterministic={deterministic!r}. Leave it out."
+        )
+
+
+def check_fitted(standardize: Standardize | None) -> None:
+    """Raises where statistics are needed that nobody has computed."""
+    unfitted = list(standardize.unfitted()) if standardize is not None else []
+    if unfitted:
+        raise ValueError(
+            f"standardize asks for {', '.join(unfitted)} without the statistics of the data. Compute them "
+            "with ImageDataGenerator(...).fit(dataset), and pass the generator's `standardization`."
         )
 
 

@@ -28,11 +28,6 @@ class Files:
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
-    def stored_in(self) -> list[str]:
-        """The files that the images are read from."""
-        return self.paths
-
     @cached_property
     def paths(self) -> list[str]:
         return listing.join_all(self.directory, self.names)
@@ -70,11 +65,6 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.shard)
-
-    @property
-    def stored_in(self) -> list[str]:
-        """The files that the images are read from."""
-        return list(self.shards)
 
     @property
     def directory(self) -> str:
@@ -268,12 +258,11 @@ def from_tree(
 
 
 def grouped(source: Source, group_of: Callable[[str], Any]) -> Source:
-    """`source` with the group of each sample, which `group_of` gives of its path, packed: its name."""
-    images = source.images
-    if isinstance(images, Arrays):
+    """`source` with the group of each sample, which `group_of` gives of its path."""
+    if not isinstance(source.images, Files):
         raise TypeError("A function of the path can only group files.")
     groups = np.empty(len(source), object)
-    groups[:] = [group_of(p) for p in (images.paths if isinstance(images, Files) else images.names)]
+    groups[:] = [group_of(path) for path in source.images.paths]
     return replace(source, groups=groups)
 
 

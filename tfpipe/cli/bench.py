@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tfpipe.cli import quiet, speed, text
+from tfpipe.cli.text import Size
 
 
 @click.command(
@@ -23,7 +24,7 @@ Examples:
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
 @click.option(
     "--image-size",
-    type=text.Size(),
+    type=Size(),
     default="224",
     show_default=True,
     help="To which images are resized.",
