@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from tfpipe import ImageDataGenerator, ImageDataset
+from tfpipe import Augment, ImageDataGenerator, ImageDataset
 from tfpipe.balance import balanced_order, class_weight, classes_of
 
 
@@ -44,10 +44,21 @@ class TestBalancedOrder:
         assert len({tuple(epoch) for epoch in epochs}) == 40
         assert len({index for epoch in epochs for index in epoch}) > 40
 
+    def test_classes_of_one_size_have_orders_of_their_own(self):
+        targets = [0] * 50 + [1] * 50 + [2] * 3
+        same = 0
+        for epoch in range(20):
+            indices = epoch_of(targets, "undersample", epoch)
+            ranks = [{i % 50 for i in indices if targets[i] == c} for c in (0, 1)]
+            same += ranks[0] == ranks[1]
+        assert same <= 3
+
     def test_classes_take_turns_without_shuffle(self):
         assert epoch_of([1, 0, 1, 1], "oversample", shuffle=False) == [1, 0, 1, 2, 1, 3]
 
-    @pytest.mark.parametrize("targets", [None, [[0], [1]], np.zeros([3, 2], int), np.zeros(3)])
+    @pytest.mark.parametrize(
+        "targets", [None, [[0], [1]], np.zeros([3, 2], int), np.zeros(3), np.array([0, -1])]
+    )
     def test_rejects_labels_without_one_class_each(self, targets):
         with pytest.raises(ValueError, match="balance needs one class of each sample"):
             classes_of(targets)
@@ -84,8 +95,12 @@ class TestDataset:
         assert len(dataset) == -(-length // 4)
         labels = np.concatenate([y.numpy() for _, y in dataset])
         assert Counter(labels.tolist()) == {0: length // 2, 1: length // 2}
-        assert sorted(dataset.index_array.tolist()) == sorted(dataset._order_of(0).tolist())
-        np.testing.assert_array_equal(labels, dataset.classes[dataset._order_of(0)])
+        np.testing.assert_array_equal(labels, dataset.classes[dataset.index_array])
+
+    def test_each_place_draws_its_own_transform(self, folder):
+        dataset = self.flow(folder, balance="oversample", augment=Augment(rotation_range=90))
+        images = np.concatenate([x.numpy() for x, y in dataset])
+        assert len({image.tobytes() for image in images}) == 18
 
     def test_class_weight(self, folder):
         dataset = self.flow(folder)

@@ -64,6 +64,23 @@ class TestDatasets:
             with pytest.raises(tf.errors.InvalidArgumentError, match=r"cat/0\.png"):
                 list(dataset)
 
+    def test_a_directory_that_cannot_be_is_refused(self, folder, tmp_path):
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(ValueError, match="cache must be .*that can be written to"):
+            flow(folder, cache=str(tmp_path / "file" / "cache"))
+
+    def test_what_cannot_be_kept_is_not_called_damaged(self, folder, tmp_path):
+        dataset = flow(folder, cache=str(tmp_path / "cache"))
+        (top,) = (tmp_path / "cache").iterdir()
+        top.rmdir()
+        top.write_bytes(b"")
+        with pytest.raises(tf.errors.InvalidArgumentError, match="it is sound, but cannot be kept"):
+            list(dataset)
+
+    def test_a_service_is_refused(self, folder):
+        with pytest.raises(ValueError, match="needs cache=None"):
+            flow(folder, cache="memory").distribute(service="grpc://localhost:1")
+
 
 class TestLoads:
     SPECS = (tf.TensorSpec([2, 3, 1], tf.float32), tf.TensorSpec([2, 3, 1], tf.int32))

@@ -190,6 +190,11 @@ class TestBadMasks:
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             list(dataset_of(copy))
 
+    def test_colours_are_named(self, copy, picture):
+        Image.fromarray(picture(34, 40)).save(copy / "masks" / "4.png")
+        with pytest.raises(tf.errors.InvalidArgumentError, match="has no colours: save it as"):
+            list(dataset_of(copy))
+
     def test_a_damaged_image(self, copy):
         (copy / "images" / "4.png").write_bytes(b"nothing")
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"images/4\.png': its content"):

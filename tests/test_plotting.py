@@ -68,6 +68,22 @@ class TestShow:
         stretched = (image - image.min()) / (image.max() - image.min()) * 255
         np.testing.assert_allclose(pixels, stretched, atol=0.51)
 
+    @pytest.mark.parametrize("standardized", [False, True])
+    def test_samples_without_batches_and_a_binary_label(self, animals, standardized):
+        options = {"image_size": (6, 8), "seed": 5, "verbose": False, "label_mode": "binary"}
+        options["class_names"] = ["cat", "dog"]
+        one, other = (
+            tfpipe.image_dataset_from_directory(animals, batch_size=size, **options)
+            for size in (None, 3)
+        )
+        names = [one.filenames[index].split("/")[0] for index in one.index_array[:3]]
+        cells = drawn(one.show(3, standardized=standardized))
+        assert [title for title, _ in cells] == names
+        for (_, pixels), (_, expected) in zip(
+            cells, drawn(other.show(3, standardized=standardized)), strict=True
+        ):
+            np.testing.assert_array_equal(pixels, expected)
+
     def test_the_data_set_is_not_moved(self, small_dataset):
         moved, still = small_dataset(), small_dataset()
         moved.show(2)

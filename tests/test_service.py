@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -26,29 +27,41 @@ class Processes:
     def __init__(self):
         self.running = []
 
-    def start(self, *arguments):
-        """The process and what it says once it is ready."""
+    def launch(self, *arguments):
         command = [sys.executable, "-m", "tfpipe", "service", *map(str, arguments)]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self.running.append(process)
-        line = process.stdout.readline()
-        assert line, process.stderr.read()
-        return process, line
+        return process
 
     def dispatcher(self, *arguments):
-        process, line = self.start("dispatcher", *arguments)
-        return process, re.fullmatch(r"Dispatcher listens on (grpc://localhost:\d+)\n", line)[1]
+        """The process, and its address once it listens."""
+        process = self.launch("dispatcher", *arguments)
+        return process, self.ready(process, r"Dispatcher listens on (grpc://localhost:\d+)\n")
+
+    def workers(self, address, count, *arguments):
+        """Processes that are started side by side, once all of them listen."""
+        processes = [
+            self.launch("worker", "--dispatcher", address, *arguments) for _ in range(count)
+        ]
+        for process in processes:
+            self.ready(process, r"Worker for localhost:\d+ listens on (localhost:\d+)\n")
+        return processes
 
     def worker(self, address, *arguments):
-        process, line = self.start("worker", "--dispatcher", address, *arguments)
-        assert re.fullmatch(r"Worker for localhost:\d+ listens on localhost:\d+\n", line), line
-        return process
+        return self.workers(address, 1, *arguments)[0]
+
+    @staticmethod
+    def ready(process, expected):
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        return re.fullmatch(expected, line)[1]
 
     def kill(self):
         for process in self.running:
             process.kill()
+        for process in self.running:
             process.communicate()
 
 
@@ -63,11 +76,10 @@ def processes():
 def address():
     """A dispatcher with two workers."""
     started = Processes()
-    with contextlib.closing(contextlib.ExitStack()) as stack:
+    with contextlib.ExitStack() as stack:
         stack.callback(started.kill)
         _, address = started.dispatcher()
-        started.worker(address)
-        started.worker(address)
+        started.workers(address, 2)
         yield address
 
 
@@ -82,8 +94,11 @@ def folder(tmp_path_factory, picture, write):
     return top
 
 
-def flow(folder, **options):
-    """Batches of (images, number of the file)."""
+def flow(folder, rotation=0, **options):
+    """Batches of (images, number of the file).
+
+    Without a rotation, which each worker compiles anew for each epoch.
+    """
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
     frame = pd.DataFrame({"filename": names, "class": np.arange(len(names), dtype="float32")})
     options = {
@@ -92,7 +107,7 @@ def flow(folder, **options):
         "batch_size": BATCH,
         "seed": 6,
     } | options
-    return ImageDataGenerator(rotation_range=20, rescale=1 / 255).flow_from_dataframe(
+    return ImageDataGenerator(rotation_range=rotation, rescale=1 / 255).flow_from_dataframe(
         frame, str(folder), **options
     )
 
@@ -106,7 +121,7 @@ class TestExactlyOnce:
     def test_every_batch_of_every_epoch_is_the_local_one(
         self, address, folder, tmp_path, with_manifest
     ):
-        dataset = flow(folder)
+        dataset = flow(folder, rotation=20)
         local = [as_bytes(dataset) for _ in range(3)]
         manifest = tmp_path / "manifest" if with_manifest else None
         remote = dataset.distribute(service=address, manifest=manifest)
@@ -175,8 +190,97 @@ class TestParallelEpochs:
         seen = as_bytes(remote)
         assert sorted(seen) == sorted(2 * as_bytes(dataset))
 
+    def test_seek_and_subscripts_need_no_length(self, address, folder):
+        remote = flow(folder).distribute(service=address, mode="parallel_epochs")
+        with pytest.raises(TypeError, match="unknown"):
+            len(remote)
+        np.testing.assert_array_equal(remote[10][1], flow(folder)[10][1])
+        remote.seek(4)
+        dataset = flow(folder).starting_at(4)
+        assert sorted(as_bytes(remote)) == sorted(2 * as_bytes(dataset))
+        assert "11 batches of 4" in repr(remote)
+
+
+class TestSharedJob:
+    """Two trainers of one job, in one process: a share each of every epoch."""
+
+    @staticmethod
+    def trainers(address, folder, name, **options):
+        return [
+            flow(folder, **options).distribute(service=address, job_name=name) for _ in range(2)
+        ]
+
+    def test_two_trainers_share_each_epoch(self, address, folder):
+        one, two = self.trainers(address, folder, "shared")
+        local = flow(folder)
+        for _ in range(2):
+            open_loops, seen = [iter(one), iter(two)], ([], [])
+            while open_loops:
+                for loop, batches in zip(list(open_loops), seen, strict=False):
+                    batch = next(loop, None)
+                    if batch is None:
+                        open_loops.remove(loop)
+                    else:
+                        batches.append((batch[0].numpy().tobytes(), tuple(batch[1].numpy())))
+            assert sorted(seen[0] + seen[1]) == sorted(as_bytes(local))
+            assert min(len(batches) for batches in seen) > 0
+
+    def test_a_late_trainer_is_given_what_is_left(self, address, folder):
+        one, two = self.trainers(address, folder, "late")
+        assert len(as_bytes(one)) == 11
+        assert as_bytes(two) == []
+        assert len(as_bytes(two)) == 11
+
+    def test_other_data_is_another_job(self, address, folder):
+        one, _ = self.trainers(address, folder, "other")
+        other, _ = self.trainers(address, folder, "other", seed=7)
+        assert len(as_bytes(one)) == len(as_bytes(other)) == 11
+
+    def test_the_length_of_a_share_is_unknown(self, address, folder):
+        one, _ = self.trainers(address, folder, "length")
+        assert one.cardinality() == tf.data.UNKNOWN_CARDINALITY
+
 
 class TestFaults:
+    def test_a_worker_that_is_killed_for_good(self, processes, folder):
+        dispatcher, address = processes.dispatcher("--worker-timeout", 2)
+        victim, _ = processes.workers(address, 2)
+        remote = flow(folder, batch_size=1).distribute(service=address)
+        seen = []
+        for number, (_, y) in enumerate(remote):
+            seen += y.numpy().tolist()
+            if number == 5:
+                victim.kill()
+        assert len(set(seen)) == len(seen)
+        assert set(seen) <= set(range(N))
+        # What the victim had in hand: an image a request, the batches made ahead and those in work.
+        assert len(seen) >= N - 12
+        for _ in range(2):
+            assert sorted(y for _, ys in remote for y in ys.numpy().tolist()) == list(range(N))
+        dispatcher.terminate()
+        _, err = dispatcher.communicate(timeout=30)
+        assert re.search(
+            r"Worker localhost:\d+ has not answered for 2 s: epochs end without it", err
+        )
+
+    @pytest.mark.slow
+    def test_without_any_worker_the_epoch_waits(self, processes, folder):
+        _, address = processes.dispatcher("--worker-timeout", 1)
+        with socket.create_server(("localhost", 0)) as free:
+            port = free.getsockname()[1]
+        only = processes.worker(address, "--port", port)
+        remote = flow(folder, batch_size=1).distribute(service=address)
+        seen = []
+        for number, (_, y) in enumerate(remote):
+            seen += y.numpy().tolist()
+            if number == 5:
+                only.kill()
+                only.wait()
+                time.sleep(3)  # longer than the timeout: the dispatcher knows that it is gone
+                processes.worker(address, "--port", port)
+        assert len(set(seen)) == len(seen)
+        assert len(seen) >= N - 12
+
     @pytest.mark.slow
     def test_a_worker_that_is_killed_and_started_again(self, processes, folder):
         _, address = processes.dispatcher()
@@ -200,8 +304,7 @@ class TestFaults:
     def test_a_dispatcher_that_is_killed_and_started_again(self, processes, folder, tmp_path):
         first, address = processes.dispatcher("--work-dir", tmp_path / "journal")
         port = address.rpartition(":")[2]
-        processes.worker(address)
-        processes.worker(address)
+        processes.workers(address, 2)
         remote = flow(folder, batch_size=1).distribute(service=address)
         seen = []
         for number, (_, y) in enumerate(remote):
@@ -214,17 +317,14 @@ class TestFaults:
         assert set(seen) <= set(range(N))
         assert sorted(y for _, ys in remote for y in ys.numpy().tolist()) == list(range(N))
 
-    @pytest.mark.parametrize("role", ["dispatcher", "worker"])
-    def test_sigterm_ends_it_with_status_0(self, processes, role):
-        process, address = processes.dispatcher()
-        if role == "worker":
-            process = processes.worker(address)
-        process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
-        assert (process.returncode, out) == (0, ""), err
+    def test_sigterm_ends_them_with_status_0(self, processes):
+        dispatcher, address = processes.dispatcher()
+        for process in (processes.worker(address), dispatcher):
+            process.terminate()
+            out, err = process.communicate(timeout=60)
+            assert (process.returncode, out) == (0, ""), err
 
-    def test_a_port_that_is_taken(self, processes):
-        _, address = processes.dispatcher()
+    def test_a_port_that_is_taken(self, address):
         command = ["dispatcher", "--port", address.rpartition(":")[2]]
         result = subprocess.run(
             [sys.executable, "-m", "tfpipe", "service", *command],
@@ -264,6 +364,10 @@ class TestRefused:
             ({"service": "grpc://localhost"}, "Received: service='grpc://localhost'"),
             ({"service": 5000}, "Received: service=5000"),
             ({"service": "grpc://a:1", "mode": "once"}, r"mode must be one of .*'exactly_once'"),
+            (
+                {"service": "grpc://a:1", "job_name": ""},
+                "job_name must be .* Received: job_name=''",
+            ),
             ({}, "a strategy or a service"),
         ],
     )

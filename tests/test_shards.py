@@ -95,6 +95,14 @@ class TestReading:
         training, validation = shards(tmp_path / "packed", validation_split=0.3, subset="both")
         assert set(training.groups).isdisjoint(validation.groups)
 
+    def test_groups_by_the_names_that_were_packed(self, whole):
+        training, validation = shards(
+            whole, groups=os.path.basename, validation_split=0.3, subset="both"
+        )
+        assert training.samples + validation.samples == 14
+        assert not set(training.groups) & set(validation.groups)
+        assert validation.groups.tolist() == [os.path.basename(n) for n in validation.filenames]
+
     def test_another_size_and_colour(self, whole):
         images, _ = next(iter(shards(whole, image_size=(3, 5), color_mode="grayscale")))
         assert images.shape == (4, 3, 5, 1)

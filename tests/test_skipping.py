@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfpipe import ImageDataGenerator, ImageDataset, ResumableFit
+from tfpipe.places import order_of
 from tfpipe.skipping import ErrorPolicy, SkipList
 
 N, BAD = 60, (0, 7, 8, 31, 59)
@@ -53,7 +54,7 @@ class TestSkip:
             else:
                 with pytest.warns(UserWarning, match=r"Left out 5 file\(s\).*00\.png.*2 more"):
                     found = numbers(dataset)
-            order = [i for i in dataset._order_of(epoch).tolist() if i not in BAD]
+            order = [i for i in order_of(dataset._plan, epoch).tolist() if i not in BAD]
             assert found == [order[i : i + 8] for i in range(0, len(order), 8)]
         assert [path for path, _ in dataset.skipped] == [dataset.filepaths[i] for i in BAD]
         assert all("damaged" in reason for _, reason in dataset.skipped)
@@ -81,7 +82,7 @@ class TestSkip:
             assert list(dataset) == []
         with pytest.raises(StopIteration):
             next(dataset)
-        with pytest.raises(ValueError, match="No file of batch 0 can be used"):
+        with pytest.raises(ValueError, match="There is no batch 0"):
             dataset[0]
 
 
@@ -116,19 +117,26 @@ class TestPlaces:
         whole = numbers(skipping)
         for batches in range(len(whole)):
             again = skipping.starting_at(0)
-            again.seek_position(0, skipping.place_after(0, 0, batches))
+            again.seek_position(0, skipping.position_after(0, 0, batches))
             assert numbers(again) == whole[batches:]
-        middle = skipping.place_after(0, 0, 3)
-        assert skipping.place_after(0, middle, 2) == skipping.place_after(0, 0, 5)
+        middle = skipping.position_after(0, 0, 3)
+        assert skipping.position_after(0, middle, 2) == skipping.position_after(0, 0, 5)
 
     def test_next_goes_from_epoch_to_epoch(self, skipping):
         epochs = [numbers(skipping.starting_at(epoch)) for epoch in range(2)]
         assert numbers(next(skipping) for _ in range(14)) == epochs[0] + epochs[1]
 
-    def test_subscripts_hold_what_is_good_of_their_places(self, folder):
-        dataset = flow(folder, shuffle=False)
-        expected = [[i for i in range(s, min(s + 8, N)) if i not in BAD] for s in range(0, N, 8)]
-        assert numbers(dataset[:]) == expected
+    def test_subscripts_and_starts_are_the_batches_of_the_epoch(self, skipping):
+        whole = numbers(skipping)
+        assert numbers(skipping[i] for i in range(7)) == whole
+        assert numbers(skipping[i] for i in (5, 2)) == [whole[5], whole[2]]
+        assert numbers(skipping.starting_at(0, 4)) == whole[4:]
+        with pytest.raises(ValueError, match="There is no batch 7: too many files"):
+            skipping[7]
+
+    def test_the_first_subscript_is_a_whole_batch(self, folder):
+        dataset = flow(folder, shuffle=False, drop_remainder=True)
+        assert numbers([dataset[0]]) == [[1, 2, 3, 4, 5, 6, 9, 10]]
 
     @pytest.mark.filterwarnings("ignore:Your input ran out of data")
     def test_fit_goes_on_behind_what_was_left_out(self, folder, tmp_path):
@@ -136,6 +144,12 @@ class TestPlaces:
             def on_train_batch_end(self, batch, logs=None):
                 if batch == 4:
                     raise KeyboardInterrupt
+
+        class Count(keras.callbacks.Callback):
+            batches = 0
+
+            def on_train_batch_end(self, batch, logs=None):
+                Count.batches += 1
 
         def fit(*callbacks):
             keras.utils.set_random_seed(1)
@@ -147,7 +161,7 @@ class TestPlaces:
             )
             dataset = ImageDataset(flow._source, replace(flow._spec, errors=ErrorPolicy("skip")))
             keep = [ResumableFit(dataset, tmp_path, save_freq=2)] if callbacks else []
-            stop = [callback() for callback in callbacks if callback]
+            stop = [callback() for callback in callbacks]
             # 7 batches, where 8 were promised: Keras warns.
             history = model.fit(
                 dataset, epochs=2, verbose=0, shuffle=False, callbacks=[*keep, *stop]
@@ -158,8 +172,9 @@ class TestPlaces:
         whole = fit()
         with pytest.raises(KeyboardInterrupt):
             fit(Stop)
-        for one, other in zip(fit(None), whole, strict=True):
+        for one, other in zip(fit(Count), whole, strict=True):
             np.testing.assert_array_equal(one, other)
+        assert Count.batches == 3 + 7  # of the first epoch what was left after four
 
 
 class TestRefused:

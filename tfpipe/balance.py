@@ -54,7 +54,7 @@ def classes_of(targets: Any) -> Classes:
     [1, 0, 2, 3]
     """
     ids = np.asarray(targets) if isinstance(targets, np.ndarray) else None
-    if ids is None or ids.ndim != 1 or ids.dtype.kind not in "iu":
+    if ids is None or ids.ndim != 1 or ids.dtype.kind not in "iu" or (ids < 0).any():
         raise ValueError(
             "balance needs one class of each sample. Received labels that are lists, numbers or none: "
             "choose labels with classes, or leave balance out."
@@ -106,6 +106,10 @@ def balanced_order(
         size = counts(which)
         place = turn % size
         if shuffle:
+            # Two classes of one size have one order; each begins at another place of it.
+            key = order.fold_in(order.stream_key(seed, "balance_begin"), epoch)
+            begin = tf.random.stateless_uniform([number], key, 0, 2**62, tf.int64, alg="philox")
+            place = (place + tf.gather(begin, which)) % size
             place = order.shuffled(place, size, seed, epoch, stream="balance")
         return rows(starts(which) + place)
 

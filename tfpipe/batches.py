@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfpipe import pipeline
 from tfpipe.cell import Cell
+from tfpipe.places import place_after
 
 
 class Batches:
@@ -42,10 +43,13 @@ class Batches:
     def _window(self) -> Any:  # a data set of the batches of `_span`
         return pipeline.batches(self._plan, self._span.read)
 
-    def _start(self, epoch: int, first_batch: int, end_batch: int) -> Iterator[Any]:
-        """Batches first..end of one epoch; the iterator reads the span when it gives its first."""
-        size = self._plan.spec.batch_size
-        self._span.assign([epoch, first_batch * size, min(end_batch * size, self._plan.end)])
+    def _start(self, epoch: int, batch: int, count: int) -> Iterator[Any]:
+        """Some batches of one epoch; the iterator reads the span when it gives its first."""
+        begin = place_after(self._plan, epoch, 0, batch)
+        end = place_after(self._plan, epoch, begin, count)
+        if self._plan.skipping is not None:  # a file that cannot be used lets the batch go on
+            end = self._plan.end
+        self._span.assign([epoch, begin, end])
         iterator = iter(self._window)
         first = next(iterator, None)
         if first is None:
@@ -59,6 +63,8 @@ class Batches:
 
     def at(self, item: Any) -> Any:
         """One batch of the first epoch, or a list of them for a slice.
+
+        Where files are left out, batch i begins behind those of them that are known by then.
 
         Raises:
             TypeError: item is neither an int nor a slice.
@@ -86,12 +92,12 @@ class Batches:
         follows = self._last_place == (self._subscript_epoch, number - 1)
         batch = next(self._run, None) if follows else None
         if batch is None:  # the first of a run reads nothing ahead, the second all that follow
-            # Where files are left out, what follows depends on where the reading began.
-            ahead = follows and self._plan.skipping is None
-            self._run = self._start(*place, self._plan.count if ahead else number + 1)
+            self._run = self._start(*place, self._plan.count - number if follows else 1)
             batch = next(self._run, None)
             if batch is None:
-                raise ValueError(f"No file of batch {number} can be used; see `skipped`.")
+                raise ValueError(
+                    f"There is no batch {number}: too many files cannot be used; see `skipped`."
+                )
         self._last_place = place
         return batch
 

@@ -73,6 +73,9 @@ def in_directory(
 ) -> Load:
     """`load`, each sample once for all processes and runs: a file of raw pixels each.
 
+    Raises:
+        ValueError: there can be no such directory.
+
     Args:
         load: index -> pixels.
         specs: of the pixels.
@@ -81,6 +84,13 @@ def in_directory(
     """
     digest = hashlib.sha256(f"{description}{specs}".encode()).hexdigest()[:24]
     top = listing.join(directory, digest)
+    try:
+        tf.io.gfile.makedirs(top)
+    except (OSError, tf.errors.OpError) as err:
+        raise ValueError(
+            f"cache must be None, 'memory' or the path of a directory that can be written to. "
+            f"Received: cache={directory!r}: {err}"
+        ) from err
     size = len(tf.io.serialize_tensor(tf.zeros([nbytes(specs)], tf.uint8)).numpy())
     with tf.init_scope(), tf.device("CPU:0"):
         known = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfpipe import balance, pipeline, plotting
+from tfpipe import balance, pipeline, places, plotting
 from tfpipe.batches import Batches
 from tfpipe.cell import Cell
 from tfpipe.checks import check_int, head
@@ -134,6 +134,11 @@ class ImageDataset(KnowsClasses):
     n = samples
 
     @property
+    def _count(self) -> int:
+        """The batches of an epoch, as `len`, which a share of a service's epochs does not have."""
+        return self._plan.count
+
+    @property
     def batch_size(self) -> int | None:
         return self._spec.batch_size if self._spec.batched else None
 
@@ -221,8 +226,15 @@ class ImageDataset(KnowsClasses):
         images = self._source.images
         if isinstance(images, Arrays):
             images = Arrays(images.images)
-        as_they_are: Any = {"shuffle": False, "balance": None, "include_paths": False, "save": None}
-        spec = replace(self._spec, label=LabelSpec(), batched=True, **as_they_are, **changes)
+        as_they_are: Any = {
+            "shuffle": False,
+            "balance": None,
+            "include_paths": False,
+            "save": None,
+            "batched": True,
+            "drop_remainder": False,
+        }
+        spec = replace(self._spec, label=LabelSpec(), **as_they_are, **changes)
         return ImageDataset(Source(images), spec)
 
     def before_standardizing(self) -> ImageDataset:
@@ -238,7 +250,7 @@ class ImageDataset(KnowsClasses):
         """The first `n` images of the first epoch in a grid, with their labels as titles.
 
         Args:
-            n: at most the images of one batch.
+            n: at most the images of one batch; of a data set without batches any number.
             standardized: show the values that the model is given, each image stretched to its own range.
                 By default the images are shown as augmented, before they are standardised.
 
@@ -248,7 +260,12 @@ class ImageDataset(KnowsClasses):
         Raises:
             ImportError: matplotlib is not installed.
         """
-        batch = (self if standardized else self.before_standardizing())[0]
+        check_int("n", n, 1)
+        seen = self if standardized else self.before_standardizing()
+        if not self._spec.batched:  # what a sample looks like does not depend on its batch
+            spec = replace(seen.spec, batched=True, batch_size=n, save=None)
+            seen = ImageDataset(self._source, spec)
+        batch = seen[0]
         if standardized and self.data_format == "channels_first":
             batch = _channels_last(batch)
         return plotting.show_batch(batch, self.class_names, n, stretch=standardized)
@@ -281,37 +298,24 @@ class ImageDataset(KnowsClasses):
         """
         check_int("epoch", epoch, 0)
         check_int("batch", batch, 0)
-        if batch > len(self):
+        if batch > self._count:
             raise ValueError(
-                f"batch must be at most the number of batches, {len(self)}. Received: batch={batch}."
+                f"batch must be at most the number of batches, {self._count}. Received: batch={batch}."
             )
         if batch and not self._in_order:
             raise ValueError(
                 "An epoch that service workers prepare begins at the first batch: their order is not "
                 f"known. Received: batch={batch}."
             )
-        self._cursor.assign([epoch, batch * self._spec.batch_size])
-
-    def place_after(self, epoch: int, position: int, batches: int) -> int:
-        """The position of an epoch that is reached `batches` batches after another position.
-
-        Files that were left out stand between them.
-
-        Args:
-            epoch: 0 is the first.
-            position: place of a sample in the order of the epoch.
-            batches: how many were read from there.
-        """
-        reached = position + batches * self._spec.batch_size
-        if self._plan.skipping is not None:
-            left_out = np.isin(self._order_of(epoch), self._plan.skipping.skipped.indices())
-            for place in np.flatnonzero(left_out).tolist():
-                reached += position <= place < reached
-        return min(reached, self._plan.end)
+        self.seek_position(epoch, self.position_after(epoch, 0, batch))
 
     def seek_position(self, epoch: int, position: int) -> None:
-        """Makes the next loop begin at a position that `place_after` gave."""
+        """Makes the next loop begin at a position, such as one that `position_after` gave."""
         self._cursor.assign([epoch, position])
+
+    def position_after(self, epoch: int, position: int, batches: int) -> int:
+        """The position of an epoch that is reached some batches after another; see `places`."""
+        return places.place_after(self._plan, epoch, position, batches)
 
     def starting_at(self, epoch: int, batch: int = 0) -> ImageDataset:
         """The same data set, its first loop beginning at a batch of an epoch; see `seek`.
@@ -331,11 +335,52 @@ class ImageDataset(KnowsClasses):
         self, plan: pipeline.Plan, epochs: Callable[[pipeline.Plan, Cell], tf.data.Dataset]
     ) -> ImageDataset:
         """The same samples, with what a door has added, such as class_mode, at their beginning."""
-        other = ImageDataset(self._source, self._spec, plan, epochs)
+        other = ImageDataset(self._source, plan.spec, plan, epochs)
         for name, value in vars(self).items():
             if not name.startswith("_"):
                 setattr(other, name, value)
         return other
+
+    def tuned(
+        self,
+        *,
+        num_parallel_calls: int | None = None,
+        prefetch: int | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        decoding: str | None = None,
+    ) -> ImageDataset:
+        """The same samples in the same order, prepared in another way; what is None stays as it is.
+
+        For the data sets of `ImageDataGenerator`, whose methods have the classic's arguments alone.
+
+        Args:
+            num_parallel_calls: samples in work at once; one more than there are cores by default. Less
+                leaves cores to a model that is trained on them.
+            prefetch: batches made ahead, 2 by default. With those in work they are all the memory that
+                grows with the size of a batch.
+            cache: keep decoded images from the first epoch on: "memory", or a directory.
+            decoding: "exact", "keras" or "fast", which changes the pixels of JPEG files; see
+                `image_dataset_from_directory`.
+
+        Raises:
+            ValueError: an argument is not one of those allowed; the data set is distributed already.
+
+        >>> dataset = ImageDataset(Source(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
+        >>> len(dataset.tuned(num_parallel_calls=1, prefetch=1))
+        2
+        """
+        if not self._in_order:
+            raise ValueError("tuned comes before distribute: dataset.tuned(...).distribute(...).")
+        given: dict[str, Any] = {
+            "parallelism": num_parallel_calls,
+            "prefetch": prefetch,
+            "cache": None if cache is None else os.fspath(cache),
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        if decoding is not None and self._spec.image is not None:
+            changes["image"] = replace(self._spec.image, decoding=decoding)
+        spec = replace(self._spec, **changes)
+        return self._like(pipeline.plan(self._source, spec, skipped=SkipList()), self._epochs)
 
     # On several replicas, or hosts.
 
@@ -345,6 +390,7 @@ class ImageDataset(KnowsClasses):
         *,
         service: str | None = None,
         mode: str = "exactly_once",
+        job_name: str | None = None,
         manifest: str | os.PathLike[str] | None = None,
     ) -> Any:
         """The same batches for the replicas of a strategy, or prepared by a tf.data service.
@@ -363,9 +409,13 @@ class ImageDataset(KnowsClasses):
             strategy: a `tf.distribute.Strategy`; `MirroredStrategy` or `MultiWorkerMirroredStrategy`.
             service: the dispatcher of a tf.data service instead, "grpc://host:port"; see
                 `tfpipe service --help`.
-            mode: "exactly_once": the workers share each epoch, every batch once. A loop waits for a
-                worker that died until it is started again on its port; then at most once.
-                "parallel_epochs": each worker gives all of it.
+            mode: "exactly_once": the workers share each epoch, every batch once; at most once when a worker
+                dies. "parallel_epochs": each worker gives all of it.
+            job_name: several trainers that give the same name share each epoch's batches between
+                them, each batch to whoever asks first, so no trainer knows its share and `len` is unknown.
+                A trainer that comes late is given what is left. Give each run a name of its own, and make
+                the data set with the same arguments, the seed included, in every trainer. None:
+                this loop is given the whole epoch.
             manifest: a directory that the workers read as this process does; file names and labels
                 are written there, so that the graph stays small. Needed above 1 MB of them.
 
@@ -390,7 +440,7 @@ class ImageDataset(KnowsClasses):
             )
         if service is None:
             return self._for_strategy(strategy)
-        return self._for_service(ServiceSpec(service, mode), manifest)
+        return self._for_service(ServiceSpec(service, mode, job_name), manifest)
 
     def _for_strategy(self, strategy: Any) -> Any:
         if not isinstance(strategy, tf.distribute.Strategy):
@@ -419,6 +469,11 @@ class ImageDataset(KnowsClasses):
             raise ValueError(
                 "A tf.data service worker cannot run Python, which this data set needs for: "
                 f"{'; '.join(python_parts(self._source, self._spec))}."
+            )
+        if self._spec.cache is not None:
+            raise ValueError(
+                "distribute(service=...) needs cache=None: the workers of a service have nothing in common "
+                f"that they could keep images in. Received: cache={self._spec.cache!r}."
             )
         size = 0
 
@@ -467,12 +522,7 @@ class ImageDataset(KnowsClasses):
 
     @property
     def index_array(self) -> np.ndarray:
-        return self._order_of(self._batches.epoch)
-
-    def _order_of(self, epoch: int) -> np.ndarray:  # int64 [length]
-        with tf.device("CPU:0"):
-            positions = tf.range(self._plan.length, dtype=tf.int64)
-            return self._plan.index_at(positions, tf.constant(epoch, tf.int64)).numpy()
+        return places.order_of(self._plan, self._batches.epoch)
 
     def __repr__(self) -> str:
         images = self._source.images
@@ -481,7 +531,7 @@ class ImageDataset(KnowsClasses):
         origin = "arrays" if isinstance(images, Arrays) else f"files in {images.directory!r}"
         return (
             f"<ImageDataset: {self.samples} images{classes} from {origin}; "
-            f"{len(self)} {elements}; image {self.image_shape} {self.dtype}; "
+            f"{self._count} {elements}; image {self.image_shape} {self.dtype}; "
             f"shuffle={bool(self.shuffle)}, seed={self.seed}>"
         )
 
@@ -491,7 +541,7 @@ class ImageDataset(KnowsClasses):
         names = self.class_names
         rows = {
             "samples": f"{self.samples:,}",
-            "batches": f"{len(self):,} of {self.batch_size}",
+            "batches": f"{self._count:,} of {self.batch_size}",
             "images": f"{self.image_shape} {self.dtype}",
             "classes": f"{len(names)}: {head(names, 8)}" if names else "none",
             "element": str(self.element_spec),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
 
 from tfpipe import functional_checks as checks
-from tfpipe import shards
+from tfpipe import shards, sources
 from tfpipe.augment import Augment
 from tfpipe.checks import check_int, check_one_of
 from tfpipe.delivery import Share
@@ -42,6 +42,7 @@ def image_dataset_from_shards(
     dtype: str = "float32",
     drop_remainder: bool = False,
     stratify: bool = False,
+    groups: Callable[[str], Any] | None = None,
     class_weights: str | Mapping[Any, float] | None = None,
     num_parallel_calls: int | None = None,
     prefetch: int | None = None,
@@ -67,6 +68,8 @@ def image_dataset_from_shards(
         image_size: (height, width); None for that of the packed images, which nothing has to resize.
         host: (i, k): only every k-th shard file from the i-th on, for host i of k that each have, or
             should read, a part of the files. The shards are of one size but for the last, and mixed.
+        groups: name of the packed file, as in `dataset.filenames` -> group; no group is in both subsets
+            (needs scikit-learn). None for those that were packed.
         batch_size, shuffle, seed, validation_split, subset, interpolation, crop_to_aspect_ratio,
             pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, dtype,
             drop_remainder, stratify, class_weights, num_parallel_calls, prefetch, on_error, max_errors,
@@ -98,6 +101,9 @@ def image_dataset_from_shards(
     label_mode = _label_mode(label_mode, source)
     checks.check_split(validation_split, subset, shuffle, seed)
     checks.check_stratify(stratify, validation_split, label_mode)
+    checks.check_group_function(groups)
+    if groups is not None:
+        source = sources.grouped(source, groups)
     spec = pipeline_spec(
         color_mode=index.color_mode if color_mode is None else color_mode,
         batch_size=batch_size,

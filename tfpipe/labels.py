@@ -15,6 +15,9 @@ from tfpipe.masks import check_mask_dtype
 
 ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "image", "mask", None)
 
+# Classes whose ids, from 0 on, a dtype holds exactly.
+_EXACT = {"uint8": 256, "bfloat16": 257, "float16": 2049, "float32": 2**24 + 1}
+
 
 @dataclass(frozen=True)
 class LabelSpec:
@@ -38,6 +41,12 @@ class LabelSpec:
         check_one_of("encoding", self.encoding, ENCODINGS)
         if self.encoding == "mask":
             check_mask_dtype(self.dtype)
+        most = _EXACT.get(self.dtype, self.num_classes)
+        if self.encoding in ("index", "index_column") and self.num_classes > most:
+            raise ValueError(
+                f"Class ids as {self.dtype} are exact for up to {most} classes. Received: "
+                f"{self.num_classes} classes. Choose dtype='float32', or one-hot labels."
+            )
 
 
 def encoder(

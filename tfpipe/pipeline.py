@@ -154,12 +154,16 @@ def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec) -> tf.data.Da
             return tf.stack([epoch, first, tf.minimum(first + plan.spec.batch_size, plan.end)])
 
         spans = tf.data.Dataset.range(batch, plan.count).map(as_is(span))
-        return service.through(batches_of_spans(plan, spans, plan.spec.batch_size))
+        content = tf.strings.format(
+            f"{plan.length} samples, batches of {plan.spec.batch_size}, seed {plan.spec.seed}, epoch {{}}",
+            epoch,
+        )
+        return service.through(batches_of_spans(plan, spans, plan.spec.batch_size), content)
 
     begins = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: next_epoch(cursor)))
     dataset = begins.flat_map(as_is(of_epoch)).prefetch(plan.spec.prefetch)
     dataset = dataset.with_options(_options())
-    return _of_length(dataset, plan.count) if service.each_once else dataset
+    return _of_length(dataset, plan.count) if service.keeps_length else dataset
 
 
 def next_epoch(cursor: Cell) -> tf.Tensor:  # int64 [2]: epoch, position
@@ -296,7 +300,11 @@ def load_or_end(plan: Plan) -> Callable[..., gaps.Samples]:
     def load(span: Span, position: tf.Tensor, index: tf.Tensor) -> gaps.Samples:
         def sample() -> stages.Pixels:
             loaded = of_specs(loader.load(index), loader.specs)
-            return loaded if augment is None else augment(span[0], index, loaded)
+            if augment is None:
+                return loaded
+            # A balanced epoch has samples more than once: each of its places draws for itself.
+            drawer = index if plan.spec.balance is None else position
+            return augment(span[0], drawer, loaded)
 
         pixels = tf.cond(index < 0, lambda: zeros(specs), sample)
         return span, position, index, of_specs(pixels, specs)

@@ -224,12 +224,15 @@ def label_text(label: Any, class_names: Sequence[str]) -> str:
     """A label as a title: names of classes where they are known, numbers where they are values.
 
     Args:
-        label: of one sample: one-hot or multi-hot [K], a class id, a value, or a list of outputs.
+        label: of one sample: one-hot or multi-hot [K], a class id, [1] of it, a value, or a list of
+            outputs.
         class_names: those of the data set, [] where it has none.
 
     >>> names = ["cat", "dog", "emu"]
     >>> label_text(np.array([0, 1, 0]), names), label_text(np.float32(2), names)
     ('dog', 'emu')
+    >>> label_text(np.array([1.0]), names[:2])
+    'dog'
     >>> label_text(np.array([0.7, 0, 0.3]), names), label_text(np.float32(0.25), [])
     ('cat 0.7, emu 0.3', '0.25')
     """
@@ -244,6 +247,8 @@ def label_text(label: Any, class_names: Sequence[str]) -> str:
         return f"{float(value):.4g}" if value.dtype.kind == "f" else str(value)
     if value.ndim > 1:
         return ""  # an image or a mask
+    if len(value) == 1 and len(class_names) > 1:
+        return label_text(value[0], class_names)  # the id of one of two classes, in a column
     if class_names and len(value) == len(class_names):
         present = [(class_names[k], share) for k, share in enumerate(value.tolist()) if share]
         return ", ".join(n if share == 1 else f"{n} {share:.2g}" for n, share in present) or "none"

@@ -119,7 +119,7 @@ class ResumableFit(keras.callbacks.Callback):
         if self._every and done - self._saved >= self._every and rest > 0:
             self._saved = done
             epoch = int(self._epoch)
-            self._position.assign(self._dataset.place_after(epoch, self._begin, done))
+            self._position.assign(self._dataset.position_after(epoch, self._begin, done))
             self._manager.save()
         if self._begin and rest == 0 and not self.model.stop_training:
             # The epoch began in the middle. Were fit to ask for one batch more, the optimizer would

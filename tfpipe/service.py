@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.data.experimental.ops import data_service_ops
 
 from tfpipe.checks import check_one_of
 
@@ -18,6 +19,10 @@ _POLICIES = {
     "parallel_epochs": tf.data.experimental.service.ShardingPolicy.OFF,
 }
 MODES = tuple(_POLICIES)
+
+# How often trainers and workers ask the dispatcher for what is new, since each epoch is a job of its
+# own: of TensorFlow's own 1 s and 30 s, each epoch would wait for some.
+_HEARTBEAT_MS = 100
 
 # Ops that call back into the Python process that made the graph.
 PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset"})
@@ -31,10 +36,12 @@ class ServiceSpec:
         address: of the dispatcher, "grpc://host:port".
         mode: "exactly_once" (each batch from one worker) or "parallel_epochs" (every worker gives
             the whole epoch).
+        job_name: what several trainers share their epochs by; None: each has its own.
     """
 
     address: str
     mode: str = "exactly_once"
+    job_name: str | None = None
 
     def __post_init__(self) -> None:
         protocol, _, host = str(self.address).partition("://")
@@ -50,25 +57,39 @@ class ServiceSpec:
                 f"Received: service={self.address!r}."
             )
         check_one_of("mode", self.mode, MODES)
+        if self.job_name is not None and not (isinstance(self.job_name, str) and self.job_name):
+            raise ValueError(
+                "job_name must be the same text for all trainers that share their epochs, or None. "
+                f"Received: job_name={self.job_name!r}."
+            )
 
     @property
-    def each_once(self) -> bool:
-        return self.mode == "exactly_once"
+    def keeps_length(self) -> bool:
+        """Whether a trainer is given each batch of an epoch once: as many as there are."""
+        return self.mode == "exactly_once" and self.job_name is None
 
-    def through(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+    def through(self, dataset: tf.data.Dataset, content: tf.Tensor) -> tf.data.Dataset:
         """`dataset`, registered when the graph runs and read from the workers.
 
         Args:
             dataset: one epoch, made in a graph; tensors that it captures become constants of it.
+            content: string scalar that says what the epoch is. Trainers share the epochs that it is
+                equal of, under their job's name.
         """
         service = tf.data.experimental.service
+        job = None
+        if self.job_name is not None:
+            job = tf.strings.join([self.job_name, content], ": ")
         with _quiet():
-            dataset_id = service.register_dataset(self.address, dataset)
-            return service.from_dataset_id(
+            # The public `from_dataset_id` makes the id part of the job's name, and each trainer's
+            # data set has an id of its own; nor does it take a name that is known in the graph only.
+            return data_service_ops._from_dataset_id(
                 _POLICIES[self.mode],
                 self.address,
-                dataset_id,
+                service.register_dataset(self.address, dataset),
                 element_spec=dataset.element_spec,
+                job_name=job,
+                task_refresh_interval_hint_ms=_HEARTBEAT_MS,
             )
 
 
@@ -104,7 +125,7 @@ def worker(dispatcher_address: str, host: str, port: int) -> tuple[Any, str]:
         dispatcher_address=dispatcher_address,
         worker_address=f"{host}:%port%",
         port=port,
-        heartbeat_interval_ms=100,  # of TensorFlow's own 30 s, each epoch would wait for some
+        heartbeat_interval_ms=_HEARTBEAT_MS,
     )
     server = tf.data.experimental.service.WorkerServer(config)
     return server, server._address

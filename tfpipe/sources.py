@@ -28,6 +28,11 @@ class Files:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def stored_in(self) -> list[str]:
+        """The files that the images are read from."""
+        return self.paths
+
     @cached_property
     def paths(self) -> list[str]:
         return listing.join_all(self.directory, self.names)
@@ -65,6 +70,11 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.shard)
+
+    @property
+    def stored_in(self) -> list[str]:
+        """The files that the images are read from."""
+        return list(self.shards)
 
     @property
     def directory(self) -> str:
@@ -258,11 +268,12 @@ def from_tree(
 
 
 def grouped(source: Source, group_of: Callable[[str], Any]) -> Source:
-    """`source` with the group of each sample, which `group_of` gives of its path."""
-    if not isinstance(source.images, Files):
+    """`source` with the group of each sample, which `group_of` gives of its path, packed: its name."""
+    images = source.images
+    if isinstance(images, Arrays):
         raise TypeError("A function of the path can only group files.")
     groups = np.empty(len(source), object)
-    groups[:] = [group_of(path) for path in source.images.paths]
+    groups[:] = [group_of(p) for p in (images.paths if isinstance(images, Files) else images.names)]
     return replace(source, groups=groups)
 
 

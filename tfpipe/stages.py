@@ -143,6 +143,11 @@ def _with_masks(
     def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         path, reason = loader.describe_failure(index) if loader.describe_failure else ("", "")
         mask_path, mask_reason = reader.describe(index)
+        mask_reason = tf.where(
+            succeeds(lambda: masks.decode_mask(reader.read(index), "float32", suffixes)),
+            "a mask of whole numbers has no colours: save it as palette or grey, or choose float32",
+            mask_reason,
+        )
         of_mask = tf.strings.join(["its mask '", mask_path, "' cannot be read: ", mask_reason])
         of_sizes = tf.strings.join(["its size is not that of its mask '", mask_path, "'"])
         mask_is_sound = succeeds(lambda: decoded(index))
@@ -157,15 +162,23 @@ def _with_masks(
 
 def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
     """The same loader, each sample loaded once where the spec has a cache."""
-    if spec.cache is None or isinstance(source.images, Arrays):
+    if spec.cache is None or isinstance(source.images, Arrays) or loader.describe_failure is None:
         return loader
     if spec.cache == cache.MEMORY:
-        load = cache.in_memory(loader.load, loader.specs, len(source))
-    else:
-        files = [source.images, *([] if source.masks is None else [source.masks])]
-        paths = [cache.description_of_files(of_kind.paths) for of_kind in files]
-        load = cache.in_directory(loader.load, loader.specs, spec.cache, f"{paths} {spec.image}")
-    return replace(loader, load=load)
+        return replace(loader, load=cache.in_memory(loader.load, loader.specs, len(source)))
+    kinds = [source.images, *([] if source.masks is None else [source.masks])]
+    contents = [(cache.description_of_files(kind.stored_in), kind.paths) for kind in kinds]
+    load = cache.in_directory(loader.load, loader.specs, spec.cache, f"{contents} {spec.image}")
+    describe = loader.describe_failure
+
+    def describe_kept(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        path, reason = describe(index)
+        sound = (
+            f"it is sound, but cannot be kept in cache={spec.cache!r}: is there space, and leave?"
+        )
+        return path, tf.where(succeeds(lambda: loader.load(index)), sound, reason)
+
+    return replace(loader, load=load, describe_failure=describe_kept)
 
 
 def resizer(spec: ImageSpec) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from tfpipe.cli import quiet, speed, text
-from tfpipe.cli.text import Size
 
 
 @click.command(
@@ -24,7 +23,7 @@ Examples:
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
 @click.option(
     "--image-size",
-    type=Size(),
+    type=text.Size(),
     default="224",
     show_default=True,
     help="To which images are resized.",

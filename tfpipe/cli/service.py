@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import signal
 import socket
-import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,15 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep a journal here: a dispatcher that is started again on it goes on where it was.",
 )
-def dispatcher(port: int, work_dir: Path | None) -> None:
+@click.option(
+    "--worker-timeout",
+    type=click.FloatRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="SECONDS",
+    help="Epochs end without a worker that has not answered for so long. 0: they wait for it.",
+)
+def dispatcher(port: int, work_dir: Path | None, worker_timeout: float) -> None:
     """Run the dispatcher, which hands out the work.
 
     One for all trainers. Ends on SIGTERM with status 0.
@@ -54,7 +63,10 @@ def dispatcher(port: int, work_dir: Path | None) -> None:
     if work_dir is not None:
         work_dir.mkdir(parents=True, exist_ok=True)
     journal = None if work_dir is None else str(work_dir)
-    with _started("dispatcher", lambda: servers.dispatcher(port, journal)) as address:
+    with (
+        _started("dispatcher", lambda: servers.dispatcher(port, journal)) as address,
+        _watched(address, worker_timeout),
+    ):
         _wait(f"Dispatcher listens on {address}")
 
 
@@ -123,12 +135,32 @@ def _started(name: str, start: Any) -> Any:
         yield address
 
 
+@contextlib.contextmanager
+def _watched(address: str, patience: float) -> Iterator[None]:
+    """Ends the part of workers that are lost, for as long as the block runs."""
+    if not patience:
+        yield
+        return
+    from tfpipe.lost_workers import Watch
+
+    watch = Watch(
+        address.removeprefix("grpc://"), patience, say=lambda line: click.echo(line, err=True)
+    )
+    with watch, interrupt.cleaned_up(watch.stop):
+        yield
+
+
 def _wait(message: str) -> None:
     """Says that all is ready, and waits for SIGTERM.
 
-    `server.join` would let Python see neither.
+    `server.join` would let Python see neither. A handler that sets a `threading.Event` deadlocks if the
+    signal comes while `wait` holds the event's lock, as it did for one in three that were sent at once.
     """
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    heard, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(
+        tell
+    )  # written by the C handler, in whichever thread the signal is delivered
+    signal.signal(signal.SIGTERM, lambda *_: None)
     click.echo(message)  # who reads it may send the signal at once
-    stopped.wait()
+    os.read(heard, 1)
