@@ -234,6 +234,26 @@ class TestErrors:
         ):
             tfpipe.pack(flow, tmp_path / "packed", samples_per_shard=2, processes=processes)
 
+    @pytest.mark.filterwarnings("ignore:Left out")
+    def test_the_limit_counts_all_shards(self, tmp_path, write):
+        for number in range(8):
+            write(tmp_path / "photos" / "a" / f"{number}.png")
+        for rows in PackSpec(samples_per_shard=4).rows_of_shards(8, (1, 1, 1)):
+            (tmp_path / "photos" / "a" / f"{rows[0]}.png").write_bytes(b"no image")
+        photos = tfpipe.image_dataset_from_directory(
+            tmp_path / "photos", on_error="skip", max_errors=1, verbose=False
+        )
+
+        def stop(done, total):
+            if done >= 4:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            tfpipe.pack(photos, tmp_path / "packed", samples_per_shard=4, progress=stop)
+        for folder, processes in (("packed", 1), ("other", 2)):  # one goes on where it stopped
+            with pytest.raises(ValueError, match="2 files cannot be used, more than max_errors"):
+                tfpipe.pack(photos, tmp_path / folder, samples_per_shard=4, processes=processes)
+
     def test_rejects_what_is_no_data_set_of_files(self, tmp_path):
         arrays = tfpipe.ImageDataGenerator().flow(np.zeros([2, 3, 4, 3]))
         with pytest.raises(TypeError, match="an ImageDataset of image files"):

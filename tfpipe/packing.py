@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfpipe import listing, order, shards, splits
 from tfpipe.cache import description_of_files
-from tfpipe.checks import check_int, check_one_of
+from tfpipe.checks import check_int, check_one_of, head, warn
 from tfpipe.dataset import ImageDataset
 from tfpipe.decode import CHANNELS
 from tfpipe.shard_process import in_processes
@@ -171,14 +171,27 @@ def pack(
     paths = [listing.join(directory, name) for name in names]
     missing = [number for number, path in enumerate(paths) if not tf.io.gfile.exists(path)]
     done = len(job.source) - sum(len(rows[number]) for number in missing)
+    kept = [number for number in range(len(rows)) if number not in set(missing)]
+    lost = [row for n in kept for row in np.setdiff1d(rows[n], _places(paths[n], n)[:, 0]).tolist()]
+    untold = list(lost)
     report(done, len(job.source))
     turns = [missing[first::processes] for first in range(min(processes, len(missing)))]
     tasks = [_task(job, [paths[n] for n in turn], [rows[n] for n in turn]) for turn in turns]
     # Closed at once, whatever ends it: no process may write on once `pack` has raised.
-    with closing(write(tasks[0]) if len(tasks) == 1 else in_processes(tasks)) as counts:
-        for count in counts:
-            done += count
+    with closing(write(tasks[0]) if len(tasks) == 1 else in_processes(tasks)) as steps:
+        for step in steps:
+            lost += step.lost
+            _check_lost(job, lost)
+            done += step.count + len(step.lost)
             report(done, len(job.source))
+    if len(tasks) != 1:  # a data set of this process has warned of its own
+        untold = lost
+    if untold:
+        names_of_lost = [job.images.paths[row] for row in sorted(untold)]
+        warn(
+            f"Left out {len(untold)} file(s) that cannot be used: {head(names_of_lost, 3)}. "
+            "tfpipe.check tells what is wrong with each."
+        )
     places = np.concatenate([np.zeros([0, 4], np.int64), *map(_places, paths, range(len(paths)))])
     return _finish(directory, job, names, places[np.argsort(places[:, 0])])
 
@@ -262,11 +275,21 @@ def _task(job: _Job, paths: Sequence[str], rows: Sequence[np.ndarray]) -> Task:
         targets[every] if numbers else None,
         None if weights is None else weights[every],
         job.image,
-        job.errors,
+        replace(job.errors, max_errors=None),  # of all tasks together
         job.spec.encoding,
         job.spec.quality,
         -(-usable_cores() // job.spec.processes),
     )
+
+
+def _check_lost(job: _Job, lost: Sequence[int]) -> None:
+    """Raises `ValueError` where more files were left out, by all processes, than are allowed."""
+    limit = job.errors.limit(len(job.source))
+    if limit is not None and len(lost) > limit:
+        raise ValueError(
+            f"{len(lost)} files cannot be used, more than max_errors allows ({limit}): "
+            f"{head([job.images.paths[row] for row in lost], 3)}."
+        )
 
 
 def _places(path: str, number: int) -> np.ndarray:

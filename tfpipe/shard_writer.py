@@ -34,7 +34,7 @@ class Task:
         labels: of the same, numbers [n, ...]; None: no labels are written.
         weights: of the same, float [n]; None: no weights are written.
         image: how files become images.
-        errors: what becomes of files that cannot be used.
+        errors: what becomes of files that cannot be used; who gives the task counts them.
         encoding, quality: see `packing.PackSpec`.
         threads: samples in work at once.
     """
@@ -51,8 +51,16 @@ class Task:
     threads: int
 
 
-def write(task: Task) -> Generator[int, None, None]:
-    """Writes the shards of a task one after the other; yields how many samples each step wrote."""
+@dataclass(frozen=True)
+class Step:
+    """What was done since the step before: so many samples written, these rows left out."""
+
+    count: int
+    lost: tuple[int, ...] = ()
+
+
+def write(task: Task) -> Generator[Step, None, None]:
+    """Writes the shards of a task one after the other; yields what each step did."""
     samples = _samples(task)
     shard, row, record = next(samples, _NO_MORE)
     for number, path in enumerate(task.paths):
@@ -66,13 +74,15 @@ def write(task: Task) -> Generator[int, None, None]:
                 shard, row, record = next(samples, _NO_MORE)
                 count += 1
                 if count == _BATCH:
-                    yield count
+                    yield Step(count)
                     count = 0
         buffer = io.BytesIO()
         np.save(buffer, np.array(places, np.int64).reshape(-1, 3))
         write_whole(places_path(path), buffer.getvalue())
         tf.io.gfile.rename(partial, path, overwrite=True)
-        yield count
+        there = {row for row, _, _ in places}
+        lost = tuple(row for row in task.rows[number].tolist() if row not in there)
+        yield Step(count, lost)
 
 
 def _samples(task: Task) -> Generator[tuple[int, int, bytes], None, None]:
