@@ -23,6 +23,7 @@ def steps(directory: str) -> dict[str, float]:
     import tensorflow as tf
 
     from tfpipe import decode, resize
+    from tfpipe.specs import ImageSpec
 
     paths = sorted(map(str, Path(directory).rglob("*.jpg")))[:200]
     contents = [Path(path).read_bytes() for path in paths]
@@ -41,7 +42,7 @@ def steps(directory: str) -> dict[str, float]:
         "libjpeg-turbo alone (simplejpeg)": _cpu_ms(
             lambda: [simplejpeg.decode_jpeg(data) for data in contents], len(contents)
         ),
-        "decode, exact": in_graph(lambda data: decode.decode_jpeg(data, "rgb"), contents),
+        "decode, exact": in_graph(lambda data: decode.decode_jpeg(data, ImageSpec()), contents),
         "resize, nearest": in_graph(lambda image: resize.resize(image, SIZE), images),
         "resize, bilinear": in_graph(lambda image: resize.resize(image, SIZE, "bilinear"), images),
         "batch to float32": in_graph(lambda x: tf.cast(x, tf.float32), [batch] * 8) / BATCH,

@@ -1,206 +1,215 @@
-"""From the bytes of a file to an image of the colour mode asked for."""
+"""From the bytes of a file to an image of the colour mode asked for: which decoder reads it."""
 
 from __future__ import annotations
 
 import functools
-import io
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import tensorflow as tf
 
-from tfpipe import formats
+from tfpipe import formats, python_decode
 from tfpipe.bmp import decode_bmp
+from tfpipe.color import convert_color
+from tfpipe.gif import decode_gif
 from tfpipe.graph import out_of_line
-
-CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
-COLOR_MODES = tuple(CHANNELS)
-DECODINGS = ("exact", "keras")
-
-
-def begins_with(contents: tf.Tensor, prefixes: Iterable[bytes]) -> tf.Tensor:  # bool scalar
-    """Whether the bytes begin with one of some prefixes."""
-    tests = [tf.strings.substr(contents, 0, len(prefix)) == prefix for prefix in prefixes]
-    return functools.reduce(tf.logical_or, tests)
-
-
-def luma(rgb: tf.Tensor) -> tf.Tensor:
-    """RGB [..., 3] to grey [..., 1], uint8 as Pillow does it or float32 0..255.
-
-    Source: Pillow's Convert.c, ITU-R 601-2 in 16-bit fixed point, which is not `tf.image`'s.
-
-    >>> luma(tf.constant([[[255, 255, 255], [10, 200, 30]]], tf.uint8)).numpy().tolist()
-    [[[255], [124]]]
-    """
-    weights = [19595, 38470, 7471]
-    if rgb.dtype == tf.uint8:
-        # One plane at a time: the sum over the last axis of an [H, W, 3] product is three times slower.
-        red, green, blue = tf.unstack(tf.cast(rgb, tf.int32), num=3, axis=-1)
-        grey = (red * weights[0] + green * weights[1] + blue * weights[2] + 32768) // 65536
-        return tf.cast(grey, tf.uint8)[..., None]
-    return tf.reduce_sum(rgb * (tf.constant(weights, rgb.dtype) / 65536), -1, keepdims=True)
-
-
-_luma = out_of_line(luma)
-
-
-def convert_color(image: tf.Tensor, color_mode: str) -> tf.Tensor:
-    """An image of any channel count in one colour mode, as Pillow's `convert`.
-
-    Args:
-        image: uint8 or float32 [H, W, C], 0..255; C is 1 grey, 2 grey with alpha, 3 RGB, 4 RGBA, and may
-            be unknown until the graph runs.
-        color_mode: "grayscale", "rgb" or "rgba". Alpha is dropped, not blended; a new one is 255.
-
-    Returns:
-        [H, W, 1, 3 or 4], the same dtype.
-
-    >>> convert_color(tf.constant([[[7, 99]]], tf.uint8), "rgba").numpy().tolist()
-    [[[7, 7, 7, 99]]]
-    """
-    channels = image.shape[-1] or tf.shape(image)[-1]
-    grey, color = image[..., :1], image[..., :3]
-    if color_mode == "grayscale":
-        result = _choose(channels >= 3, lambda: _luma(color), lambda: grey)
-    else:
-        result = _choose(channels >= 3, lambda: color, lambda: tf.repeat(grey, 3, axis=-1))
-    if color_mode == "rgba":
-        opaque = tf.fill(tf.shape(grey), tf.constant(255, image.dtype))
-        alpha = _choose(channels % 2 == 0, lambda: image[..., -1:], lambda: opaque)
-        result = tf.concat([result, alpha], -1)
-    result.set_shape([None, None, CHANNELS[color_mode]])
-    return result
-
-
-def _choose(
-    condition: Any, true: Callable[[], tf.Tensor], false: Callable[[], tf.Tensor]
-) -> tf.Tensor:
-    """`tf.cond`, without a branch in the graph where the condition is known already."""
-    if isinstance(condition, bool):
-        return true() if condition else false()
-    return tf.cond(condition, true, false)
+from tfpipe.headers import begins_with, bounded, format_of, jpeg_size, png_size
+from tfpipe.jxl import decode_jxl
+from tfpipe.orientation import exif_orientation, upright
+from tfpipe.specs import ImageSpec
+from tfpipe.webp import decode_webp
 
 
 def load(
     contents: tf.Tensor,
-    color_mode: str,
+    spec: ImageSpec,
     suffixes: frozenset[str],
     finish: Callable[[tf.Tensor], tf.Tensor],
-    decoding: str = "exact",
 ) -> tf.Tensor:
-    """Bytes -> decoded, in `color_mode`, and passed through `finish` (the resize).
+    """Bytes -> decoded, in the colour mode of `spec`, and passed through `finish` (the resize).
 
-    The content decides which decoder reads it, not the file's name.
+    The content decides which decoder reads it, not the file's name. Its header is read first: a
+    decoder never sees an image of more than `spec.max_pixels`.
 
     Args:
         contents: string scalar.
-        color_mode: one of `COLOR_MODES`.
-        suffixes: those of the source. They decide what the graph must be ready for: only Pillow's
-            formats bring a py_function in, only formats of more than 8 bits make the result float32.
+        spec: what the image is to be.
+        suffixes: those of the source. They decide what the graph must be ready for: only the formats
+            that Python reads bring a py_function in, only formats of more than 8 bits make the
+            result float32.
         finish: image -> image; keeps the dtype, uint8 or float32, or makes both float32.
-        decoding: "exact": JPEG and PNG have Pillow's pixels; "keras": those of TensorFlow's
-            `decode_image`, which `keras.utils.image_dataset_from_directory` takes as they are.
 
     Returns:
         [H, W, C] as `finish` made it, float32 where a file of the source may hold more than 8 bits;
         without that, 16 bits a sample are cut to 8.
 
     Raises:
-        tf.errors.InvalidArgumentError: the content is damaged, or of no format that is read here.
+        tf.errors.InvalidArgumentError: the content is damaged, too large, or of no format that is
+            read here. `failure.reason` tells which.
     """
+    is_deep = formats.may_be_deep(suffixes)
 
-    def done(image: tf.Tensor) -> tf.Tensor:
-        return finish(convert_color(image, color_mode))
+    def done(image: tf.Tensor, turn: bool = spec.exif_orientation) -> tf.Tensor:
+        if image.dtype.is_floating and not is_deep:  # deep content behind a shallow suffix
+            image = tf.cast(tf.clip_by_value(image, 0, 255), tf.uint8)
+        image = convert_color(image, spec.color_mode)
+        if turn:
+            image = upright(image, exif_orientation(contents))
+        image = finish(image)
+        return tf.cast(image, tf.float32) if is_deep else image
 
     def shallow() -> tf.Tensor:
         # One finish behind all decoders: each copy of it would lengthen the start of an iterator.
         # So would a decoder in line, and those that the suffixes do not promise are hardly used.
         promised = [f for f in (formats.JPEG, formats.PNG) if not suffixes.isdisjoint(f.suffixes)]
-        image = _decode_shallow(contents, color_mode, promised, decoding)
-        image.set_shape([None, None, None if color_mode != "rgb" else 3])
+        image = _decode_shallow(contents, spec, promised, suffixes)
+        image.set_shape([None, None, None if spec.color_mode != "rgb" else 3])
         return done(image)
 
-    if not formats.may_be_deep(suffixes):
-        return shallow()
+    @out_of_line
+    def png16() -> tf.Tensor:
+        with tf.control_dependencies(bounded(png_size(contents), spec.max_pixels)):
+            image = tf.io.decode_png(contents, dtype=tf.uint16)
+        return done(tf.cast(image, tf.float32) / 257)
 
     @out_of_line
-    def deep() -> tf.Tensor:
-        png16 = tf.cast(tf.io.decode_png(contents, dtype=tf.uint16), tf.float32) / 257
-        return done(png16)
+    def in_python() -> tf.Tensor:
+        image, deep = python_decode.in_graph(
+            contents, spec.max_pixels, spec.exif_orientation, suffixes
+        )
+        return tf.cond(
+            tf.size(deep) > 0, lambda: done(deep, turn=False), lambda: done(image, turn=False)
+        )
 
-    if not formats.needs_pillow(suffixes):
-        return tf.cond(is_png16(contents), deep, lambda: tf.cast(shallow(), tf.float32))
-    in_graph = begins_with(contents, [magic for f in formats.IN_GRAPH for magic in f.magic])
-    return tf.case(
-        [
-            (is_png16(contents), deep),
-            (in_graph, lambda: tf.cast(shallow(), tf.float32)),
-        ],
-        default=lambda: with_pillow(contents, done),
-    )
+    branches = []
+    if is_deep:
+        branches.append((is_png16(contents), png16))
+    if not formats.needs_python(suffixes):
+        return tf.case(branches, default=shallow) if branches else shallow()
+    known = [magic for f in readable(suffixes) for magic in f.magic]
+    branches.append((begins_with(contents, known), shallow))
+    return tf.case(branches, default=in_python)
+
+
+def readable(suffixes: frozenset[str]) -> tuple[formats.Format, ...]:
+    """What the graph itself decodes of the files of a source.
+
+    What no suffix promises is read too, as long as it makes the graph little longer: tensorflow-io
+    takes a second to load, and the rarest kinds are hardly met behind another suffix.
+    """
+
+    def is_ready(known: formats.Format) -> bool:
+        reader = formats.reader_of(known)
+        promised = not suffixes.isdisjoint(known.suffixes)
+        costly = reader in (formats.IO, formats.CORE_JXL)
+        return reader is not None and reader.in_graph and (promised or not costly)
+
+    return tuple(known for known in formats.FORMATS if is_ready(known))
 
 
 def _decode_shallow(
-    contents: tf.Tensor, color_mode: str, in_line: Sequence[formats.Format], decoding: str
+    contents: tf.Tensor,
+    spec: ImageSpec,
+    in_line: Sequence[formats.Format],
+    suffixes: frozenset[str],
 ) -> tf.Tensor:
-    """Bytes of a core format as uint8 [H, W, C]; all but some formats out of line."""
-    decoders = {
-        "exact": {formats.JPEG: decode_jpeg, formats.PNG: decode_png},
-        "keras": {formats.JPEG: decode_jpeg_as_keras, formats.PNG: decode_png_as_keras},
-    }[decoding]
+    """Bytes of a format of the graph as uint8 [H, W, C]; all but some formats out of line."""
+    common = {formats.JPEG: decode_jpeg, formats.PNG: decode_png}
+    others = tuple(known for known in readable(suffixes) if known not in in_line)
+    every_bmp = not suffixes.isdisjoint(formats.BMP.suffixes)
+    # What else is in the spec does not matter here, and would only be another function.
+    key = (spec.color_mode, spec.max_pixels, spec.decoding)
 
-    def choose(
-        candidates: Sequence[formats.Format], otherwise: Callable[[], tf.Tensor]
-    ) -> tf.Tensor:
+    def choose(candidates: Sequence[formats.Format]) -> tf.Tensor:
         if not candidates:
-            return otherwise()
+            return _others(others, every_bmp, *key)(contents)
         first, *rest = candidates
         return tf.cond(
             begins_with(contents, first.magic),
-            lambda: decoders[first](contents, color_mode),
-            lambda: choose(rest, otherwise),
+            lambda: common[first](contents, spec),
+            lambda: choose(rest),
         )
 
-    others = [known for known in decoders if known not in in_line]
-    rare = out_of_line(lambda: choose(others, lambda: decode_rare(contents)))
-    return choose(in_line, rare)
+    return choose(in_line)
 
 
-def _channels_to_ask_for(color_mode: str) -> int:
+@functools.cache  # traced once a process, not once a data set
+def _others(
+    known: tuple[formats.Format, ...],
+    every_bmp: bool,
+    color_mode: str,
+    max_pixels: int | None,
+    decoding: str,
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function of bytes that decodes some formats, out of line."""
+    spec = ImageSpec(color_mode=color_mode, max_pixels=max_pixels, decoding=decoding)
+    decoders: dict[formats.Format, Callable[[tf.Tensor], tf.Tensor]] = {
+        formats.JPEG: lambda contents: decode_jpeg(contents, spec),
+        formats.PNG: lambda contents: decode_png(contents, spec),
+        formats.GIF: lambda contents: decode_gif(contents, max_pixels, color_mode == "rgba"),
+        formats.BMP: lambda contents: decode_bmp(contents, max_pixels, every_bmp),
+        formats.WEBP: lambda contents: decode_webp(contents, max_pixels),
+        formats.JXL: lambda contents: decode_jxl(contents, max_pixels),
+    }
+
+    def decode(contents: tf.Tensor) -> tf.Tensor:
+        numbers = [formats.FORMATS.index(f) for f in known]
+        branches = [functools.partial(decoders[f], contents) for f in known]
+        image = tf.switch_case(_place_in(numbers, format_of(contents)), [*branches, _unknown])
+        image.set_shape([None, None, None])
+        return image if color_mode != "rgb" else convert_color(image, "rgb")
+
+    return out_of_line(decode)
+
+
+def _place_in(numbers: Sequence[int], number: tf.Tensor) -> tf.Tensor:  # int32 scalar
+    """The place of a number among others; their count where it is not there.
+
+    >>> int(_place_in([4, 7], tf.constant(7))), int(_place_in([4, 7], tf.constant(5)))
+    (1, 2)
+    """
+    there = tf.concat([tf.equal(number, numbers), [True]], 0)
+    return tf.argmax(tf.cast(there, tf.int32), output_type=tf.int32)
+
+
+def _unknown() -> tf.Tensor:
+    with tf.control_dependencies(bounded(tf.zeros([2], tf.int64), None)):
+        return tf.zeros([0, 0, 3], tf.uint8)
+
+
+def _channels_to_ask_for(color_mode: str, as_keras: bool) -> int:
     # Decoders that convert by themselves save a step where they do it as Pillow does: grey to RGB
     # and dropped alpha are the same everywhere, grey from JPEG's own luma or libpng's is not.
-    return 0 if color_mode == "grayscale" else 3
-
-
-def decode_jpeg(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
-    """A JPEG file as uint8 [H, W, 3], or as it is for "grayscale"."""
-    # TensorFlow's default DCT wraps saturated pixels and differs from Pillow in most files.
-    return tf.io.decode_jpeg(
-        contents, channels=_channels_to_ask_for(color_mode), dct_method="INTEGER_ACCURATE"
-    )
-
-
-def decode_jpeg_as_keras(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
-    """A JPEG file as uint8 [H, W, 3], or [H, W, 1] for "grayscale", as `tf.image.decode_image` has it.
-
-    Its fast DCT is up to 18 of 255 off on photographs, and more on noise; grey is the file's own luma.
-    """
-    return tf.io.decode_jpeg(contents, channels=1 if color_mode == "grayscale" else 3)
-
-
-def decode_png_as_keras(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
-    """A PNG file as uint8 [H, W, C], as `tf.image.decode_image` has it: grey is libpng's."""
     if color_mode == "grayscale":
-        return tf.io.decode_png(contents, channels=1)
-    return decode_png(contents, color_mode)
+        return 1 if as_keras else 0
+    return 3
 
 
-def decode_png(contents: tf.Tensor, color_mode: str) -> tf.Tensor:
-    """A PNG file as uint8 [H, W, 3], [H, W, 4] for "rgba", or as it is for "grayscale"."""
-    if color_mode == "rgba":
-        return decode_png_with_alpha(contents)
-    return tf.io.decode_png(contents, channels=_channels_to_ask_for(color_mode))
+def decode_jpeg(contents: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
+    """A JPEG file as uint8 [H, W, 3], or for "grayscale" as it is.
+
+    With `decoding="keras"` as `tf.image.decode_image` has it: [H, W, 1] for "grayscale", the file's own
+    luma; the fast DCT is up to 18 of 255 off on photographs, and more on noise.
+    """
+    as_keras = spec.decoding == "keras"
+    channels = _channels_to_ask_for(spec.color_mode, as_keras)
+    # TensorFlow's default DCT wraps saturated pixels and differs from Pillow in most files.
+    dct_method = "" if as_keras else "INTEGER_ACCURATE"
+    checks = [] if spec.max_pixels is None else bounded(jpeg_size(contents), spec.max_pixels)
+    with tf.control_dependencies(checks):
+        return tf.io.decode_jpeg(contents, channels=channels, dct_method=dct_method)
+
+
+def decode_png(contents: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
+    """A PNG file as uint8 [H, W, 3], [H, W, 4] for "rgba", or for "grayscale" as it is.
+
+    With `decoding="keras"` grey is libpng's.
+    """
+    checks = [] if spec.max_pixels is None else bounded(png_size(contents), spec.max_pixels)
+    with tf.control_dependencies(checks):
+        if spec.color_mode == "rgba":
+            return decode_png_with_alpha(tf.identity(contents))
+        channels = _channels_to_ask_for(spec.color_mode, spec.decoding == "keras")
+        return tf.io.decode_png(contents, channels=channels)
 
 
 def decode_png_with_alpha(contents: tf.Tensor) -> tf.Tensor:
@@ -235,81 +244,3 @@ def is_png16(contents: tf.Tensor) -> tf.Tensor:  # bool scalar
     """Whether the bytes are a PNG of 16 bits a sample: byte 24, in the IHDR chunk."""
     header = tf.strings.join([tf.strings.substr(contents, 0, 25), " " * 25])  # never too short
     return begins_with(contents, formats.PNG.magic) & (tf.strings.substr(header, 24, 1) == b"\x10")
-
-
-@out_of_line
-def decode_rare(contents: tf.Tensor) -> tf.Tensor:
-    """A GIF (first frame) or BMP file as uint8 [H, W, 3].
-
-    Raises:
-        tf.errors.InvalidArgumentError: anything else.
-    """
-
-    def unknown() -> tf.Tensor:
-        check = tf.debugging.Assert(False, ["not an image of a known format"])
-        with tf.control_dependencies([check]):
-            return tf.zeros([0, 0, 3], tf.uint8)
-
-    image = tf.case(
-        [
-            (begins_with(contents, formats.GIF.magic), lambda: tf.io.decode_gif(contents)[0]),
-            (begins_with(contents, formats.BMP.magic), lambda: decode_bmp(contents)),
-        ],
-        default=unknown,
-    )
-    image.set_shape([None, None, 3])
-    return image
-
-
-def with_pillow(contents: tf.Tensor, done: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-    """`decode_with_pillow` in the graph, through `done`."""
-    image, deep = tf.numpy_function(
-        decode_with_pillow, [contents], [tf.uint8, tf.float32], stateful=False
-    )
-    image.set_shape([None, None, None])
-    deep.set_shape([None, None, None])
-    return tf.cond(tf.size(deep) > 0, lambda: done(deep), lambda: tf.cast(done(image), tf.float32))
-
-
-def decode_with_pillow(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """(uint8 [H, W, C], empty) for 8 bits a sample, (empty, float32 [H, W, C] in 0..255) for more.
-
-    Integers of 16 bits are scaled by 1 / 257. Wider and floating-point samples have no range of their
-    own: they keep their values. C is 1, 2, 3 or 4 as in `convert_color`.
-    """
-    from PIL import Image
-
-    with Image.open(io.BytesIO(contents)) as file:
-        no_image = np.zeros([0, 0, 1])
-        if file.mode.startswith("I;16"):
-            deep = np.asarray(file).astype(np.float32)[..., None] / 257
-            return no_image.astype(np.uint8), deep
-        if file.mode in ("I", "F"):
-            # Pillow opens 16-bit PGM as "I".
-            scale = 257 if file.mode == "I" and file.format == "PPM" else 1
-            deep = np.asarray(file).astype(np.float32)[..., None] / np.float32(scale)
-            return no_image.astype(np.uint8), deep
-        modes = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA"}
-        alpha = "transparency" in file.info or file.mode in ("PA", "La", "RGBa")
-        image = np.asarray(file.convert(modes.get(file.mode, "RGBA" if alpha else "RGB")))
-        image = image if image.ndim == 3 else image[..., None]
-        return np.ascontiguousarray(image), no_image.astype(np.float32)
-
-
-def failure_reason(contents: tf.Tensor) -> tf.Tensor:  # string scalar
-    """Why the bytes of a file could not be decoded, in words."""
-    length = tf.strings.as_string(tf.strings.length(contents))
-    reason = tf.strings.join(["its content is of no format that is read here (", length, " bytes)"])
-    for known in formats.FORMATS:
-        damaged = tf.strings.join(
-            [f"its {known.name} data is damaged, or of a kind that is not read here (", length]
-        )
-        damaged = tf.strings.join([damaged, " bytes)"])
-        if not known.in_graph:
-            damaged = tf.strings.join(
-                [
-                    f"its content is {known.name}, which its suffix does not say, or damaged: rename it"
-                ]
-            )
-        reason = tf.where(begins_with(contents, known.magic), damaged, reason)
-    return tf.where(tf.strings.length(contents) == 0, "the file is empty", reason)

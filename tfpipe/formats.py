@@ -1,9 +1,53 @@
-"""Which formats there are, how their bytes begin, and what reads them."""
+"""Which formats there are, how their bytes begin, and which library reads each of them here.
+
+`FORMATS` is the one table: what needs Python, what may hold more than 8 bits, the warnings, the
+README's table and `tfpipe formats` follow from it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import functools
+import importlib.util
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import tensorflow as tf
+
+from tfpipe.checks import warn
+
+Release: TypeAlias = tuple[int, int]  # of TensorFlow: 2.17.1 is (2, 17)
+
+# The bytes at some offsets; a file that has all of them is of the format.
+Magic: TypeAlias = tuple[tuple[int, bytes], ...]
+
+FIRST_RELEASE, LAST_RELEASE = (2, 16), (2, 21)  # those that tfpipe supports
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One library that decodes a format.
+
+    Attributes:
+        name: of the library.
+        in_graph: it does so inside the graph; otherwise in a py_function.
+        first, last: the TensorFlow releases with which it does.
+        modules: what must be importable for it.
+        feature: what Pillow must have been built with.
+        extra: of tfpipe that installs it.
+    """
+
+    name: str
+    in_graph: bool = False
+    first: Release = FIRST_RELEASE
+    last: Release = (99, 0)
+    modules: tuple[str, ...] = ()
+    feature: str = ""
+    extra: str = ""
+
+    def fits(self, release: Release) -> bool:
+        return self.first <= release <= self.last
 
 
 @dataclass(frozen=True)
@@ -13,46 +57,184 @@ class Format:
     Attributes:
         name: as people say it.
         suffixes: of its files, lower case, without the dot.
-        magic: what its files begin with.
-        in_graph: TensorFlow decodes it inside the graph; otherwise Pillow does, in a py_function.
-        deep: its samples may have more than 8 bits.
+        magic: the ways in which its files begin.
+        readers: what decodes it, the best first.
+        deep: its samples may have more than 8 bits, which the reader keeps.
+        note: what of it is read, for the table.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    magic: tuple[bytes, ...]
-    in_graph: bool = True
+    magic: tuple[Magic, ...]
+    readers: tuple[Reader, ...] = field(default=())
     deep: bool = False
+    note: str = ""
 
 
-JPEG = Format("JPEG", ("jpg", "jpeg"), (b"\xff\xd8\xff",))
-PNG = Format("PNG", ("png",), (b"\x89PNG\r\n\x1a\n",), deep=True)
-BMP = Format("BMP", ("bmp",), (b"BM",))
-GIF = Format("GIF", ("gif",), (b"GIF87a", b"GIF89a"))
-TIFF = Format("TIFF", ("tif", "tiff"), (b"II*\0", b"MM\0*"), in_graph=False, deep=True)
-PNM = Format("PPM", ("ppm",), (b"P6", b"P3"), in_graph=False, deep=True)
+def _at_start(*prefixes: bytes) -> tuple[Magic, ...]:
+    return tuple(((0, prefix),) for prefix in prefixes)
 
-FORMATS = (JPEG, PNG, BMP, GIF, TIFF, PNM)
-IN_GRAPH = tuple(f for f in FORMATS if f.in_graph)
+
+CORE = Reader("TensorFlow", in_graph=True)
+CORE_WEBP = Reader("TensorFlow", in_graph=True, first=(2, 20))
+CORE_JXL = Reader("TensorFlow", in_graph=True, first=(2, 21))
+# Its last release imports under later TensorFlows too, and fails on use.
+IO = Reader("tensorflow-io", in_graph=True, last=(2, 17), modules=("tensorflow_io",), extra="io")
+PILLOW = Reader("Pillow", modules=("PIL",), extra="pillow")
+PILLOW_WEBP = Reader("Pillow", modules=("PIL",), feature="webp", extra="pillow")
+PILLOW_AVIF = Reader("Pillow", modules=("PIL",), feature="avif", extra="pillow")
+PILLOW_JP2 = Reader("Pillow", modules=("PIL",), feature="jpg_2000", extra="pillow")
+PILLOW_JXL = Reader("pillow-jxl-plugin", modules=("PIL", "pillow_jxl"), extra="jxl")
+PYDICOM = Reader("pydicom", modules=("pydicom",), extra="dicom")
+
+JPEG = Format(
+    "JPEG", ("jpg", "jpeg", "jpe", "jfif"), _at_start(b"\xff\xd8\xff"), (CORE,), note="8 bits"
+)
+PNG = Format(
+    "PNG", ("png",), _at_start(b"\x89PNG\r\n\x1a\n"), (CORE,), deep=True, note="1 to 16 bits"
+)
+GIF = Format("GIF", ("gif",), _at_start(b"GIF87a", b"GIF89a"), (CORE,), note="first frame")
+BMP = Format(
+    "BMP",
+    ("bmp",),
+    _at_start(b"BM"),
+    (CORE,),
+    note="1 to 32 bits, bit fields, RLE, OS/2, top-down",
+)
+WEBP = Format(
+    "WebP",
+    ("webp",),
+    (((0, b"RIFF"), (8, b"WEBP")),),
+    (CORE_WEBP, IO, PILLOW_WEBP),
+    note="lossy and lossless; animated ones are refused",
+)
+TIFF = Format(
+    "TIFF",
+    ("tif", "tiff"),
+    _at_start(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    (PILLOW,),
+    deep=True,
+    note="8, 16 and 32 bits, float; first page",
+)
+PNM = Format(
+    "PPM, PGM, PBM",
+    ("ppm", "pgm", "pbm", "pnm"),
+    _at_start(b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"),
+    (PILLOW,),
+    deep=True,
+    note="binary and plain, 1 to 16 bits",
+)
+AVIF = Format(
+    "AVIF",
+    ("avif",),
+    (((4, b"ftypavif"),), ((4, b"ftypavis"),), ((4, b"ftypmif1"),)),
+    (PILLOW_AVIF,),
+    note="as 8 bits; first frame",
+)
+JP2 = Format(
+    "JPEG 2000",
+    ("jp2", "j2k", "jpx", "jpf", "j2c", "jpc"),
+    _at_start(b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+    (PILLOW_JP2,),
+    deep=True,
+    note="8 and 16 bits",
+)
+JXL = Format(
+    "JPEG XL",
+    ("jxl",),
+    _at_start(b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"),
+    (CORE_JXL, PILLOW_JXL),
+    note="as 8 bits; first frame",
+)
+DICOM = Format(
+    "DICOM",
+    ("dcm", "dicom"),
+    (((128, b"DICM"),),),
+    (PYDICOM,),
+    deep=True,
+    note="grey and colour; rescale and window applied; first frame",
+)
+
+FORMATS = (JPEG, PNG, GIF, BMP, WEBP, TIFF, PNM, AVIF, JP2, JXL, DICOM)
 
 KNOWN_SUFFIXES = tuple(suffix for f in FORMATS for suffix in f.suffixes)
 
-# What the classic generator takes for an image; GIF is not among them.
-CLASSIC_SUFFIXES = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 
+def of_suffix(suffix: str) -> Format | None:
+    """The format that a file name's suffix promises.
 
-def _of_suffix(suffix: str) -> Format | None:
+    >>> of_suffix("tif").name, of_suffix("txt")
+    ('TIFF', None)
+    """
     return next((f for f in FORMATS if suffix in f.suffixes), None)
 
 
-def needs_pillow(suffixes: Iterable[str]) -> bool:
-    """Whether files with these suffixes may hold what only Pillow reads.
+def of_content(head: bytes) -> Format | None:
+    """The format of a file, by its first 132 bytes.
 
-    >>> needs_pillow({"jpg", "png"}), needs_pillow({"jpg", "tif"}), needs_pillow({""})
-    (False, True, True)
+    >>> of_content(b"BM6").name
+    'BMP'
     """
-    known = [_of_suffix(suffix) for suffix in suffixes]
-    return any(f is None or not f.in_graph for f in known)
+    for known in FORMATS:
+        for way in known.magic:
+            if all(head[offset : offset + len(octets)] == octets for offset, octets in way):
+                return known
+    return None
+
+
+def installed_release() -> Release:
+    """Of TensorFlow, in this environment."""
+    major, minor = tf.__version__.split(".")[:2]
+    return int(major), int(minor)
+
+
+@functools.cache
+def is_installed(reader: Reader) -> bool:
+    """Whether this environment has the library, built with what it takes."""
+    if not all(importlib.util.find_spec(module) for module in reader.modules):
+        return False
+    if reader.feature:
+        from PIL import features
+
+        return bool(features.check(reader.feature))
+    return True
+
+
+def reader_of(
+    known: Format,
+    release: Release | None = None,
+    installed: Callable[[Reader], bool] = is_installed,
+) -> Reader | None:
+    """What decodes a format: the best of what is installed, or None.
+
+    >>> reader_of(WEBP, (2, 17), lambda reader: True).name
+    'tensorflow-io'
+    >>> reader_of(JXL, (2, 20), lambda reader: not reader.modules) is None
+    True
+    """
+    release = release or installed_release()
+    fitting = (reader for reader in known.readers if reader.fits(release) and installed(reader))
+    return next(fitting, None)
+
+
+def in_graph(known: Format) -> bool:
+    """Whether the graph itself decodes a format in this environment."""
+    reader = reader_of(known)
+    return reader is not None and reader.in_graph
+
+
+def needs_python(suffixes: Iterable[str]) -> bool:
+    """Whether files with these suffixes may hold what only Python reads.
+
+    A suffix that promises no format may stand for anything that is installed.
+
+    >>> needs_python({"jpg", "png"}), needs_python({"jpg", "tif"})
+    (False, True)
+    """
+    known = {of_suffix(suffix) for suffix in suffixes}
+    if None in known:
+        return any(is_installed(r) for f in FORMATS for r in f.readers if not r.in_graph)
+    return any(f is not None and not in_graph(f) for f in known)
 
 
 def may_be_deep(suffixes: Iterable[str]) -> bool:
@@ -61,5 +243,109 @@ def may_be_deep(suffixes: Iterable[str]) -> bool:
     >>> may_be_deep({"jpg", "bmp"}), may_be_deep({"jpg", "png"})
     (False, True)
     """
-    known = [_of_suffix(suffix) for suffix in suffixes]
+    known = [of_suffix(suffix) for suffix in suffixes]
     return any(f is None or f.deep for f in known)
+
+
+def remedies(known: Format) -> str:
+    """What to install for a format that nothing here reads.
+
+    >>> remedies(DICOM)
+    'pip install "tfpipe[dicom]"'
+    """
+    ways = []
+    for reader in known.readers:
+        if reader.extra and reader.fits(installed_release()):
+            ways.append(f'pip install "tfpipe[{reader.extra}]"')
+        elif reader.fits(LAST_RELEASE) and not reader.fits(installed_release()):
+            ways.append(f"TensorFlow {reader.first[0]}.{reader.first[1]}")
+    return " or ".join(dict.fromkeys(ways))
+
+
+def require_readers(suffixes: Iterable[str], names: Sequence[str]) -> None:
+    """Says at construction what reading some files takes.
+
+    Args:
+        suffixes: those that occur among the files.
+        names: of the files, which are counted where there is something to say.
+
+    Raises:
+        ImportError: of a format that nothing installed reads: suffix, number of files, remedy.
+
+    Warns of formats that only Python reads.
+    """
+    by_library: dict[str, list[str]] = {}
+    for suffix in sorted(suffixes):
+        known = of_suffix(suffix)
+        if known is None:
+            continue
+        reader = reader_of(known)
+        if reader is None:
+            count = sum(name.lower().endswith(f".{suffix}") for name in names)
+            raise ImportError(
+                f"Nothing that is installed reads {known.name}: {count} file(s) end in "
+                f"'.{suffix}'. Install what does ({remedies(known)}), or leave these files out."
+            )
+        if not reader.in_graph:
+            by_library.setdefault(reader.name, []).append(f"'.{suffix}'")
+    for library, quoted in by_library.items():
+        warn_of_python(library, f"Files with {', '.join(quoted)}")
+
+
+def warn_of_python(library: str, files: str) -> None:
+    """Says what it costs that a library decodes some files."""
+    warn(
+        f"{files} are decoded by {library}, in Python: under the GIL, and not on a tf.data service "
+        "worker. Convert them to PNG to keep them in the graph.",
+    )
+
+
+# The environments that differ: the columns of the table.
+COLUMNS = (
+    ("2.16, 2.17 with tensorflow-io", (2, 17), True),
+    ("2.16 to 2.19", (2, 19), False),
+    ("2.20", (2, 20), False),
+    ("2.21", (2, 21), False),
+)
+
+
+def table() -> list[dict[str, str]]:
+    """A row for each format in this environment: format, suffixes, reads, decoder, where.
+
+    >>> table()[0]
+    {'format': 'JPEG', 'suffixes': '.jpg .jpeg .jpe .jfif', 'reads': '8 bits',
+     'decoder': 'TensorFlow', 'where': 'in the graph'}
+    """
+    rows = []
+    for known in FORMATS:
+        reader = reader_of(known)
+        where = "in the graph" if reader and reader.in_graph else "in Python"
+        rows.append(
+            {
+                "format": known.name,
+                "suffixes": " ".join(f".{suffix}" for suffix in known.suffixes),
+                "reads": known.note,
+                "decoder": reader.name if reader else "none",
+                "where": where if reader else remedies(known),
+            }
+        )
+    return rows
+
+
+def markdown() -> str:
+    """The README's table: what decodes each format under each TensorFlow, all else installed.
+
+    Bold: in the graph.
+    """
+    head = ["format", "suffixes", "what is read", *(name for name, _, _ in COLUMNS)]
+    rows = [head, ["---"] * len(head)]
+    for known in FORMATS:
+        cells = []
+        for _, release, with_io in COLUMNS:
+            absent = None if with_io else IO
+            reader = reader_of(known, release, functools.partial(operator.is_not, absent))
+            name = reader.name if reader else "-"
+            cells.append(f"**{name}**" if reader and reader.in_graph else name)
+        suffixes = " ".join(known.suffixes)
+        rows.append([known.name, suffixes, known.note, *cells])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -139,11 +139,28 @@ def check_weight_column(
 
 def file_rows(names: Sequence[str], directory: str, suffixes: Sequence[str]) -> np.ndarray:
     """bool [n]: which names have one of the suffixes and are regular files."""
+    entries = listing.Entries()
     named = np.array([listing.has_suffix(name, suffixes) for name in names], bool)
     candidates = np.flatnonzero(named)
-    present = listing.are_files(listing.join(directory, names[row]) for row in candidates.tolist())
-    named[candidates] = present
+    named[candidates] = [
+        entries.is_file(listing.join(directory, names[row])) for row in candidates.tolist()
+    ]
     return named
+
+
+def refused_files(names: Sequence[str], directory: str) -> dict[str, str]:
+    """Of names that are no regular files but are there, why they must not be opened.
+
+    A FIFO would hang the reader, a device fill the memory. Names of what is not there are not
+    among them: reading them fails by itself.
+    """
+    entries = listing.Entries()
+    found = {}
+    for name in names:
+        path = listing.join(directory, name)
+        if entries.is_irregular(path):
+            found[name] = listing.refusal(path) or "it is no regular file"
+    return found
 
 
 def class_names_of(labels: Iterable[Any]) -> list[str]:
@@ -321,17 +338,22 @@ def from_dataframe(
         keep_unlabelled: keep samples whose list of labels has none of the classes. Default: where
             `classes` are not given.
         validate_filenames: drop rows without a suffix of an image or without a regular file, and
-            warn; otherwise every row is kept and reading fails later.
+            warn; otherwise every row is kept and reading fails later. What is there but no regular file
+            is never opened.
         fraction, subset: the split, over the rows that are left.
     """
     names = frame[x_col].tolist()
     rows = np.arange(len(frame))
-    if validate_filenames:
+    refused: dict[str, str] = {}
+    if not validate_filenames:
+        refused = refused_files(names, directory)
+    else:
         keep = file_rows(names, directory, suffixes)
         if not keep.all():
+            invalid = [name for name, kept in zip(names, keep, strict=True) if not kept]
             warn(
-                f'Found {(~keep).sum()} invalid image filename(s) in x_col="{x_col}". '
-                "These filename(s) will be ignored.",
+                f'Found {len(invalid)} invalid image filename(s) in x_col="{x_col}". '
+                f"These filename(s) will be ignored. {head(invalid)}",
             )
             frame, rows = frame[keep], rows[keep]
     class_names: Sequence[str] = ()
@@ -354,8 +376,12 @@ def from_dataframe(
         "outputs": lambda: tuple(column_values(frame, column) for column in y_col or ()),
         None: lambda: None,
     }[targets]()
-    images = Files(directory, frame[x_col].tolist())
-    masks = None if mask_col is None else Files(directory, frame[mask_col].tolist())
+    images = Files(directory, frame[x_col].tolist(), refused)
+    masks = None
+    if mask_col is not None:
+        mask_names = frame[mask_col].tolist()
+        refused = {} if validate_filenames else refused_files(mask_names, directory)
+        masks = Files(directory, mask_names, refused)
     if masks is not None and validate_filenames:
         check_each_has_a_mask(images, listing.are_files(masks.paths))
     source = Source(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfpipe import frames, listing
 from tfpipe.checks import check_names, check_size, did_you_mean, head, is_share
-from tfpipe.decode import COLOR_MODES
+from tfpipe.color import COLOR_MODES
 from tfpipe.sources import Source
 from tfpipe.standardize import Standardize
 from tfpipe.tf_resize import INTERPOLATIONS

@@ -17,7 +17,8 @@ from tfpipe import generator_checks as checks
 from tfpipe.augment import Augment
 from tfpipe.checks import check_bool, check_int, check_number, check_one_of, is_share, warn
 from tfpipe.dataset import ImageDataset
-from tfpipe.formats import CLASSIC_SUFFIXES
+from tfpipe.formats import KNOWN_SUFFIXES
+from tfpipe.headers import MAX_PIXELS
 from tfpipe.labels import LabelSpec
 from tfpipe.reporting import say
 from tfpipe.saving import SaveSpec
@@ -363,6 +364,9 @@ class ImageDataGenerator:
         subset: str | None = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
+        *,
+        max_pixels: int | None = MAX_PIXELS,
+        exif_orientation: bool = False,
     ) -> ImageDataset:
         """Batches of the images below a directory that has one sub-folder a class.
 
@@ -378,6 +382,8 @@ class ImageDataGenerator:
             follow_links: go into links to folders below a class.
             interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos", Pillow's.
             keep_aspect_ratio: crop the centre to the ratio of `target_size` first.
+            max_pixels: files of larger images are not decoded: they cannot be read. None: any size.
+            exif_orientation: turn each image as its EXIF data say. The classic ignores them.
 
         Returns:
             An `ImageDataset` of x or (x, y).
@@ -387,11 +393,13 @@ class ImageDataGenerator:
             ValueError: an argument is not one of those allowed; a name in `classes` has no folder.
         """
         check_one_of("class_mode", class_mode, DIRECTORY_CLASS_MODES)
-        image = _image_spec(target_size, color_mode, interpolation, keep_aspect_ratio)
+        image = _image_spec(
+            target_size, color_mode, interpolation, keep_aspect_ratio, max_pixels, exif_orientation
+        )
         save = _save_spec(save_to_dir, save_prefix, save_format)
         source = sources.from_directory(
             directory,
-            CLASSIC_SUFFIXES,
+            KNOWN_SUFFIXES,
             classes=classes,
             follow_links=follow_links,
             fraction=self._fraction(subset),
@@ -430,6 +438,9 @@ class ImageDataGenerator:
         interpolation: str = "nearest",
         validate_filenames: bool = True,
         keep_aspect_ratio: bool = False,
+        *,
+        max_pixels: int | None = MAX_PIXELS,
+        exif_orientation: bool = False,
         **deprecated: Any,
     ) -> ImageDataset:
         """Batches of the images that a dataframe names.
@@ -448,7 +459,7 @@ class ImageDataGenerator:
             subset: the split is taken over all rows that are left, in their order.
             validate_filenames: drop rows whose file is no image by its suffix or not there, and warn.
             target_size, color_mode, batch_size, shuffle, seed, save_to_dir, save_prefix, save_format,
-                interpolation, keep_aspect_ratio: as for `flow_from_directory`.
+                interpolation, keep_aspect_ratio, max_pixels, exif_orientation: as for `flow_from_directory`.
             **deprecated: `has_ext`, `sort` and `drop_duplicates` warn and do nothing.
 
         Returns:
@@ -463,7 +474,9 @@ class ImageDataGenerator:
         class_mode = checks.check_deprecated(class_mode, deprecated, known)
         check_one_of("class_mode", class_mode, DATAFRAME_CLASS_MODES)
         check_bool("validate_filenames", validate_filenames)
-        image = _image_spec(target_size, color_mode, interpolation, keep_aspect_ratio)
+        image = _image_spec(
+            target_size, color_mode, interpolation, keep_aspect_ratio, max_pixels, exif_orientation
+        )
         save = _save_spec(save_to_dir, save_prefix, save_format)
         fraction = self._fraction(subset)
         targets, encoding = _CLASS_MODES[class_mode]
@@ -475,7 +488,7 @@ class ImageDataGenerator:
         )
         source = frames.from_dataframe(
             frame,
-            CLASSIC_SUFFIXES,
+            KNOWN_SUFFIXES,
             directory=os.fspath(directory or ""),
             x_col=x_col,
             y_col=y_col,
@@ -560,11 +573,23 @@ def _save_spec(directory: str | None, prefix: str, format: str) -> SaveSpec | No
 
 
 def _image_spec(
-    size: Any, color_mode: str, interpolation: str, keep_aspect_ratio: bool
+    size: Any,
+    color_mode: str,
+    interpolation: str,
+    keep_aspect_ratio: bool,
+    max_pixels: int | None,
+    exif_orientation: bool,
 ) -> ImageSpec:
     check_bool("keep_aspect_ratio", keep_aspect_ratio)
     aspect = "crop" if keep_aspect_ratio else "stretch"
-    return ImageSpec(size, color_mode, interpolation, aspect=aspect)
+    return ImageSpec(
+        size,
+        color_mode,
+        interpolation,
+        aspect=aspect,
+        max_pixels=max_pixels,
+        exif_orientation=exif_orientation,
+    )
 
 
 def _image_attributes(image: ImageSpec) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tfpipe import inventory, progress
+from tfpipe import formats, inventory, progress
 from tfpipe.checks import check_one_of
 from tfpipe.dataset import ImageDataset
 from tfpipe.inventory import KINDS, Problem
@@ -134,7 +134,7 @@ def check(
         known = {path: head for path, head in heads.items() if isinstance(head, bytes)}
         images = [path for path in found.images if path in known]
         hidden = [
-            path for path in found.others if inventory.format_of(known.get(path, b"")) is not None
+            path for path in found.others if formats.of_content(known.get(path, b"")) is not None
         ]
         problems = [
             *found.problems,

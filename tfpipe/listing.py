@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
+import stat
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +17,9 @@ import tensorflow as tf
 from tfpipe.checks import check_names, did_you_mean, head, warn
 from tfpipe.formats import KNOWN_SUFFIXES
 
+# A file is read whole. Those of a listing are not asked for their size: that would be a call a file.
+_MOST_BYTES_BEHIND_A_LINK = 2**31
+
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*)://")
 
 
@@ -24,7 +29,7 @@ class Folder(NamedTuple):
     folders: list[str]
     linked_folders: list[str]
     files: list[str]
-    irregular: list[str]  # FIFOs, devices, sockets, dangling links: nothing to read from safely
+    irregular: list[str]  # FIFOs, devices, sockets, dangling links, loops: nothing to read safely
 
 
 def scheme(path: str) -> str:
@@ -120,14 +125,70 @@ def scan(folder: str) -> Folder:
         return found
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_file():
+            try:
+                is_file = _is_regular(entry)
+                is_folder = not is_file and entry.is_dir()
+            except OSError:  # a link that leads back to itself, or where nobody may look
+                is_file = is_folder = False
+            if is_file:
                 found.files.append(entry.name)
-            elif entry.is_dir():
+            elif is_folder:
                 linked = entry.is_symlink()
                 (found.linked_folders if linked else found.folders).append(entry.name)
             else:
                 found.irregular.append(entry.name)
     return found
+
+
+def _is_regular(entry: os.DirEntry[str]) -> bool:
+    # What the kernel shows as a file of terabytes, such as /proc/kcore, is met through links.
+    return entry.is_file() and not (
+        entry.is_symlink() and entry.stat().st_size > _MOST_BYTES_BEHIND_A_LINK
+    )
+
+
+def refusal(path: str) -> str | None:
+    """Why a local path is nothing to read an image from; None where it is a regular file.
+
+    >>> refusal("/dev/null"), refusal("no/such/file")
+    ('it is a device, not a regular file', 'there is no such file')
+    """
+    if scheme(path):
+        return None
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        if not os.path.islink(path):
+            return "there is no such file" if error.errno == errno.ENOENT else _reason(error)
+        if error.errno == errno.ELOOP:
+            return "it is a link that leads back to itself"
+        return f"it is a link to what cannot be read: {_reason(error)}"
+    if stat.S_ISREG(status.st_mode):
+        if os.path.islink(path) and status.st_size > _MOST_BYTES_BEHIND_A_LINK:
+            return f"it is a link to a file of {status.st_size:,} bytes"
+        return None
+    kinds = {
+        stat.S_IFDIR: "folder",
+        stat.S_IFIFO: "FIFO",
+        stat.S_IFSOCK: "socket",
+        stat.S_IFCHR: "device",
+        stat.S_IFBLK: "device",
+    }
+    kind = kinds.get(stat.S_IFMT(status.st_mode), "special file")
+    return f"it is a {kind}, not a regular file"
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def suffix(name: str) -> str:
+    """The suffix of a file name, lower case, without the dot; "" where there is none.
+
+    >>> suffix("a/Photo.JPG"), suffix("a.b/photo")
+    ('jpg', '')
+    """
+    return os.path.splitext(name)[1][1:].lower()
 
 
 def has_suffix(name: str, suffixes: Sequence[str]) -> bool:
@@ -136,7 +197,7 @@ def has_suffix(name: str, suffixes: Sequence[str]) -> bool:
     >>> has_suffix("a/Photo.JPG", ("jpg", "png")), has_suffix("oddpng", ("jpg", "png"))
     (True, False)
     """
-    return os.path.splitext(name)[1][1:].lower() in suffixes
+    return suffix(name) in suffixes
 
 
 def require_directory(directory: str) -> None:
@@ -220,7 +281,7 @@ def image_files(
     if irregular:
         warn(
             f"Left out {len(irregular)} file(s) in {top!r} that cannot be read as files (FIFO, "
-            f"device, socket or dangling link): {head(sorted(irregular))}.",
+            f"device, socket, dangling link or loop of links): {head(sorted(irregular))}.",
         )
     endings = tuple(f".{suffix}" for suffix in suffixes)
     found = []
@@ -232,16 +293,34 @@ def image_files(
     return found
 
 
-def are_files(paths: Iterable[str]) -> list[bool]:
-    """Whether each path is a regular file: one scan a folder, not one `stat` a path."""
-    listings: dict[str, frozenset[str]] = {}
-    result = []
-    for path in paths:
+class Entries:
+    """What stands at some paths: one scan a folder, not one `stat` a path."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+
+    def is_file(self, path: str) -> bool:
+        """Whether it is a regular file, through links."""
         folder, name = os.path.split(path)
-        if folder not in listings:
+        return name in self._of(folder)[0]
+
+    def is_irregular(self, path: str) -> bool:
+        """Whether something else stands there: a folder, a FIFO, a device, a link to nothing."""
+        folder, name = os.path.split(path)
+        return name in self._of(folder)[1]
+
+    def _of(self, folder: str) -> tuple[frozenset[str], frozenset[str]]:
+        if folder not in self._folders:
             try:
-                listings[folder] = frozenset(scan(folder or ".").files)
+                found = scan(folder or ".")
             except (OSError, tf.errors.OpError):
-                listings[folder] = frozenset()
-        result.append(name in listings[folder])
-    return result
+                found = Folder([], [], [], [])
+            others = found.folders + found.linked_folders + found.irregular
+            self._folders[folder] = frozenset(found.files), frozenset(others)
+        return self._folders[folder]
+
+
+def are_files(paths: Iterable[str]) -> list[bool]:
+    """Whether each path is a regular file."""
+    entries = Entries()
+    return [entries.is_file(path) for path in paths]

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe import formats
-from tfpipe.checks import check_one_of
+from tfpipe.checks import check_one_of, require_pillow
 from tfpipe.graph import out_of_line
 
 MASK_DTYPES = ("int32", "float32")
@@ -170,3 +170,12 @@ def _unit_range(file: Any) -> np.ndarray:
 def needs_python(suffixes: frozenset[str]) -> bool:
     """Whether masks with these suffixes are decoded by Pillow."""
     return not suffixes <= frozenset(formats.PNG.suffixes)
+
+
+def require_reader(suffixes: frozenset[str]) -> None:
+    """Says once what masks that Pillow decodes cost; `ImportError` where it is not installed."""
+    if needs_python(suffixes):
+        others = sorted(suffixes - frozenset(formats.PNG.suffixes))
+        names = ", ".join(f"'.{suffix}'" if suffix else "no suffix" for suffix in others)
+        require_pillow(f"Masks with {names} need")
+        formats.warn_of_python("Pillow", f"Masks with {names}")

@@ -16,8 +16,8 @@ import tensorflow as tf
 from tfpipe import listing, order, shards, splits
 from tfpipe.cache import description_of_files
 from tfpipe.checks import check_int, check_one_of, head, warn
+from tfpipe.color import CHANNELS
 from tfpipe.dataset import ImageDataset
-from tfpipe.decode import CHANNELS
 from tfpipe.shard_process import in_processes
 from tfpipe.shard_writer import Task, write
 from tfpipe.skipping import ErrorPolicy

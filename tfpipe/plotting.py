@@ -20,7 +20,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfpipe import augment as augmentation
-from tfpipe import decode, order
+from tfpipe import failure, order
 from tfpipe.augment import Augment
 from tfpipe.checks import check_int, require_matplotlib
 
@@ -157,13 +157,10 @@ def as_augment(augment: Any) -> Augment:
 
 def read_image(path: str) -> np.ndarray:  # [H, W, 3], 0..255
     """An image file at its own size."""
-    suffix = os.path.splitext(path)[1][1:].lower()
-    contents = tf.io.read_file(os.fsencode(path))
     try:
-        return decode.load(contents, "rgb", frozenset({suffix}), lambda image: image).numpy()
-    except tf.errors.InvalidArgumentError:
-        reason = decode.failure_reason(contents).numpy().decode()
-        raise ValueError(f"Cannot read the image file {path!r}: {reason}") from None
+        return failure.decoded(path).numpy()
+    except ValueError as err:
+        raise ValueError(f"Cannot read the image file {path!r}: {err}") from None
 
 
 def params_text(params: Mapping[str, Any]) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
-from tfpipe import decode, listing
+from tfpipe import failure, listing
 from tfpipe.columns import ColumnMaker
 from tfpipe.sources import Files, Records
+from tfpipe.specs import ImageSpec
 
 
 @dataclass(frozen=True)
@@ -31,29 +32,50 @@ class Reader:
     raw_shape: tuple[int, int, int] | None = None
 
 
-def reader(images: Files | Records, column: ColumnMaker) -> Reader:
+def reader(images: Files | Records, spec: ImageSpec, column: ColumnMaker) -> Reader:
     """The reader of some images, whose columns the graph gets at through `column`."""
-    return (
-        record_reader(images, column)
-        if isinstance(images, Records)
-        else file_reader(images, column)
-    )
+    if isinstance(images, Records):
+        return record_reader(images, spec, column)
+    return file_reader(images, spec, column)
 
 
-def file_reader(files: Files, column: ColumnMaker) -> Reader:
+def file_reader(files: Files, spec: ImageSpec, column: ColumnMaker) -> Reader:
     """A file an image."""
     paths = column(np.array(listing.encode_all(files.paths), object))
 
     def read(index: tf.Tensor) -> tf.Tensor:
         return tf.io.read_file(paths(index))
 
-    def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return _shown(paths(index)), decode.failure_reason(read(index))
+    def why(index: tf.Tensor) -> tf.Tensor:
+        return failure.reason(read(index), spec, files.suffixes)
 
-    return Reader(read, describe, files.suffixes)
+    safely = _refusing(read, why, files, column) if files.refused else (read, why)
+    return Reader(safely[0], lambda index: (_shown(paths(index)), safely[1](index)), files.suffixes)
 
 
-def record_reader(records: Records, column: ColumnMaker) -> Reader:
+OfIndex: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
+
+
+def _refusing(
+    read: OfIndex, why: OfIndex, files: Files, column: ColumnMaker
+) -> tuple[OfIndex, OfIndex]:
+    """`read`, which does not open what must not be opened, and `why` it does not."""
+    words = [files.refused.get(name, "").encode(errors="replace") for name in files.names]
+    refusals = column(np.array(words, object))
+
+    def read_regular(index: tf.Tensor) -> tf.Tensor:
+        check = tf.debugging.Assert(refusals(index) == b"", [refusals(index)])
+        with tf.control_dependencies([check] if check is not None else []):
+            return read(tf.identity(index))
+
+    def why_not(index: tf.Tensor) -> tf.Tensor:
+        refusal = refusals(index)
+        return tf.cond(refusal == b"", lambda: why(index), lambda: refusal)
+
+    return read_regular, why_not
+
+
+def record_reader(records: Records, spec: ImageSpec, column: ColumnMaker) -> Reader:
     """A record of a TFRecord file an image: `tf.train.Example`s with the bytes in "image".
 
     Any record is read by its place, so that the order of an epoch can be any. The checksum of each
@@ -87,7 +109,7 @@ def record_reader(records: Records, column: ColumnMaker) -> Reader:
         reason = tf.cond(
             record == "",
             lambda: tf.constant("the record cannot be read, or its checksum is wrong"),
-            lambda: decode.failure_reason(_image_of(record)),
+            lambda: failure.reason(_image_of(record), spec, records.suffixes),
         )
         return place, reason
 

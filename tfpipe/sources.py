@@ -6,8 +6,8 @@ Nothing is decoded here and no TensorFlow graph is built.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,10 +20,15 @@ from tfpipe.splits import split_count, split_rows
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """Image files: names as they came, below `directory` where they are not absolute."""
+    """Image files: names as they came, below `directory` where they are not absolute.
+
+    Attributes:
+        refused: of names that must not be opened, why: a FIFO would hang whoever reads it.
+    """
 
     directory: str
     names: Sequence[str]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)

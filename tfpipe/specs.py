@@ -8,16 +8,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpipe import decode, order, resize, tf_resize
+from tfpipe import color, order, resize, tf_resize
 from tfpipe.augment import Augment
 from tfpipe.balance import BALANCES
 from tfpipe.cache import check_cache
 from tfpipe.checks import check_bool, check_int, check_one_of, check_size
+from tfpipe.headers import MAX_PIXELS
 from tfpipe.labels import LabelSpec
 from tfpipe.saving import SaveSpec
 from tfpipe.skipping import ErrorPolicy
 from tfpipe.standardize import Standardize
 
+DECODINGS = ("exact", "keras")
 ASPECTS = ("stretch", "crop", "pad")
 INTERPOLATIONS = {"pillow": resize.INTERPOLATIONS, "tensorflow": tf_resize.INTERPOLATIONS}
 DATA_FORMATS = ("channels_last", "channels_first")
@@ -58,6 +60,8 @@ class ImageSpec:
         aspect: "stretch" the image to `size`; "crop" its centre to the ratio of `size` before; "pad" it
             with zeros ("tensorflow" only).
         decoding: "exact" for Pillow's pixels, or "keras" for those of `tf.image.decode_image`.
+        max_pixels: files of images with more are refused before they are decoded; None: none are.
+        exif_orientation: turn images as their EXIF data say.
     """
 
     size: tuple[int, int] = (256, 256)
@@ -67,15 +71,20 @@ class ImageSpec:
     antialias: bool = False
     aspect: str = "stretch"
     decoding: str = "exact"
+    max_pixels: int | None = MAX_PIXELS
+    exif_orientation: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("target_size", self.size))
-        check_one_of("color_mode", self.color_mode, decode.COLOR_MODES)
+        check_one_of("color_mode", self.color_mode, color.COLOR_MODES)
         check_one_of("resampling", self.resampling, tuple(INTERPOLATIONS))
         check_one_of("interpolation", self.interpolation, INTERPOLATIONS[self.resampling])
         check_bool("antialias", self.antialias)
         check_one_of("aspect", self.aspect, ASPECTS if self.resampling != "pillow" else ASPECTS[:2])
-        check_one_of("decoding", self.decoding, decode.DECODINGS)
+        check_one_of("decoding", self.decoding, DECODINGS)
+        check_bool("exif_orientation", self.exif_orientation)
+        if self.max_pixels is not None:
+            check_int("max_pixels", self.max_pixels, 1)
 
 
 @dataclass(frozen=True)

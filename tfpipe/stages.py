@@ -15,6 +15,7 @@ from tfpipe import (
     augment,
     balance,
     cache,
+    color,
     decode,
     formats,
     gaps,
@@ -25,7 +26,6 @@ from tfpipe import (
     tf_resize,
 )
 from tfpipe.affine import compiled, xla_available
-from tfpipe.checks import require_pillow, warn
 from tfpipe.columns import Column, ColumnMaker
 from tfpipe.graph import succeeds
 from tfpipe.image import has_unit_range
@@ -84,20 +84,19 @@ def file_loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Load
     image, files = spec.image, source.images
     if image is None or isinstance(files, Arrays):
         raise TypeError("file_loader needs files, and an ImageSpec for them.")
-    reader = readers.reader(files, column)
     suffixes = files.suffixes
-    if formats.needs_pillow(suffixes):
-        _require_pillow(suffixes)
+    formats.require_readers(suffixes, files.names)
+    reader = readers.reader(files, image, column)
     finish = resizer(image)
 
     def load_image(index: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         contents = reader.read(index)
         if reader.raw_shape is not None:
             pixels = tf.reshape(tf.io.decode_raw(contents, tf.uint8), reader.raw_shape)
-            return finish(decode.convert_color(pixels, image.color_mode))
-        return decode.load(contents, image.color_mode, suffixes, finish, image.decoding)
+            return finish(color.convert_color(pixels, image.color_mode))
+        return decode.load(contents, image, suffixes, finish)
 
-    shape = (*image.size, decode.CHANNELS[image.color_mode])
+    shape = (*image.size, color.CHANNELS[image.color_mode])
     stays_uint8 = image.resampling == "pillow" or tf_resize.keeps_dtype(image.interpolation)
     dtype = tf.uint8 if stays_uint8 and not formats.may_be_deep(suffixes) else tf.float32
     loader = Loader(
@@ -119,9 +118,8 @@ def _with_masks(
     if source.masks is None or spec.image is None:
         raise ValueError("Labels that are masks need image files, and the file of a mask for each.")
     dtype, suffixes = spec.label.dtype, source.masks.suffixes
-    if masks.needs_python(suffixes):
-        _require_pillow(suffixes)
-    reader = readers.reader(source.masks, column)
+    masks.require_reader(suffixes)
+    reader = readers.reader(source.masks, spec.image, column)
     finish = resizer(spec.image)
     # The same pixels of the mask as of the image, none made up from several.
     finish_mask = resizer(replace(spec.image, interpolation="nearest", antialias=False))
@@ -196,20 +194,6 @@ def resizer(spec: ImageSpec) -> Callable[[tf.Tensor], tf.Tensor]:
         interpolation=spec.interpolation,
         aspect=spec.aspect,
         antialias=spec.antialias,
-    )
-
-
-def _require_pillow(suffixes: frozenset[str]) -> None:
-    """Says once what files that only Pillow reads cost; `ImportError` where it is not installed."""
-    names = ", ".join(
-        repr(f".{suffix}" if suffix else "no suffix")
-        for suffix in sorted(suffixes)
-        if formats.needs_pillow([suffix])
-    )
-    require_pillow(f"Files with {names} need")
-    warn(
-        f"Files with {names} are decoded by Pillow, in Python: under the GIL, and not on a tf.data "
-        "service worker. Convert them to PNG to keep them in the graph.",
     )
 
 
@@ -305,9 +289,10 @@ def python_parts(source: Source, spec: PipelineSpec) -> list[str]:
     """What may make the graph call Python, as a user would name it."""
     files, function = source.images, spec.standardize.preprocessing_function
     parts = []
-    if isinstance(files, Files) and formats.needs_pillow(files.suffixes):
-        suffixes = sorted(suffix for suffix in files.suffixes if formats.needs_pillow([suffix]))
-        parts.append(f"files that Pillow decodes (.{', .'.join(suffixes)}): convert them to PNG")
+    if isinstance(files, Files) and formats.needs_python(files.suffixes):
+        suffixes = sorted(suffix for suffix in files.suffixes if formats.needs_python([suffix]))
+        names = ", ".join(f".{suffix}" if suffix else "no suffix" for suffix in suffixes)
+        parts.append(f"files that Python decodes ({names}): convert them to PNG")
     if function is not None:
         name = getattr(function, "__name__", type(function).__name__)
         parts.append(
