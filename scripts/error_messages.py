@@ -16,7 +16,17 @@ GROUPS = {
     ),
     "Transforms and standardisation": (
         "A range, or a function of yours, cannot be used on images of this shape.",
-        ("augment", "affine", "standardize", "statistics", "numpy_ops", "plotting"),
+        (
+            "augment",
+            "ranges",
+            "affine",
+            "mix",
+            "layers",
+            "standardize",
+            "statistics",
+            "numpy_ops",
+            "plotting",
+        ),
     ),
     "ImageDataGenerator": (
         "A `flow...` method was given data that do not go together; many are the classic's own.",

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfpipe import ImageDataGenerator, augment, order
+from tfpipe import ImageDataGenerator, augment, order, transforms
 from tfpipe.dataset import ImageDataset
 
 HEIGHT, WIDTH = 9, 13
@@ -247,13 +247,13 @@ class TestReproducibility:
 class TestCompilation:
     def test_once_for_all_images_batches_and_epochs(self, images, monkeypatch):
         traced = []
-        apply = augment.apply
+        apply = transforms.apply
 
         def counted(image, *args, **options):
             traced.append(image.shape)
             return apply(image, *args, **options)
 
-        monkeypatch.setattr(augment, "apply", counted)
+        monkeypatch.setattr(transforms, "apply", counted)
         dataset = ImageDataGenerator(**EVERYTHING).flow(images, batch_size=BATCH, seed=1)
         sizes = [len(x) for _ in range(2) for x in dataset]
         assert sizes == [4, 4, 2, 4, 4, 2]

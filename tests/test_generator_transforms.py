@@ -328,7 +328,7 @@ class TestApplyTransform:
     def test_nothing_changes_nothing(self, picture):
         image = picture(9, 13, 3).astype("float32")
         generator = ImageDataGenerator(interpolation_order=3)
-        for params in ({}, NEUTRAL, {"theta": None, "hue": 3, "tx": 0.0}):
+        for params in ({}, NEUTRAL, {"theta": None, "sepia": 3, "tx": 0.0}):
             result = generator.apply_transform(image, params)
             np.testing.assert_array_equal(result, image)
             assert not np.shares_memory(result, image)

@@ -1,4 +1,6 @@
-"""Random transforms: `Augment` (what may happen) -> `draw` (what happens to a sample) -> `apply`.
+"""Random transforms: `Augment` (what may happen) -> `draw` (what happens to a sample).
+
+`transforms.apply` does it.
 
 The parameters of a sample are a pure function of its key, so of (seed, epoch, index). Each has its own
 place in one draw of uniform numbers: turning a transform on does not change what the others get.
@@ -6,17 +8,17 @@ place in one draw of uniform numbers: turning a transform on does not change wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfpipe import image as ops
-from tfpipe.affine import FILL_MODES, ORDERS, affine_transform
-from tfpipe.checks import check_bool, check_number, check_one_of, is_number
-from tfpipe.matrix import affine_matrix
+from tfpipe import ranges
+from tfpipe.affine import FILL_MODES, ORDERS
+from tfpipe.checks import check_bool, check_number, check_one_of
+from tfpipe.rand_augment import MAX_MAGNITUDE, OPERATIONS
 
 # Place of each uniform number. Append only: a new place in the middle would change every seed's result.
 _SLOTS = (
@@ -32,8 +34,31 @@ _SLOTS = (
     "flip_vertical",
     "channel_shift_intensity",
     "brightness",
+    "crop_area",
+    "crop_ratio",
+    "crop_x",
+    "crop_y",
+    "contrast",
+    "saturation",
+    "hue",
+    "cutout",
+    "cutout_area",
+    "cutout_ratio",
+    "cutout_x",
+    "cutout_y",
+    "rand_augment_1",
+    "rand_augment_sign_1",
+    "rand_augment_2",
+    "rand_augment_sign_2",
+    "rand_augment_3",
+    "rand_augment_sign_3",
+    "rand_augment_4",
+    "rand_augment_sign_4",
 )
 
+NUMBERS = len(_SLOTS)  # that one sample uses up
+
+# The classic's parameters. Those of the other transforms are there only where they are on.
 NEUTRAL = {
     "theta": 0,
     "tx": 0,
@@ -46,14 +71,16 @@ NEUTRAL = {
     "channel_shift_intensity": None,
     "brightness": None,
 }
-_GEOMETRY = ("theta", "tx", "ty", "shear", "zx", "zy")
 
 
 @dataclass(frozen=True)
 class Augment:
     """The ranges from which each sample's random transform is drawn.
 
-    Order of work: one affine resampling with the flips in it, channel shift, brightness.
+    Order of work: one affine resampling (crop, then the classic's moves, then RandAugment's) with the flips
+    in it; channel shift, brightness, contrast, saturation, hue; RandAugment's operations on values; cutout.
+    MixUp or CutMix mix whole batches after that. Everything is off by default. All values are in the
+    image's own units, before `rescale`: 0..255 from files, 0..1 where an array holds such values.
 
     Attributes:
         rotation_range: degrees >= 0; theta is uniform in -r..r.
@@ -69,6 +96,25 @@ class Augment:
         fill_mode: "constant", "nearest", "reflect" or "wrap": what is outside of the image.
         cval: the value for "constant".
         interpolation_order: 0 (nearest) to 5; 1 is linear.
+        crop_scale: (lowest, highest) share of the image's area, above 0, at most 1; a part of that size,
+            anywhere in the image, is stretched over all of it. (0.08, 1) is the usual random resized
+            crop; (0.77, 0.77) with `crop_ratio=(1, 1)` a random crop of 7/8 of each side. A mask is
+            cropped with its image. None: off.
+        crop_ratio: (lowest, highest), above 0: how much wider than the image's own shape the part may be;
+            (1, 1) keeps the shape.
+        contrast_range, saturation_range: a pair of factors >= 0, or None: 1 changes nothing, 0 is grey.
+        hue_range: 0 to 0.5 of a turn of the colour circle, uniform in -h..h.
+        cutout: 0 to 1, how likely a rectangle of the image is filled with `cutout_value`; a mask stays.
+        cutout_scale: (lowest, highest) share of the area that it takes, above 0, at most 1.
+        cutout_ratio: (lowest, highest), above 0: how much wider than the image's own shape it may be.
+        cutout_value: a number for every channel.
+        rand_augment: (1 to 4 operations, magnitude 0 to 10), or None; the operations are those of
+            `rand_augment.OPERATIONS`, drawn anew for each sample. (2, 9) is the usual one.
+        mixup_alpha: > 0 mixes each batch with itself in another order, images and labels alike, in shares
+            drawn from Beta(alpha, alpha); 0.2 is usual. Needs labels that are numbers: one-hot,
+            multi-hot or float values. Sample weights stay. 0: off.
+        cutmix_alpha: the same by a rectangle that is taken from the other image; 1 is usual. Where both
+            are on, each batch gets one of them.
 
     Raises:
         ValueError: a value is out of its range; the message names it and what is allowed.
@@ -89,79 +135,78 @@ class Augment:
     fill_mode: str = "nearest"
     cval: float = 0.0
     interpolation_order: int = 1
+    crop_scale: Any = None
+    crop_ratio: Any = (3 / 4, 4 / 3)
+    contrast_range: Any = None
+    saturation_range: Any = None
+    hue_range: float = 0.0
+    cutout: float = 0.0
+    cutout_scale: Any = (0.02, 0.33)
+    cutout_ratio: Any = (0.3, 3.3)
+    cutout_value: float = 0.0
+    rand_augment: Any = None
+    mixup_alpha: float = 0.0
+    cutmix_alpha: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("rotation_range", "shear_range", "channel_shift_range"):
             check_number(name, getattr(self, name), minimum=0)
+        for name in ("mixup_alpha", "cutmix_alpha"):
+            check_number(name, getattr(self, name), minimum=0)
+        check_number("hue_range", self.hue_range, 0, 0.5)
+        check_number("cutout", self.cutout, 0, 1)
+        check_number("cutout_value", self.cutout_value)
+        check_number("cval", self.cval)
         for name in ("width_shift_range", "height_shift_range"):
-            object.__setattr__(self, name, _shift_range(name, getattr(self, name)))
-        object.__setattr__(self, "zoom_range", _zoom_range(self.zoom_range))
-        object.__setattr__(self, "brightness_range", _brightness_range(self.brightness_range))
+            self._set(name, ranges.shift_range(name, getattr(self, name)))
+        self._set("zoom_range", ranges.zoom_range(self.zoom_range))
+        for name in ("brightness_range", "contrast_range", "saturation_range"):
+            self._set(name, ranges.factors(name, getattr(self, name)))
+        for name in ("crop_ratio", "cutout_ratio"):
+            self._set(name, ranges.ascending(name, getattr(self, name)))
+        if self.crop_scale is not None:
+            self._set("crop_scale", ranges.ascending("crop_scale", self.crop_scale, 1))
+        self._set("cutout_scale", ranges.ascending("cutout_scale", self.cutout_scale, 1))
+        self._set("rand_augment", ranges.operations("rand_augment", self.rand_augment))
         check_bool("horizontal_flip", self.horizontal_flip)
         check_bool("vertical_flip", self.vertical_flip)
         check_one_of("fill_mode", self.fill_mode, FILL_MODES)
-        check_number("cval", self.cval)
         check_one_of("interpolation_order", self.interpolation_order, ORDERS)
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
     @property
     def moves_pixels(self) -> bool:
         """Whether an affine resampling can be needed; flips alone need none."""
-        ranges = (self.rotation_range, self.width_shift_range, self.height_shift_range)
-        return any(bool(r) for r in (*ranges, self.shear_range)) or self.zoom_range != (1.0, 1.0)
+        reaches = (self.rotation_range, self.width_shift_range, self.height_shift_range)
+        return (
+            any(bool(reach) for reach in (*reaches, self.shear_range))
+            or self.zoom_range != (1.0, 1.0)
+            or self.crop_scale is not None
+            or self.rand_augment is not None
+        )
 
     @property
     def changes_pixels(self) -> bool:
-        """Whether any transform is on."""
+        """Whether any transform of single images is on."""
         return (
             self.moves_pixels
+            or self.depends_on_range
             or bool(self.horizontal_flip or self.vertical_flip)
-            or bool(self.channel_shift_range)
-            or self.brightness_range is not None
+            or bool(self.channel_shift_range or self.hue_range or self.cutout)
         )
 
+    @property
+    def depends_on_range(self) -> bool:
+        """Whether it matters that an image is 0..255 or 0..1."""
+        on = (self.brightness_range, self.contrast_range, self.saturation_range, self.rand_augment)
+        return any(value is not None for value in on)
 
-def _shift_range(name: str, value: Any) -> Any:
-    if isinstance(value, list | tuple | np.ndarray):
-        elements = tuple(value)
-        if elements and all(is_number(element) for element in elements):
-            return elements
-    elif is_number(value) and value >= 0:
-        return value
-    raise ValueError(
-        f"{name} must be a float >= 0 (a fraction below 1, else pixels), an int >= 0 (pixels), or a "
-        f"sequence of numbers. Received: {name}={value!r}."
-    )
-
-
-def _zoom_range(value: Any) -> tuple[float, float]:
-    pair = (1 - value, 1 + value) if is_number(value) else value
-    is_pair = isinstance(pair, list | tuple | np.ndarray) and len(pair) == 2
-    if not is_pair or not all(map(is_number, pair)):
-        raise ValueError(
-            "`zoom_range` should be a float or a tuple or list of two floats. "
-            f"Received: zoom_range={value!r}."
-        )
-    if min(pair) <= 0:
-        raise ValueError(
-            "zoom_range must stay above 0: a float below 1, or a pair of scales > 0. "
-            f"Received: zoom_range={value!r}."
-        )
-    return float(pair[0]), float(pair[1])
-
-
-def _brightness_range(value: Any) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    if not isinstance(value, list | tuple) or len(value) != 2 or not all(map(is_number, value)):
-        raise ValueError(
-            "`brightness_range` should be tuple or list of two floats. "
-            f"Received: brightness_range={value!r}."
-        )
-    if min(value) < 0:
-        raise ValueError(
-            f"brightness_range must be two factors >= 0. Received: brightness_range={value!r}."
-        )
-    return float(value[0]), float(value[1])
+    @property
+    def mixes(self) -> bool:
+        """Whether batches are mixed."""
+        return bool(self.mixup_alpha or self.cutmix_alpha)
 
 
 def draw(augment: Augment, key: tf.Tensor, height: int, width: int) -> dict[str, Any]:
@@ -181,8 +226,8 @@ def draw(augment: Augment, key: tf.Tensor, height: int, width: int) -> dict[str,
 
 
 def uniform_numbers(key: tf.Tensor) -> tf.Tensor:
-    """The random numbers of one sample, float64 [12] in [0, 1); each parameter has its own place."""
-    return tf.random.stateless_uniform([len(_SLOTS)], key, 0, 1, tf.float64, alg="philox")
+    """The random numbers of one sample, float64 [n] in [0, 1); each parameter has its own place."""
+    return tf.random.stateless_uniform([NUMBERS], key, 0, 1, tf.float64, alg="philox")
 
 
 def parameters(augment: Augment, numbers: tf.Tensor, height: int, width: int) -> dict[str, Any]:
@@ -190,16 +235,19 @@ def parameters(augment: Augment, numbers: tf.Tensor, height: int, width: int) ->
 
     Args:
         augment: the ranges.
-        numbers: from `uniform_numbers`.
+        numbers: from `uniform_numbers`, or those of a batch, [B, n].
         height: of the image, in pixels.
         width: of the image, in pixels.
 
     Returns:
         The classic's dictionary: theta and shear in degrees, tx (columns) and ty (rows) in pixels,
-        zx, zy, flip_horizontal, flip_vertical, channel_shift_intensity, brightness: float64 scalars,
-        or the Python values of `NEUTRAL` where the transform is off.
+        zx, zy, flip_horizontal, flip_vertical, channel_shift_intensity, brightness: float64 scalars, or
+        [B], or the Python values of `NEUTRAL` where the transform is off. Of the other transforms only
+        where they are on: crop_x, crop_y, crop_width, crop_height and the same of cutout, shares of the
+        image; contrast, saturation, hue; rand_augment_1, the place of an operation in
+        `rand_augment.OPERATIONS`, and rand_augment_strength_1, -1..1; and so on.
     """
-    uniform = dict(zip(_SLOTS, tf.unstack(numbers), strict=True))
+    uniform = dict(zip(_SLOTS, tf.unstack(numbers, axis=-1), strict=True))
     params: dict[str, Any] = dict(NEUTRAL)
 
     def between(name: str, low: float, high: float) -> tf.Tensor:
@@ -209,6 +257,7 @@ def parameters(augment: Augment, numbers: tf.Tensor, height: int, width: int) ->
         ("theta", augment.rotation_range),
         ("shear", augment.shear_range),
         ("channel_shift_intensity", augment.channel_shift_range),
+        ("hue", augment.hue_range),
     ):
         if reach:
             params[name] = between(name, -reach, reach)
@@ -225,9 +274,48 @@ def parameters(augment: Augment, numbers: tf.Tensor, height: int, width: int) ->
         on = augment.horizontal_flip if name == "flip_horizontal" else augment.vertical_flip
         if on:
             params[name] = tf.cast(uniform[name] < 0.5, tf.float64)
-    if augment.brightness_range is not None:
-        params["brightness"] = between("brightness", *augment.brightness_range)
+    for name in ("brightness", "contrast", "saturation"):
+        factors = getattr(augment, f"{name}_range")
+        if factors is not None:
+            params[name] = between(name, *factors)
+    if augment.crop_scale is not None:
+        params |= _rectangle("crop", uniform, augment.crop_scale, augment.crop_ratio)
+    if augment.cutout:
+        params |= _rectangle("cutout", uniform, augment.cutout_scale, augment.cutout_ratio)
+        happens = tf.cast(uniform["cutout"] < augment.cutout, tf.float64)
+        params["cutout_width"] *= happens
+    if augment.rand_augment is not None:
+        count, magnitude = augment.rand_augment
+        for number in range(1, count + 1):
+            place = tf.floor(uniform[f"rand_augment_{number}"] * len(OPERATIONS))
+            sign = tf.where(uniform[f"rand_augment_sign_{number}"] < 0.5, -1.0, 1.0)
+            params[f"rand_augment_{number}"] = place
+            strength = tf.cast(sign, tf.float64) * (magnitude / MAX_MAGNITUDE)
+            params[f"rand_augment_strength_{number}"] = strength
     return params
+
+
+def _rectangle(
+    name: str, uniform: dict[str, tf.Tensor], scale: tuple[float, float], ratio: tuple[float, float]
+) -> dict[str, tf.Tensor]:
+    """A part of the image, in shares of it: of an area and a ratio, anywhere inside.
+
+    The logarithm of the ratio is uniform, as in torchvision's `RandomResizedCrop`. Where the rectangle
+    would be longer than the image, it is cut to it.
+    """
+    area = scale[0] + (scale[1] - scale[0]) * uniform[f"{name}_area"]
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    stretch = tf.exp(low + (high - low) * uniform[f"{name}_ratio"])
+    width = tf.minimum(tf.sqrt(area * stretch), 1.0)
+    height = tf.minimum(tf.sqrt(area / stretch), 1.0)
+    x, y = uniform[f"{name}_x"] * (1.0 - width), uniform[f"{name}_y"] * (1.0 - height)
+    return dict(
+        zip(
+            (f"{name}_{part}" for part in ("x", "y", "width", "height")),
+            (x, y, width, height),
+            strict=True,
+        )
+    )
 
 
 def _shift(reach: Any, value: tf.Tensor, sign: tf.Tensor, dimension: int) -> tf.Tensor:
@@ -239,100 +327,3 @@ def _shift(reach: Any, value: tf.Tensor, sign: tf.Tensor, dimension: int) -> tf.
     place = tf.cast(value * len(choices), tf.int32)
     chosen = tf.gather(tf.constant(choices, tf.float64), place)
     return tf.where(sign < 0.5, -chosen, chosen) * unit
-
-
-def apply(
-    image: tf.Tensor, params: Mapping[str, Any], augment: Augment, *, unit_range: bool = False
-) -> tf.Tensor:
-    """An image with the transform of some parameters; resampled once at most.
-
-    Args:
-        image: uint8, float32 or float64 [H, W, C], static shape.
-        params: as `draw` returns them; what is missing is neutral, other keys are ignored.
-        augment: for `fill_mode`, `cval` and `interpolation_order`.
-        unit_range: the image is 0..1, not 0..255; matters to brightness only.
-
-    Returns:
-        [H, W, C], float64 for a float64 image, else float32.
-    """
-    return apply_colour(apply_geometry(image, params, augment), params, unit_range=unit_range)
-
-
-def apply_geometry(image: tf.Tensor, params: Mapping[str, Any], augment: Augment) -> tf.Tensor:
-    """The part of `apply` that moves pixels: the affine resampling and the flips.
-
-    What belongs to an image pixel by pixel, such as a mask, is given the same parameters, with an
-    `interpolation_order` (0 keeps the numbers of classes) and a `cval` of its own.
-
-    Args:
-        image: any dtype, [H, W, C], static shape. Whole numbers up to 2**24 stay what they are.
-        params: as `draw` returns them; what is missing is neutral, other keys are ignored.
-        augment: for `fill_mode`, `cval` and `interpolation_order`.
-
-    Returns:
-        [H, W, C], float64 for a float64 image, else float32.
-
-    >>> mask = tf.constant([[[7], [9]]], tf.int32)
-    >>> nearest = Augment(interpolation_order=0, fill_mode="constant", cval=255)
-    >>> apply_geometry(mask, {"tx": 1.0}, nearest)[0, :, 0].numpy().tolist()
-    [9.0, 255.0]
-    """
-    values = _with_neutral(params)
-    flips = {name: values[name] for name in ("flip_horizontal", "flip_vertical")}
-    # The classic too leaves a neutral image alone: resampling it could move its last bits.
-    if any(_may_differ(values[name], NEUTRAL[name]) for name in _GEOMETRY):
-        height, width = image.shape[:2]
-        matrix = affine_matrix(height, width, **{name: values[name] for name in _GEOMETRY})
-        # Bytes are cast as they are read: a quarter of the memory to go through.
-        return affine_transform(
-            image if image.dtype == tf.uint8 else _as_float(image),
-            matrix,
-            order=augment.interpolation_order,
-            fill_mode=augment.fill_mode,
-            cval=augment.cval,
-            **flips,
-        )
-    image = _flip(_as_float(image), flips["flip_horizontal"], axis=1)
-    return _flip(image, flips["flip_vertical"], axis=0)
-
-
-def apply_colour(
-    image: tf.Tensor, params: Mapping[str, Any], *, unit_range: bool = False
-) -> tf.Tensor:
-    """The part of `apply` that changes values and leaves them where they are; not for masks.
-
-    Args:
-        image: float32 or float64 [H, W, C].
-        params: as `draw` returns them; what is missing is neutral, other keys are ignored.
-        unit_range: the image is 0..1, not 0..255; matters to brightness only.
-
-    Returns:
-        The same shape and dtype.
-
-    >>> apply_colour(tf.constant([[[10.0], [250.0]]]), {"brightness": 0.5}).numpy().tolist()
-    [[[5.0], [125.0]]]
-    """
-    values = _with_neutral(params)
-    if values["channel_shift_intensity"] is not None:
-        image = ops.shift_channels(image, values["channel_shift_intensity"])
-    if values["brightness"] is not None:
-        image = ops.adjust_brightness(image, values["brightness"], unit_range=unit_range)
-    return image
-
-
-def _as_float(image: tf.Tensor) -> tf.Tensor:
-    return tf.cast(image, tf.float64 if image.dtype == tf.float64 else tf.float32)
-
-
-def _with_neutral(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: params.get(name, neutral) for name, neutral in NEUTRAL.items()}
-
-
-def _may_differ(value: Any, neutral: Any) -> bool:
-    return tf.is_tensor(value) or value != neutral
-
-
-def _flip(image: tf.Tensor, flip: Any, axis: int) -> tf.Tensor:
-    if not tf.is_tensor(flip):
-        return tf.reverse(image, [axis]) if flip else image
-    return tf.where(tf.cast(flip, tf.bool), tf.reverse(image, [axis]), image)

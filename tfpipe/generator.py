@@ -150,8 +150,13 @@ class ImageDataGenerator:
 
     @property
     def augment(self) -> Augment:
-        """The random transforms, from the attributes as they are now."""
-        return Augment(**{field.name: getattr(self, field.name) for field in fields(Augment)})
+        """The random transforms, from the attributes as they are now.
+
+        Those that the classic does not have, such as `crop_scale`, are off unless they are set as
+        attributes.
+        """
+        values: dict[str, Any] = {f.name: getattr(self, f.name, f.default) for f in fields(Augment)}
+        return Augment(**values)
 
     @property
     def standardization(self) -> Standardize:

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from tfpipe import image as ops
 from tfpipe import order
-from tfpipe.augment import Augment, apply, draw
+from tfpipe.augment import Augment, draw
 from tfpipe.standardize import Standardize, call_with_numpy, standardize_batch
+from tfpipe.transforms import apply
 
 
 def random_params(augment: Augment, height: int, width: int, seed: int | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfpipe import augment as augmentation
-from tfpipe import failure, order
+from tfpipe import failure, order, transforms
 from tfpipe.augment import Augment
 from tfpipe.checks import check_int, require_matplotlib
 
@@ -132,7 +132,7 @@ def plot_augmentation(
     for place in range(n):  # as the pipeline draws for the samples of its first epoch
         sample_key = order.sample_key(key, zero, tf.constant(place, tf.int64))
         params = augmentation.draw(ranges, sample_key, *image.shape[:2])
-        images.append(augmentation.apply(image, params, ranges))
+        images.append(transforms.apply(image, params, ranges))
         titles.append(params_text(params))
     return grid(for_the_eye(tf.stack(images).numpy()), titles)
 

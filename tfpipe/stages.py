@@ -20,10 +20,12 @@ from tfpipe import (
     formats,
     gaps,
     masks,
+    mix,
     order,
     readers,
     resize,
     tf_resize,
+    transforms,
 )
 from tfpipe.affine import compiled, xla_available
 from tfpipe.columns import Column, ColumnMaker
@@ -228,7 +230,8 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
         return None
     key = order.stream_key(spec.seed, "augment")
     factor = spec.standardize.rescale if spec.rescales_early else None
-    unit_range = ranges.brightness_range is not None and _has_unit_range(source)
+    unit_range = ranges.depends_on_range and _has_unit_range(source)
+    _check_values(source, ranges)
     # A mask moves as its image does; what comes in from outside is class 0.
     of_masks = replace(ranges, interpolation_order=0, cval=0)
 
@@ -239,9 +242,9 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
         image, *masks = pixels
         if (image.dtype, spec.compute_dtype) != (tf.uint8, "float32"):  # the default of `apply`
             image = tf.cast(image, spec.compute_dtype)
-        image = augment.apply(image, params, ranges, unit_range=unit_range)
+        image = transforms.apply(image, params, ranges, unit_range=unit_range)
         image = image if factor is None else image * tf.constant(factor, image.dtype)
-        moved = [augment.apply_geometry(mask, params, of_masks) for mask in masks]
+        moved = [transforms.apply_geometry(mask, params, of_masks) for mask in masks]
         return (image, *(tf.cast(m, mask.dtype) for m, mask in zip(moved, masks, strict=True)))
 
     fast_apply = compiled(apply) if xla_available() else apply
@@ -251,6 +254,20 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
         return fast_apply(pixels, numbers)
 
     return step
+
+
+def _check_values(source: Source, ranges: augment.Augment) -> None:
+    """Raises `ValueError` where the images are arrays of values that a transform would cut."""
+    names = ("contrast_range", "saturation_range", "hue_range", "rand_augment")
+    on = [name for name in names if getattr(ranges, name)]
+    if not on or not isinstance(source.images, Arrays) or not len(source.images.images):
+        return
+    low, high = source.images.images.min(), source.images.images.max()
+    if low < 0 or high > 255:
+        raise ValueError(
+            f"{on[0]} needs images of 0..255, or of 0..1. Received: values from {low} to {high}. Scale "
+            "them first, and use rescale or preprocessing_function for what the model wants."
+        )
 
 
 ImageStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # epoch, index, image
@@ -310,6 +327,7 @@ def _has_unit_range(source: Source) -> bool:
 
 def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> BatchStep:
     """What the model is given of a batch: standardised, cast, with labels and weights."""
+    mix.check_labels(spec.augment, spec.label, source.targets)
     encode = encoder(spec.label, source.targets, column)
     misc = [column(values) for values in getattr(source.images, "misc", ())]
     weights = None if source.weights is None else column(source.weights)
@@ -321,12 +339,18 @@ def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> B
     first = spec.data_format == "channels_first"
 
     def finish(epoch: tf.Tensor, position: tf.Tensor, indices: tf.Tensor, pixels: Pixels) -> Any:
-        x = tf.transpose(pixels[0], [0, 3, 1, 2]) if first else pixels[0]
+        x, y = pixels[0], None
+        if encode is not None and spec.augment.mixes:
+            key = mix.batch_key(spec.seed, epoch, position)
+            x = tf.cast(x, spec.compute_dtype)
+            x, y = mix.mix_batch(spec.augment, key, x, encode(indices, x))
+        x = tf.transpose(x, [0, 3, 1, 2]) if first else x
         if spec.standardize.works_on_batches:
             x = tf.cast(x, spec.compute_dtype)
             x = standardize_batch(x, standardize, rescale=not spec.rescales_early)
         x = cast_image(x, tf.as_dtype(spec.dtype))
-        y = None if encode is None else encode(indices, x)
+        if encode is not None and y is None:
+            y = encode(indices, x)
         if spec.label.encoding == "mask":
             y = tf.transpose(pixels[1], [0, 3, 1, 2]) if first else pixels[1]
         if misc:
