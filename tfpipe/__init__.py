@@ -57,9 +57,12 @@ _HOMES = {
     "pack": "tfpipe.packing",
     "image_dataset_from_shards": "tfpipe.functional_shards",
 }
+_MODULES = ("layers",)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"tfpipe.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
