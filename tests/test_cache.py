@@ -95,7 +95,7 @@ class TestLoads:
             return image, tf.fill([2, 3, 1], -tf.cast(index, tf.int32))
 
         if kind == "memory":
-            cached = in_memory(load, self.SPECS, 2)
+            cached = in_memory(load, self.SPECS, 4)
         else:
             cached = in_directory(load, self.SPECS, str(tmp_path), "numbers")
         for _ in range(2):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"  # TensorFlow's name for "share with nobody"
+
 
 class Cell:
     """An int64 tensor outside of every graph, which a graph reads each time an iterator starts.
@@ -16,13 +18,11 @@ class Cell:
     land on a GPU, where the input pipeline cannot read it.
     """
 
-    _ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"  # TensorFlow's name for "share with nobody"
-
     def __init__(self, value: Any) -> None:
         initial = np.asarray(value, np.int64)
         with tf.init_scope(), tf.device("CPU:0"):
             self._handle = tf.raw_ops.VarHandleOp(
-                dtype=tf.int64, shape=initial.shape, shared_name=self._ANONYMOUS
+                dtype=tf.int64, shape=initial.shape, shared_name=ANONYMOUS
             )
             self.assign(initial)
 
