@@ -61,6 +61,11 @@ def test_transfer():
     assert 0 <= load("transfer").main(crops=8, image_size=32, epochs=1) <= 1
 
 
+@pytest.mark.filterwarnings("ignore:Files with '.dcm' are decoded:UserWarning")
+def test_medical():
+    assert 0 <= load("medical").main(patients=8, image_size=32, epochs=1) <= 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mirrored", "two_workers", "service"])
 def test_in_processes_of_its_own(name, tmp_path):

@@ -16,6 +16,7 @@ from tfpipe.cli import interrupt
 from tfpipe.cli.bench import bench as bench_command
 from tfpipe.cli.check import check as check_command
 from tfpipe.cli.demo import demo as demo_command
+from tfpipe.cli.formats import formats as formats_command
 from tfpipe.cli.pack import pack as pack_command
 from tfpipe.cli.preview import preview as preview_command
 from tfpipe.cli.service import service as service_command
@@ -64,6 +65,7 @@ for command in (
     summary_command,
     preview_command,
     check_command,
+    formats_command,
     pack_command,
     bench_command,
     service_command,

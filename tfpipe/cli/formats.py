@@ -1,0 +1,48 @@
+"""`tfpipe formats`: what reads each image format in the installed environment."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from tfpipe.cli import quiet, text
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tfpipe formats           a table
+  tfpipe formats --json    for a script
+"""
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as a JSON list of objects.")
+def formats(as_json: bool) -> None:
+    """Print which decoder reads each format here.
+
+    What is decoded in the graph runs in parallel threads and on tf.data service workers; what is
+    decoded in Python holds Python's lock. The content of a file decides, not its suffix.
+    """
+    quiet.import_tensorflow()
+    with text.plain_messages():
+        import tensorflow as tf
+
+        from tfpipe import formats as known
+
+        rows = known.table()
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    click.secho(f"With TensorFlow {tf.__version__}", bold=True)
+    for line in aligned([{name: name for name in rows[0]}, *rows]):
+        click.echo(line)
+
+
+def aligned(rows: list[dict[str, str]]) -> list[str]:
+    """Rows as lines with their cells below each other.
+
+    >>> aligned([{"format": "JPEG", "reads": "8 bits"}, {"format": "GIF", "reads": "all"}])
+    ['JPEG  8 bits', 'GIF   all']
+    """
+    widths = {name: max(len(row[name]) for row in rows) for name in rows[0]}
+    return ["  ".join(f"{row[n]:<{width}}" for n, width in widths.items()).rstrip() for row in rows]
