@@ -6,6 +6,7 @@ import skimage.data
 import sklearn.datasets
 import tensorflow as tf
 
+import tfpipe
 from tfpipe import resize
 from tfpipe.jpeg_scaled import decode_scaled, reduction
 
@@ -80,3 +81,27 @@ class TestDecodeScaled:
     def test_rejects_what_is_no_jpeg(self):
         with pytest.raises(tf.errors.InvalidArgumentError):
             decode_scaled(b"no jpeg", (10, 10))
+
+
+class TestDataset:
+    @pytest.mark.parametrize("color_mode", ["rgb", "grayscale"])
+    def test_is_the_scaled_image_resized(self, photographs, tmp_path, color_mode):
+        (tmp_path / "a").mkdir()
+        for number, contents in enumerate(photographs):
+            (tmp_path / "a" / f"{number}.jpg").write_bytes(contents)
+        dataset = tfpipe.ImageDataGenerator().flow_from_directory(
+            tmp_path, target_size=(50, 60), color_mode=color_mode, shuffle=False, class_mode=None
+        )
+        images = dataset.tuned(decoding="fast")[0]
+        for image, contents in zip(images, photographs, strict=True):
+            small = decode_scaled(tf.constant(contents), (50, 60), grey=color_mode == "grayscale")
+            assert small.shape[0] < 400
+            np.testing.assert_array_equal(image, resize.resize(small, (50, 60)))
+
+    def test_masks_are_refused(self, tmp_path, write):
+        for name in ("images", "masks"):
+            write(tmp_path / name / "1.png")
+        with pytest.raises(ValueError, match="decoding='fast' decodes images at another size"):
+            tfpipe.image_dataset_from_directory(
+                tmp_path / "images", masks=tmp_path / "masks", decoding="fast", verbose=False
+            )

@@ -4,10 +4,17 @@ from dataclasses import replace
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tfpipe import ImageDataGenerator, ImageDataset, ResumableFit
+from tfpipe import (
+    ImageDataGenerator,
+    ImageDataset,
+    ResumableFit,
+    image_dataset_from_dataframe,
+    image_dataset_from_directory,
+)
 from tfpipe.places import order_of
 from tfpipe.skipping import ErrorPolicy, SkipList
 
@@ -175,6 +182,25 @@ class TestPlaces:
         for one, other in zip(fit(Count), whole, strict=True):
             np.testing.assert_array_equal(one, other)
         assert Count.batches == 3 + 7  # of the first epoch what was left after four
+
+
+@pytest.mark.filterwarnings("ignore:Left out")
+class TestDoors:
+    def test_each_takes_the_policy(self, folder):
+        frame = pd.DataFrame({"filename": [f"a/{i:02}.png" for i in range(N)]})
+        classic, options = ImageDataGenerator(), {"on_error": "skip", "max_errors": 5}
+        for dataset in (
+            classic.flow_from_directory(folder, (3, 4), class_mode=None, **options),
+            classic.flow_from_dataframe(
+                frame, str(folder), target_size=(3, 4), class_mode=None, **options
+            ),
+            image_dataset_from_directory(folder, label_mode=None, image_size=(3, 4), **options),
+            image_dataset_from_dataframe(
+                frame, str(folder), label_mode=None, image_size=(3, 4), **options
+            ),
+        ):
+            assert sum(len(x) for x in dataset) == N - 5
+            assert len(dataset.skipped) == 5
 
 
 class TestRefused:

@@ -13,6 +13,7 @@ from tfpipe.color import convert_color
 from tfpipe.gif import decode_gif
 from tfpipe.graph import out_of_line
 from tfpipe.headers import begins_with, bounded, format_of, jpeg_size, png_size
+from tfpipe.jpeg_scaled import decode_scaled
 from tfpipe.jxl import decode_jxl
 from tfpipe.orientation import exif_orientation, upright
 from tfpipe.specs import ImageSpec
@@ -188,7 +189,8 @@ def decode_jpeg(contents: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
     """A JPEG file as uint8 [H, W, 3], or for "grayscale" as it is.
 
     With `decoding="keras"` as `tf.image.decode_image` has it: [H, W, 1] for "grayscale", the file's own
-    luma; the fast DCT is up to 18 of 255 off on photographs, and more on noise.
+    luma; the fast DCT is up to 18 of 255 off on photographs, and more on noise. With "fast" at the
+    smallest fraction of its size that covers the target; see `jpeg_scaled`.
     """
     as_keras = spec.decoding == "keras"
     channels = _channels_to_ask_for(spec.color_mode, as_keras)
@@ -196,6 +198,14 @@ def decode_jpeg(contents: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
     dct_method = "" if as_keras else "INTEGER_ACCURATE"
     checks = [] if spec.max_pixels is None else bounded(jpeg_size(contents), spec.max_pixels)
     with tf.control_dependencies(checks):
+        if spec.decoding == "fast":
+            return decode_scaled(
+                contents,
+                spec.size,
+                grey=spec.color_mode == "grayscale",
+                pad=spec.aspect == "pad",
+                turned=spec.exif_orientation,
+            )
         return tf.io.decode_jpeg(contents, channels=channels, dct_method=dct_method)
 
 

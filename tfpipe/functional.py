@@ -22,6 +22,7 @@ from tfpipe.functional_spec import (
     label_spec,
     pipeline_spec,
 )
+from tfpipe.headers import MAX_PIXELS
 from tfpipe.standardize import Standardize
 
 DIRECTORY_LABEL_MODES = ("int", "categorical", "binary", "raw", "input")
@@ -66,6 +67,8 @@ def image_dataset_from_directory(
     include_paths: bool = False,
     balance: str | None = None,
     cache: str | os.PathLike[str] | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+    exif_orientation: bool = False,
 ) -> Any:
     """Batches of the images below a directory, as Keras' function of this name gives them.
 
@@ -100,7 +103,8 @@ def image_dataset_from_directory(
         antialias: widen the kernel where an image gets smaller; bilinear, bicubic and lanczos3 are then
             Pillow's filters, to the bit. With `pad_to_aspect_ratio` they are TensorFlow's antialiased
             kernels, as `tf.image.resize(..., antialias=True)` has them, which differ a little.
-        decoding: "keras" for the JPEG pixels of Keras' function, "exact" for Pillow's.
+        decoding: "keras" for the JPEG pixels of Keras' function, "exact" for Pillow's, "fast" to decode
+            JPEG files at the smallest of 1, 1/2, 1/4, 1/8 of their size that covers `image_size`.
         dtype: of the images: "float16", "bfloat16", "float32", "float64" or "uint8".
         drop_remainder: leave a short last batch out.
         stratify: keep the class shares in both subsets (needs scikit-learn).
@@ -122,6 +126,8 @@ def image_dataset_from_directory(
         balance: "oversample" or "undersample": each epoch of the training samples has as many of each
             class as the largest, or the smallest, has.
         cache: keep decoded images from the first epoch on: "memory", or a directory.
+        max_pixels: an image with more is refused by its header, before it is decoded; None: any size.
+        exif_orientation: turn each image as its EXIF data say. Keras ignores them.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both". x is [B, H, W, C]
@@ -171,6 +177,8 @@ def image_dataset_from_directory(
         include_paths=include_paths,
         balance=balance,
         cache=cache,
+        max_pixels=max_pixels,
+        exif_orientation=exif_orientation,
     )
     checks.check_format(format)
     checks.check_deterministic(deterministic)
@@ -238,6 +246,8 @@ def image_dataset_from_dataframe(
     include_paths: bool = False,
     balance: str | None = None,
     cache: str | os.PathLike[str] | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+    exif_orientation: bool = False,
 ) -> Any:
     """Batches of the images that a dataframe names, in the spelling of Keras 3.
 
@@ -262,7 +272,8 @@ def image_dataset_from_dataframe(
         color_mode, batch_size, image_size, shuffle, seed, interpolation, crop_to_aspect_ratio,
             pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, decoding, dtype,
             drop_remainder, stratify, mask_dtype, class_weights, num_parallel_calls, prefetch, deterministic,
-            on_error, max_errors, include_paths, balance, cache: as for `image_dataset_from_directory`.
+            on_error, max_errors, include_paths, balance, cache, max_pixels, exif_orientation: as for
+            `image_dataset_from_directory`.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
@@ -310,6 +321,8 @@ def image_dataset_from_dataframe(
         include_paths=include_paths,
         balance=balance,
         cache=cache,
+        max_pixels=max_pixels,
+        exif_orientation=exif_orientation,
     )
     checks.check_deterministic(deterministic)
     checks.check_split(validation_split, subset, shuffle, seed)

@@ -13,6 +13,7 @@ from tfpipe import order
 from tfpipe.augment import Augment
 from tfpipe.checks import check_bool, check_type
 from tfpipe.delivery import Share, deliver
+from tfpipe.headers import MAX_PIXELS
 from tfpipe.labels import LabelSpec
 from tfpipe.reporting import say
 from tfpipe.skipping import ErrorPolicy
@@ -62,6 +63,8 @@ def pipeline_spec(
     include_paths: bool,
     balance: str | None,
     cache: str | os.PathLike[str] | None,
+    max_pixels: int | None = MAX_PIXELS,
+    exif_orientation: bool = False,
 ) -> PipelineSpec:
     """What is to be done to the samples, but for their labels.
 
@@ -79,6 +82,8 @@ def pipeline_spec(
         antialias=antialias and not with_pillow,
         aspect=aspect,
         decoding=decoding,
+        max_pixels=max_pixels,
+        exif_orientation=exif_orientation,
     )
     check_type("augment", augment, Augment)
     check_type("standardize", standardize, Standardize)

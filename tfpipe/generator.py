@@ -22,6 +22,7 @@ from tfpipe.headers import MAX_PIXELS
 from tfpipe.labels import LabelSpec
 from tfpipe.reporting import say
 from tfpipe.saving import SaveSpec
+from tfpipe.skipping import ErrorPolicy
 from tfpipe.sources import Source
 from tfpipe.specs import DATA_FORMATS, ImageSpec, PipelineSpec, dtype_name
 from tfpipe.standardize import Standardize, warn_of_unfitted
@@ -372,6 +373,8 @@ class ImageDataGenerator:
         *,
         max_pixels: int | None = MAX_PIXELS,
         exif_orientation: bool = False,
+        on_error: str = "raise",
+        max_errors: float | None = None,
     ) -> ImageDataset:
         """Batches of the images below a directory that has one sub-folder a class.
 
@@ -389,6 +392,9 @@ class ImageDataGenerator:
             keep_aspect_ratio: crop the centre to the ratio of `target_size` first.
             max_pixels: files of larger images are not decoded: they cannot be read. None: any size.
             exif_orientation: turn each image as its EXIF data say. The classic ignores them.
+            on_error: "raise": a file that cannot be used is an error that names it. "skip": it is left
+                out; `skipped` of the data set lists what was.
+            max_errors: with "skip", how many files may be left out, a count or a fraction of the samples.
 
         Returns:
             An `ImageDataset` of x or (x, y).
@@ -402,6 +408,7 @@ class ImageDataGenerator:
             target_size, color_mode, interpolation, keep_aspect_ratio, max_pixels, exif_orientation
         )
         save = _save_spec(save_to_dir, save_prefix, save_format)
+        errors = ErrorPolicy(on_error, max_errors)
         source = sources.from_directory(
             directory,
             KNOWN_SUFFIXES,
@@ -412,7 +419,7 @@ class ImageDataGenerator:
         )
         say(f"Found {len(source)} images belonging to {len(source.class_names)} classes.")
         label = LabelSpec(_CLASS_MODES[class_mode][1], self.dtype, len(source.class_names))
-        dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save)
+        dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save, errors)
         return _with_attributes(
             dataset,
             directory=directory,
@@ -446,6 +453,8 @@ class ImageDataGenerator:
         *,
         max_pixels: int | None = MAX_PIXELS,
         exif_orientation: bool = False,
+        on_error: str = "raise",
+        max_errors: float | None = None,
         **deprecated: Any,
     ) -> ImageDataset:
         """Batches of the images that a dataframe names.
@@ -464,7 +473,8 @@ class ImageDataGenerator:
             subset: the split is taken over all rows that are left, in their order.
             validate_filenames: drop rows whose file is no image by its suffix or not there, and warn.
             target_size, color_mode, batch_size, shuffle, seed, save_to_dir, save_prefix, save_format,
-                interpolation, keep_aspect_ratio, max_pixels, exif_orientation: as for `flow_from_directory`.
+                interpolation, keep_aspect_ratio, max_pixels, exif_orientation, on_error, max_errors: as for
+                `flow_from_directory`.
             **deprecated: `has_ext`, `sort` and `drop_duplicates` warn and do nothing.
 
         Returns:
@@ -483,6 +493,7 @@ class ImageDataGenerator:
             target_size, color_mode, interpolation, keep_aspect_ratio, max_pixels, exif_orientation
         )
         save = _save_spec(save_to_dir, save_prefix, save_format)
+        errors = ErrorPolicy(on_error, max_errors)
         fraction = self._fraction(subset)
         targets, encoding = _CLASS_MODES[class_mode]
         has_classes = targets == "classes"
@@ -511,7 +522,7 @@ class ImageDataGenerator:
             + (f" belonging to {len(source.class_names)} classes." if has_classes else ".")
         )
         label = LabelSpec(encoding, self.dtype, len(source.class_names))
-        dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save)
+        dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save, errors)
         return _with_attributes(
             dataset,
             directory=directory or "",
@@ -530,6 +541,7 @@ class ImageDataGenerator:
         shuffle: bool,
         seed: int | None,
         save: SaveSpec | None,
+        errors: ErrorPolicy | None = None,
     ) -> ImageDataset:
         warn_of_unfitted(self.standardization)
         return ImageDataset(
@@ -545,6 +557,7 @@ class ImageDataGenerator:
                 dtype=self.dtype,
                 data_format=self.data_format,
                 save=save,
+                errors=errors or ErrorPolicy(),
             ),
         )
 

@@ -19,7 +19,7 @@ from tfpipe.saving import SaveSpec
 from tfpipe.skipping import ErrorPolicy
 from tfpipe.standardize import Standardize
 
-DECODINGS = ("exact", "keras")
+DECODINGS = ("exact", "keras", "fast")
 ASPECTS = ("stretch", "crop", "pad")
 INTERPOLATIONS = {"pillow": resize.INTERPOLATIONS, "tensorflow": tf_resize.INTERPOLATIONS}
 DATA_FORMATS = ("channels_last", "channels_first")
@@ -59,7 +59,8 @@ class ImageSpec:
         antialias: for "tensorflow": widen the kernel where an image gets smaller.
         aspect: "stretch" the image to `size`; "crop" its centre to the ratio of `size` before; "pad" it
             with zeros ("tensorflow" only).
-        decoding: "exact" for Pillow's pixels, or "keras" for those of `tf.image.decode_image`.
+        decoding: "exact" for Pillow's pixels, "keras" for those of `tf.image.decode_image`, "fast" for JPEG
+            files at the smallest fraction of their size that covers `size`.
         max_pixels: files of images with more are refused before they are decoded; None: none are.
         exif_orientation: turn images as their EXIF data say.
     """

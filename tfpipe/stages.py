@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -119,6 +119,10 @@ def _with_masks(
     """A loader of images and their masks, of one that loads the images: (index, resize) -> image."""
     if source.masks is None or spec.image is None:
         raise ValueError("Labels that are masks need image files, and the file of a mask for each.")
+    if spec.image.decoding == "fast":
+        raise ValueError(
+            "decoding='fast' decodes images at another size than their masks. Choose 'exact' or 'keras'."
+        )
     dtype, suffixes = spec.label.dtype, source.masks.suffixes
     masks.require_reader(suffixes)
     reader = readers.reader(source.masks, spec.image, column)
@@ -307,9 +311,11 @@ def python_parts(source: Source, spec: PipelineSpec) -> list[str]:
     files, function = source.images, spec.standardize.preprocessing_function
     parts = []
     if isinstance(files, Files) and formats.needs_python(files.suffixes):
-        suffixes = sorted(suffix for suffix in files.suffixes if formats.needs_python([suffix]))
-        names = ", ".join(f".{suffix}" if suffix else "no suffix" for suffix in suffixes)
-        parts.append(f"files that Python decodes ({names}): convert them to PNG")
+        suffixes = [suffix for suffix in files.suffixes if formats.needs_python([suffix])]
+        parts.append(f"files that Python decodes ({_listed(suffixes)}): convert them to PNG")
+    if source.masks is not None and masks.needs_python(source.masks.suffixes):
+        suffixes = list(source.masks.suffixes - frozenset(formats.PNG.suffixes))
+        parts.append(f"masks that Python decodes ({_listed(suffixes)}): convert them to PNG")
     if function is not None:
         name = getattr(function, "__name__", type(function).__name__)
         parts.append(
@@ -318,6 +324,10 @@ def python_parts(source: Source, spec: PipelineSpec) -> list[str]:
     if spec.save is not None:
         parts.append(f"save_format={spec.save.format!r}, where Pillow writes it: use 'png'")
     return parts
+
+
+def _listed(suffixes: Iterable[str]) -> str:
+    return ", ".join(f".{suffix}" if suffix else "no suffix" for suffix in sorted(suffixes))
 
 
 def _has_unit_range(source: Source) -> bool:
