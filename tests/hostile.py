@@ -79,7 +79,7 @@ def oversized(files):
         "big.tif": b"II*\0\x08\0\0\0" + struct.pack("<H", 9) + tiff_entries + bytes(200),
         "big.ppm": b"P6 60000 60000 255\n" + bytes(100),
         "big.webp": b"RIFF\x64\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0"
-        + little4[:3] * 2
+        + struct.pack("<I", BIG - 1)[:3] * 2
         + files["webp"][12:],
         "frames.gif": gif[:-1] + gif[frame:-1] * 3 + b";",
     }

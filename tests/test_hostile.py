@@ -70,7 +70,8 @@ def test_every_damage_to_every_format(child, names):
     words = dict(zip(names, answer["words"], strict=True))
     assert all(words[name] == "the file is empty" for name in names if name.startswith("empty."))
     short = [name for name in names if name.startswith(("10.", "50."))]
-    assert [name for name in short if words[name] is None] == []
+    # The first frame of the GIF ends before the half of the file.
+    assert [name for name in short if words[name] is None] in ([], ["50.gif"])
     large = [name for name in names if name.startswith(("big.", "screen.", "frame."))]
     assert [name for name in large if words[name] is None] == []
     sizes = ["big.jpg", "big.png", "big.bmp", "screen.gif", "big.webp", "big.tif", "big.dcm"]
@@ -106,15 +107,13 @@ def irregular(tmp_path_factory, picture):
     (folder / "loop.jpg").symlink_to("loop.jpg")
     (folder / "zero.jpg").symlink_to("/dev/zero")
     (folder / "device.png").symlink_to("/dev/null")
-    (folder / "core.png").symlink_to(
-        "/proc/kcore" if os.path.exists("/proc/kcore") else "/dev/full"
-    )
+    (folder / "full.png").symlink_to("/dev/full")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(os.path.relpath(folder / "socket.jpg"))
     return top
 
 
-BAD = ["fifo.jpg", "dangling.jpg", "loop.jpg", "zero.jpg", "device.png", "core.png", "socket.jpg"]
+BAD = ["fifo.jpg", "dangling.jpg", "loop.jpg", "zero.jpg", "device.png", "full.png", "socket.jpg"]
 OPTIONS = {"target_size": (6, 8), "class_mode": None, "shuffle": False}
 
 
@@ -126,7 +125,7 @@ class TestIrregular:
         assert len(flow[0]) == 2
         (said,) = [str(w.message) for w in caught]
         assert "Left out 7 file(s)" in said
-        assert "'a/" in said or "core.png" in said
+        assert "'dangling.jpg'" in said
 
     def test_validated_dataframe(self, irregular, tmp_path):
         (irregular / "folder.jpg").mkdir(exist_ok=True)
