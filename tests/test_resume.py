@@ -62,6 +62,22 @@ class TestStartingAt:
         dataset.seek(0)
         assert as_bytes(dataset.repeat(3)) == epochs[0] + epochs[1] + epochs[2]
 
+    def test_nothing_is_lost_at_the_seams_of_steps_per_epoch(self):
+        seen = []
+
+        class Recorder(keras.Model):
+            def train_step(self, data):
+                seen.append(data[1].numpy().tolist())
+                return {"loss": 0.0}
+
+        dataset = flow()
+        epochs = [[y.numpy().tolist() for _, y in dataset] for _ in range(2)]
+        dataset.seek(0)
+        model = Recorder()
+        model.compile(run_eagerly=True)
+        model.fit(dataset.repeat(), steps_per_epoch=4, epochs=3, verbose=0, shuffle=False)
+        assert seen == epochs[0] + epochs[1]  # 12 steps: two epochs of 6 batches
+
     @pytest.mark.parametrize(
         ("epoch", "batch", "text"),
         [(-1, 0, "epoch"), (0, -1, "batch"), (0, 7, "batch"), (0.5, 0, "epoch")],
@@ -83,6 +99,24 @@ class TestCheckpoint:
             again = iter(dataset.starting_at(0))
             tf.train.Checkpoint(iterator=again).restore(path)
             assert as_bytes(again) == whole[batch:]
+            next(iterator)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("shuffle", [True, False])
+    @pytest.mark.parametrize("parallelism", [1, 2, 8])
+    @pytest.mark.parametrize("prefetch", [0, 1, tf.data.AUTOTUNE])
+    def test_whatever_threads_and_buffers_there_are(self, tmp_path, shuffle, parallelism, prefetch):
+        plain = flow(shuffle, **AUGMENT)
+        whole = as_bytes(plain)
+        dataset = plain.tuned(num_parallel_calls=parallelism, prefetch=prefetch)
+        iterator = iter(dataset)
+        checkpoint = tf.train.Checkpoint(iterator=iterator)
+        for batch in range(len(whole)):
+            path = checkpoint.save(str(tmp_path / "place"))
+            again = iter(dataset.starting_at(0))
+            tf.train.Checkpoint(iterator=again).restore(path)
+            assert as_bytes(again) == whole[batch:]
+            assert as_bytes(dataset.starting_at(0, batch)) == whole[batch:]
             next(iterator)
 
     @pytest.mark.parametrize("n", [2_000, 1_000_000])

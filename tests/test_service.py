@@ -409,6 +409,14 @@ class TestColumns:
         assert graph_size(in_graph(paths)) > 3_100_000
         assert graph_size(in_file(paths, str(tmp_path))) < 5_000
 
+    @pytest.mark.slow
+    def test_of_a_million_paths(self, tmp_path):
+        paths = np.array([b"some/long/directory/%07d.jpg" % i for i in range(1_000_000)], object)
+        column = in_file(paths, str(tmp_path))
+        dataset = tf.data.Dataset.from_tensors(tf.constant([999_999, 0], tf.int64)).map(column)
+        assert len(dataset._as_serialized_graph().numpy()) < 5_000
+        assert next(iter(dataset)).numpy().tolist() == [paths[999_999], paths[0]]
+
     def test_the_same_column_is_one_file(self, tmp_path):
         for _ in range(2):
             in_file(np.arange(5), str(tmp_path))

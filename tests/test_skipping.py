@@ -1,5 +1,6 @@
 """`on_error="skip"`: files that cannot be used are left out, and nothing else is."""
 
+import shutil
 from dataclasses import replace
 
 import keras
@@ -79,6 +80,18 @@ class TestSkip:
     def test_raise_is_the_default_and_names_the_first(self, folder):
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"a/00\.png': its PNG data"):
             list(flow(folder, action="raise", shuffle=False))
+
+    @pytest.mark.parametrize("action", ["skip", "raise"])
+    def test_a_file_that_is_gone(self, folder, tmp_path, action):
+        shutil.copytree(folder, tmp_path / "copy")
+        dataset = flow(tmp_path / "copy", action=action, shuffle=False)
+        (tmp_path / "copy" / "a" / "00.png").unlink()
+        if action == "raise":
+            with pytest.raises(tf.errors.InvalidArgumentError, match=r"00\.png': the file cannot"):
+                list(dataset)
+            return
+        with pytest.warns(UserWarning, match=r"00\.png': the file cannot be opened"):
+            assert sum(map(len, numbers(dataset))) == N - 5
 
     def test_a_folder_of_bad_files_ends(self, tmp_path):
         (tmp_path / "a").mkdir()

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfpipe import failure, listing
 from tfpipe.columns import ColumnMaker
+from tfpipe.graph import succeeds
 from tfpipe.sources import Files, Records
 from tfpipe.specs import ImageSpec
 
@@ -47,7 +48,11 @@ def file_reader(files: Files, spec: ImageSpec, column: ColumnMaker) -> Reader:
         return tf.io.read_file(paths(index))
 
     def why(index: tf.Tensor) -> tf.Tensor:
-        return failure.reason(read(index), spec, files.suffixes)
+        return tf.cond(
+            succeeds(lambda: read(index)),
+            lambda: failure.reason(read(index), spec, files.suffixes),
+            lambda: tf.constant("the file cannot be opened; it may be gone"),
+        )
 
     safely = _refusing(read, why, files, column) if files.refused else (read, why)
     return Reader(safely[0], lambda index: (_shown(paths(index)), safely[1](index)), files.suffixes)
