@@ -67,7 +67,7 @@ class TestRecords:
 
     def test_taken_rows_are_those_images(self, images, tmp_path):
         records = write_shards(tmp_path, images, "raw").take(np.array([6, 1]))
-        read = readers.reader(records, in_graph).read
+        read = readers.reader(records, ImageSpec(SHAPE[:2]), in_graph).read
         assert [read(tf.constant(i)).numpy() for i in (0, 1)] == [
             images[6].tobytes(),
             images[1].tobytes(),
@@ -95,6 +95,8 @@ class TestRecords:
             feature = {"image": tf.train.Feature(bytes_list=value)}
             example = tf.train.Example(features=tf.train.Features(feature=feature))
             writer.write(example.SerializeToString())
-        path, reason = readers.reader(records, in_graph).describe(tf.constant(0, tf.int64))
+        path, reason = readers.reader(records, ImageSpec(SHAPE[:2]), in_graph).describe(
+            tf.constant(0, tf.int64)
+        )
         assert path.numpy().decode().endswith("0.tfrecord at byte 0")
         assert "of no format that is read here (8 bytes)" in reason.numpy().decode()

@@ -177,9 +177,7 @@ class TestExactlyOnce:
             .flow_from_directory(tmp_path, target_size=(5, 6), batch_size=2, shuffle=False)
             .distribute(service=address)
         )
-        with pytest.raises(
-            tf.errors.InvalidArgumentError, match=r"a/3\.png': its PNG data is damaged"
-        ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"a/3\.png': its PNG data are"):
             list(remote)
 
 
@@ -341,7 +339,7 @@ class TestRefused:
         write(tmp_path / "a" / "one.tif", picture(5, 6, 3))
         with pytest.warns(UserWarning, match="decoded by Pillow"):
             dataset = ImageDataGenerator().flow_from_directory(tmp_path)
-        with pytest.raises(ValueError, match=r"cannot run Python.*Pillow decodes \(\.tif\)"):
+        with pytest.raises(ValueError, match=r"cannot run Python.*Python decodes \(\.tif\)"):
             dataset.distribute(service="grpc://localhost:1")
 
     def test_a_numpy_function(self, folder):

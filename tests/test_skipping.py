@@ -65,7 +65,7 @@ class TestSkip:
             order = [i for i in order_of(dataset._plan, epoch).tolist() if i not in BAD]
             assert found == [order[i : i + 8] for i in range(0, len(order), 8)]
         assert [path for path, _ in dataset.skipped] == [dataset.filepaths[i] for i in BAD]
-        assert all("damaged" in reason for _, reason in dataset.skipped)
+        assert all("its PNG data are" in reason for _, reason in dataset.skipped)
 
     def test_nothing_is_skipped_before_anything_is_read(self, skipping):
         assert skipping.skipped == []
