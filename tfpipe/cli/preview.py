@@ -107,12 +107,10 @@ def preview(
     """
     quiet.import_tensorflow()
     with text.plain_messages():
-        import keras
-
         import tfpipe
         from tfpipe import inventory
+        from tfpipe.reporting import silent
 
-        keras.config.disable_interactive_logging()  # it would print "Found ... images"
         if augment is not None and os.path.isfile(source) and not inventory.is_table(source):
             path, figure = source, tfpipe.plot_augmentation(source, augment, draws, seed=seed)
         else:
@@ -123,7 +121,8 @@ def preview(
                 "batch_size": count,
                 "seed": seed,
             }
-            dataset = read(source, x_col, y_col, directory, follow_links, options)
+            with silent():  # it would print "Found ... images"
+                dataset = read(source, x_col, y_col, directory, follow_links, options)
             if not dataset.samples:
                 raise ValueError(f"No images found in {source!r}.")
             if augment is None:
