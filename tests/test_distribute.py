@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,11 +111,12 @@ class TestDropRemainder:
         assert labels(share) == [batch[2:] for batch in labels(dropping)]
 
 
-# Each worker prints, for each global batch, the samples of its replicas.
-WORKER = """
+# What every worker begins with: `index`, `count` and `strategy`.
+HEAD = """
 import json, os, sys
 index, ports, devices = int(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3])
-if len(ports) > 1:
+count = len(ports)
+if count > 1:
     os.environ["TF_CONFIG"] = json.dumps({
         "cluster": {"worker": [f"localhost:{port}" for port in ports]},
         "task": {"type": "worker", "index": index},
@@ -123,11 +125,15 @@ import numpy as np
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
-if len(ports) > 1:
+if count > 1:
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
 else:
     strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
 from tfpipe import ImageDataGenerator
+"""
+
+# Prints, for each global batch, the samples of the worker's replicas.
+LOOP = """
 images = np.arange(23, dtype="float32").reshape(23, 1, 1, 1)
 try:
     ImageDataGenerator().flow(images, batch_size=7).distribute(strategy)
@@ -143,20 +149,52 @@ def total(y):
 for epoch in range(2):
     for _, y in batches:
         parts = np.concatenate(strategy.experimental_local_results(y)).tolist()
-        print("BATCH", json.dumps([epoch, parts, int(total(y))]), flush=True)
+        print("LINE", json.dumps([epoch, parts, int(total(y))]), flush=True)
+"""
+
+# Prints the labels that the worker was given, and which of its files it has opened.
+READS = """
+import pathlib
+folder = pathlib.Path(sys.argv[4]) / str(index)
+dataset = ImageDataGenerator().flow_from_directory(
+    folder, target_size=(4, 4), class_mode="sparse", batch_size=8, seed=3
+)
+given = []
+for _, y in dataset.distribute(strategy):
+    given += np.concatenate(strategy.experimental_local_results(y)).astype(int).tolist()
+opened = [int(path.parent.name) for path in folder.glob("*/0.png") if path.stat().st_atime > 1]
+print("LINE", json.dumps([given, sorted(opened)]), flush=True)
+"""
+
+FIT = """
+import tf_keras
+images = np.random.default_rng(0).random((24, 3, 4, 1), np.float32)
+generator = ImageDataGenerator(horizontal_flip=True)
+dataset = generator.flow(images, np.arange(24) % 5, batch_size=8, seed=3)
+with strategy.scope():
+    model = tf_keras.Sequential([
+        tf_keras.layers.Flatten(input_shape=(3, 4, 1)),
+        tf_keras.layers.Dense(1, kernel_initializer="ones"),
+    ])
+    model.compile(tf_keras.optimizers.legacy.SGD(0.01), "mse")
+endless = dataset.distribute(strategy, epochs=None)
+history = model.fit(endless, steps_per_epoch=len(dataset), epochs=3, verbose=0)
+weights = [value.tolist() for value in model.get_weights()]
+print("LINE", json.dumps([history.history["loss"], weights]), flush=True)
 """
 
 
-def run_workers(count, devices):
-    """What each worker printed: [[epoch, samples, sum over all workers], ...]."""
+def run_workers(script, count, devices=1, *arguments):
+    """The lines that each worker printed."""
     sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:
         s.close()
     environment = {**os.environ, "PYTHONPATH": str(Path(tfpipe.__file__).parents[1])}
+    given = [json.dumps(ports), str(devices), *map(str, arguments)]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(index), json.dumps(ports), str(devices)],
+            [sys.executable, "-c", HEAD + script, str(index), *given],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -173,13 +211,11 @@ def run_workers(count, devices):
         assert process.returncode == 0, err[-3000:]
         assert "auto-shard" not in err.lower()
         assert "AUTO sharding" not in err
-    refused = (
-        f"REFUSED batch_size must be a multiple of the {count * devices} replicas that share each "
-        "batch. Received: batch_size=7."
-    )
-    assert all(refused in out for out, _ in results)
-    lines = [[x[6:] for x in out.splitlines() if x.startswith("BATCH")] for out, _ in results]
-    return [[json.loads(line) for line in worker] for worker in lines]
+    return [out.splitlines() for out, _ in results]
+
+
+def parsed(lines):
+    return [json.loads(line[5:]) for line in lines if line.startswith("LINE ")]
 
 
 class TestStrategies:
@@ -187,15 +223,64 @@ class TestStrategies:
     def test_same_samples_in_the_same_global_batches(self, workers, devices):
         dataset = flow(23, 8)
         expected = [(epoch, batch) for epoch in range(2) for batch in labels(dataset)]
-        seen = run_workers(workers, devices)
+        printed = run_workers(LOOP, workers, devices)
+        refused = (
+            f"REFUSED batch_size must be a multiple of the {workers * devices} replicas that share each "
+            "batch. Received: batch_size=7."
+        )
+        assert all(refused in lines for lines in printed)
+        seen = [parsed(lines) for lines in printed]  # epoch, samples, sum over all workers
         assert [len(worker) for worker in seen] == [len(expected)] * workers
         for (epoch, batch), *parts in zip(expected, *seen, strict=True):
             assert {part[0] for part in parts} == {epoch}
             assert np.concatenate([part[1] for part in parts]).tolist() == batch
             assert {part[2] for part in parts} == {sum(batch)}
 
+    def test_each_worker_opens_only_its_files(self, tmp_path, write, picture):
+        write(tmp_path / "probe.png", picture(4, 4, 3))
+        os.utime(tmp_path / "probe.png", (1, time.time()))
+        (tmp_path / "probe.png").read_bytes()
+        if (tmp_path / "probe.png").stat().st_atime == 1:
+            pytest.skip("this file system does not note when a file is read")
+        for worker in range(2):
+            for i in range(22):
+                path = tmp_path / str(worker) / f"{i:02}" / "0.png"
+                write(path, picture(4, 4, 3, seed=i))
+                os.utime(path, (1, path.stat().st_mtime))  # so that a read moves it
+        printed = run_workers(READS, 2, 1, tmp_path)
+        (given, opened), (others, opened_there) = [parsed(lines)[0] for lines in printed]
+        assert sorted(given + others) == list(range(22))  # each sample once, by one of the two
+        assert opened == sorted(given)
+        assert opened_there == sorted(others)
+
+    def test_fit_of_tf_keras_over_two_workers(self):
+        """It learns what one process learns."""
+        (alone,), (one,), (other,) = map(parsed, run_workers(FIT, 1) + run_workers(FIT, 2))
+        assert one == other
+        for a, b in zip(tf.nest.flatten(alone), tf.nest.flatten(one), strict=True):
+            assert a == pytest.approx(b, rel=1e-5)
+
+    def test_epochs_in_one_loop(self):
+        dataset = flow(23, 8)
+        expected = [batch for _ in range(3) for batch in labels(dataset)]
+        dataset.seek(0)
+        several = dataset.distribute(tf.distribute.get_strategy(), epochs=3)
+        assert labels(several) == expected
+        dataset.seek(1)
+        endless = dataset.distribute(tf.distribute.get_strategy(), epochs=None)
+        assert [
+            y.numpy().tolist() for _, (_, y) in zip(range(6), endless, strict=False)
+        ] == expected[3:]
+
 
 class TestRejects:
+    def test_epochs(self):
+        strategy = tf.distribute.get_strategy()
+        with pytest.raises(ValueError, match=r"epochs must be an int >= 1. Received: epochs=0"):
+            flow(4, 2).distribute(strategy, epochs=0)
+        with pytest.raises(ValueError, match=r"epochs is for a strategy. Received: epochs=2"):
+            flow(4, 2).distribute(service="grpc://localhost:1", epochs=2)
+
     def test_no_strategy(self):
         with pytest.raises(TypeError, match="must be a tf.distribute.Strategy. Received: str"):
             flow(4, 2).distribute("mirrored")

@@ -129,6 +129,12 @@ class TestExactlyOnce:
         assert [sorted(epoch) for epoch in epochs] == [sorted(epoch) for epoch in local]
         assert len({tuple(epoch) for epoch in map(tuple, local)}) == 3
 
+    def test_repeated(self, address, folder):
+        local = [as_bytes(dataset) for dataset in [flow(folder)] for _ in range(3)]
+        seen = as_bytes(flow(folder).distribute(service=address).repeat(3))
+        epochs = [seen[i : i + 11] for i in range(0, 33, 11)]
+        assert [sorted(epoch) for epoch in epochs] == [sorted(epoch) for epoch in local]
+
     def test_it_is_still_an_image_dataset(self, address, folder):
         dataset = ImageDataGenerator().flow_from_directory(
             folder, target_size=(10, 11), batch_size=BATCH, seed=6

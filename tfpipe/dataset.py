@@ -388,6 +388,7 @@ class ImageDataset(KnowsClasses):
         self,
         strategy: tf.distribute.Strategy | None = None,
         *,
+        epochs: int | None = 1,
         service: str | None = None,
         mode: str = "exactly_once",
         job_name: str | None = None,
@@ -407,6 +408,8 @@ class ImageDataset(KnowsClasses):
 
         Args:
             strategy: a `tf.distribute.Strategy`; `MirroredStrategy` or `MultiWorkerMirroredStrategy`.
+            epochs: of a strategy, how many epochs, each in its own order, one loop goes over; None:
+                without end, for a `fit` that is told `steps_per_epoch=len(dataset)`.
             service: the dispatcher of a tf.data service instead, "grpc://host:port"; see
                 `tfpipe service --help`.
             mode: "exactly_once": the workers share each epoch, every batch once; at most once when a worker
@@ -438,11 +441,18 @@ class ImageDataset(KnowsClasses):
                 "distribute needs on_error='raise': what other processes leave out is not noted here. "
                 "Find the bad files with `tfpipe check`, and leave them out of the source."
             )
+        if epochs is not None:
+            check_int("epochs", epochs, 1)
         if service is None:
-            return self._for_strategy(strategy)
+            return self._for_strategy(strategy, epochs)
+        if epochs != 1:
+            raise ValueError(
+                f"epochs is for a strategy. Received: epochs={epochs!r}. With a service write "
+                "distribute(service=...).repeat(epochs)."
+            )
         return self._for_service(ServiceSpec(service, mode, job_name), manifest)
 
-    def _for_strategy(self, strategy: Any) -> Any:
+    def _for_strategy(self, strategy: Any, epochs: int | None) -> Any:
         if not isinstance(strategy, tf.distribute.Strategy):
             raise TypeError(
                 f"strategy must be a tf.distribute.Strategy. Received: {type(strategy).__name__}. "
@@ -458,7 +468,8 @@ class ImageDataset(KnowsClasses):
         def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
             count = replicas // context.num_input_pipelines
             shard = Shard(context.input_pipeline_id * count, count, replicas)
-            return pipeline.shard_epochs(self._plan, Cell(self._cursor.value()), shard)
+            share = pipeline.shard_epochs(self._plan, Cell(self._cursor.value()), shard)
+            return share if epochs == 1 else share.repeat(epochs)
 
         return strategy.distribute_datasets_from_function(of_worker)
 
