@@ -209,9 +209,9 @@ def two_epochs(dataset):
 
 
 class TestReproducibility:
-    @pytest.mark.parametrize("parallelism", [1, 2, 8])
-    def test_two_runs_are_equal_bit_for_bit(self, dataset, two_epochs, parallelism):
-        spec = dataclasses.replace(dataset._spec, parallelism=parallelism)
+    @pytest.mark.parametrize("num_parallel_calls", [1, 2, 8])
+    def test_two_runs_are_equal_bit_for_bit(self, dataset, two_epochs, num_parallel_calls):
+        spec = dataclasses.replace(dataset._spec, num_parallel_calls=num_parallel_calls)
         other = ImageDataset(dataset._source, spec)
         for epoch in two_epochs:
             for (x, y), (same_x, same_y) in zip(other, epoch, strict=True):

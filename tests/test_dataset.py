@@ -244,8 +244,8 @@ class TestParallelism:
     def test_does_not_change_a_byte(self, small_dataset):
         dataset = small_dataset()
         outputs = []
-        for parallelism in (1, 2, 8):
-            spec = replace(dataset._spec, parallelism=parallelism)
+        for num_parallel_calls in (1, 2, 8):
+            spec = replace(dataset._spec, num_parallel_calls=num_parallel_calls)
             copy = tfpipe.ImageDataset(dataset._source, spec)
             outputs.append(
                 [(x.numpy().tobytes(), y.numpy().tobytes()) for _ in range(2) for x, y in copy]

@@ -53,9 +53,9 @@ def skipping(folder):
 
 class TestSkip:
     @pytest.mark.parametrize("shuffle", [True, False])
-    @pytest.mark.parametrize("parallelism", [1, 8])
-    def test_all_else_is_delivered_in_order(self, folder, shuffle, parallelism):
-        dataset = flow(folder, shuffle=shuffle, parallelism=parallelism)
+    @pytest.mark.parametrize("num_parallel_calls", [1, 8])
+    def test_all_else_is_delivered_in_order(self, folder, shuffle, num_parallel_calls):
+        dataset = flow(folder, shuffle=shuffle, num_parallel_calls=num_parallel_calls)
         for epoch in range(2):
             if epoch:
                 found = numbers(dataset)  # each file is warned of once

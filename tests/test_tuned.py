@@ -13,6 +13,7 @@ class TestTuned:
             {"num_parallel_calls": 1, "prefetch": 1},
             {"num_parallel_calls": 5, "prefetch": -1},
             {"cache": "memory"},
+            {"cache": "memory", "ram_budget": 10**6},
         ],
     )
     def test_never_changes_a_batch(self, animals, settings):
@@ -31,7 +32,14 @@ class TestTuned:
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"num_parallel_calls": 0}, "parallelism must be an int >= 1"),
+            ({"num_parallel_calls": 0}, "num_parallel_calls must be an int >= 1"),
+            ({"ram_budget": 0}, "ram_budget must be an int >= 1"),
+            ({"ram_budget": 10**6, "prefetch": -1}, "not AUTOTUNE"),
+            # 6 x 8 x 3 values of 4 bytes: 2 + 4 batches of 4, samples, a cache of 14 such images
+            (
+                {"ram_budget": 22463, "cache": "memory", "num_parallel_calls": 1},
+                "may hold, 22,464: batches 13,824, samples 576, cache 8,064. Choose cache=DIRECTORY",
+            ),
             ({"decoding": "best"}, "decoding must be one of 'exact'"),
         ],
     )

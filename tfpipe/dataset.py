@@ -347,6 +347,7 @@ class ImageDataset(KnowsClasses):
         num_parallel_calls: int | None = None,
         prefetch: int | None = None,
         cache: str | os.PathLike[str] | None = None,
+        ram_budget: int | None = None,
         decoding: str | None = None,
     ) -> ImageDataset:
         """The same samples in the same order, prepared in another way; what is None stays as it is.
@@ -359,6 +360,8 @@ class ImageDataset(KnowsClasses):
             prefetch: batches made ahead, 2 by default. With those in work they are all the memory that
                 grows with the size of a batch.
             cache: keep decoded images from the first epoch on: "memory", or a directory.
+            ram_budget: bytes that the buffers, and a cache in memory, may take: an error where they may
+                take more. Images in work before they are resized are not counted.
             decoding: "exact", "keras" or "fast", which changes the pixels of JPEG files; see
                 `image_dataset_from_directory`.
 
@@ -372,9 +375,10 @@ class ImageDataset(KnowsClasses):
         if not self._in_order:
             raise ValueError("tuned comes before distribute: dataset.tuned(...).distribute(...).")
         given: dict[str, Any] = {
-            "parallelism": num_parallel_calls,
+            "num_parallel_calls": num_parallel_calls,
             "prefetch": prefetch,
             "cache": None if cache is None else os.fspath(cache),
+            "ram_budget": ram_budget,
         }
         changes = {name: value for name, value in given.items() if value is not None}
         if decoding is not None and self._spec.image is not None:

@@ -61,6 +61,7 @@ def image_dataset_from_directory(
     class_weights: str | Mapping[Any, float] | None = None,
     num_parallel_calls: int | None = None,
     prefetch: int | None = None,
+    ram_budget: int | None = None,
     deterministic: bool = True,
     on_error: str = "raise",
     max_errors: float | None = None,
@@ -118,6 +119,8 @@ def image_dataset_from_directory(
             of each training sample.
         num_parallel_calls: samples in work at once; None for one more than there are cores.
         prefetch: batches made ahead; None for 2, `tf.data.AUTOTUNE` leaves it to tf.data.
+        ram_budget: bytes that the buffers, and a cache in memory, may take: an error where they may take
+            more. Images in work before they are resized are not counted.
         deterministic: True.
         on_error: "raise": a file that cannot be used is an error that names it. "skip": it is left out;
             `dataset.skipped` lists what was.
@@ -172,6 +175,7 @@ def image_dataset_from_directory(
         drop_remainder=drop_remainder,
         num_parallel_calls=num_parallel_calls,
         prefetch=prefetch,
+        ram_budget=ram_budget,
         on_error=on_error,
         max_errors=max_errors,
         include_paths=include_paths,
@@ -240,6 +244,7 @@ def image_dataset_from_dataframe(
     class_weights: str | Mapping[Any, float] | None = None,
     num_parallel_calls: int | None = None,
     prefetch: int | None = None,
+    ram_budget: int | None = None,
     deterministic: bool = True,
     on_error: str = "raise",
     max_errors: float | None = None,
@@ -271,8 +276,8 @@ def image_dataset_from_dataframe(
         mask_col: the column of the files of masks; y is the mask, see `masks` there.
         color_mode, batch_size, image_size, shuffle, seed, interpolation, crop_to_aspect_ratio,
             pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, decoding, dtype,
-            drop_remainder, stratify, mask_dtype, class_weights, num_parallel_calls, prefetch, deterministic,
-            on_error, max_errors, include_paths, balance, cache, max_pixels, exif_orientation: as for
+            drop_remainder, stratify, mask_dtype, class_weights, num_parallel_calls, prefetch, ram_budget,
+            deterministic, on_error, max_errors, include_paths, balance, cache, max_pixels, exif_orientation: as for
             `image_dataset_from_directory`.
 
     Returns:
@@ -316,6 +321,7 @@ def image_dataset_from_dataframe(
         drop_remainder=drop_remainder,
         num_parallel_calls=num_parallel_calls,
         prefetch=prefetch,
+        ram_budget=ram_budget,
         on_error=on_error,
         max_errors=max_errors,
         include_paths=include_paths,

@@ -46,6 +46,7 @@ def image_dataset_from_shards(
     class_weights: str | Mapping[Any, float] | None = None,
     num_parallel_calls: int | None = None,
     prefetch: int | None = None,
+    ram_budget: int | None = None,
     on_error: str = "raise",
     max_errors: float | None = None,
     include_paths: bool = False,
@@ -72,8 +73,8 @@ def image_dataset_from_shards(
             (needs scikit-learn). None for those that were packed.
         batch_size, shuffle, seed, validation_split, subset, interpolation, crop_to_aspect_ratio,
             pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, dtype,
-            drop_remainder, stratify, class_weights, num_parallel_calls, prefetch, on_error, max_errors,
-            include_paths, balance, cache: as for `image_dataset_from_directory`.
+            drop_remainder, stratify, class_weights, num_parallel_calls, prefetch, ram_budget, on_error,
+            max_errors, include_paths, balance, cache: as for `image_dataset_from_directory`.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
@@ -121,6 +122,7 @@ def image_dataset_from_shards(
         drop_remainder=drop_remainder,
         num_parallel_calls=num_parallel_calls,
         prefetch=prefetch,
+        ram_budget=ram_budget,
         on_error=on_error,
         max_errors=max_errors,
         include_paths=include_paths,

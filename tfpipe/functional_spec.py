@@ -58,6 +58,7 @@ def pipeline_spec(
     drop_remainder: bool,
     num_parallel_calls: int | None,
     prefetch: int | None,
+    ram_budget: int | None,
     on_error: str,
     max_errors: float | None,
     include_paths: bool,
@@ -89,7 +90,7 @@ def pipeline_spec(
     check_type("standardize", standardize, Standardize)
     checks.check_fitted(standardize)
     parallel = num_parallel_calls not in (None, AUTOTUNE)
-    given = {"parallelism": num_parallel_calls if parallel else None, "prefetch": prefetch}
+    given = {"num_parallel_calls": num_parallel_calls if parallel else None, "prefetch": prefetch}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return PipelineSpec(
         image=image,
@@ -106,6 +107,7 @@ def pipeline_spec(
         include_paths=include_paths,
         balance=balance,
         cache=os.fspath(cache) if isinstance(cache, os.PathLike) else cache,
+        ram_budget=ram_budget,
         **settings,
     )
 

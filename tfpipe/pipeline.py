@@ -15,6 +15,7 @@ from tfpipe import gaps, stages
 from tfpipe.cell import Cell
 from tfpipe.columns import ColumnMaker, in_graph
 from tfpipe.graph import as_is
+from tfpipe.memory import check_budget
 from tfpipe.order import Shard
 from tfpipe.service import ServiceSpec
 from tfpipe.skipping import SkipList
@@ -84,9 +85,11 @@ def plan(
     with tf.device("CPU:0"):  # the columns would land on a GPU, where tf.data does not read them
         length, index_at = stages.epoch_order(source, spec, column)
         if spec.image:
-            loader = stages.kept(stages.file_loader(source, spec, column), source, spec)
+            loader = stages.file_loader(source, spec, column)
         else:
             loader = stages.array_loader(source, column)
+        check_budget(spec, loader.specs, len(source))  # before a cache takes its memory
+        loader = stages.kept(loader, source, spec)
         skipping = None
         if skipped is not None and spec.errors.skips and loader.describe_failure is not None:
             limit = spec.errors.limit(len(source))
@@ -231,7 +234,7 @@ def checked(plan: Plan, size: int) -> Callable[..., gaps.Samples]:
 
 def samples(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
     """(span, position, index, pixels) of each sample of some spans, and of their end marks."""
-    workers = plan.spec.parallelism
+    workers = plan.spec.num_parallel_calls
     samples = positions(plan, spans).map(
         as_is(load_or_end(plan)), num_parallel_calls=workers, deterministic=True
     )

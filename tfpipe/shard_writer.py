@@ -97,7 +97,7 @@ def _samples(task: Task) -> Generator[tuple[int, int, bytes], None, None]:
         seed=0,
         dtype="uint8",
         errors=task.errors,
-        parallelism=task.threads,
+        num_parallel_calls=task.threads,
     )
     # Which sample it is travels as its label: files that cannot be used may be left out.
     images = ImageDataset(Source(task.files, np.arange(len(rows))), spec)

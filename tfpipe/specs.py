@@ -110,8 +110,9 @@ class PipelineSpec:
         data_format: "channels_last" or "channels_first".
         errors: what becomes of a file that cannot be used.
         save: write each image as it leaves the pipeline; None: do not.
-        parallelism: samples in work at once. Never changes a batch.
+        num_parallel_calls: samples in work at once. Never changes a batch.
         prefetch: batches made ahead; `tf.data.AUTOTUNE` leaves it to tf.data. Never changes a batch.
+        ram_budget: bytes that buffers, and a cache in memory, may take; None: no limit.
     """
 
     image: ImageSpec | None = None
@@ -130,14 +131,19 @@ class PipelineSpec:
     data_format: str = "channels_last"
     errors: ErrorPolicy = field(default_factory=ErrorPolicy)
     save: SaveSpec | None = None
-    parallelism: int = field(default_factory=usable_cores)
+    num_parallel_calls: int = field(default_factory=usable_cores)
     prefetch: int = 2
+    ram_budget: int | None = None
 
     def __post_init__(self) -> None:
         check_int("batch_size", self.batch_size, 1)
         check_bool("batched", self.batched)
-        check_int("parallelism", self.parallelism, 1)
+        check_int("num_parallel_calls", self.num_parallel_calls, 1)
         check_int("prefetch", self.prefetch, AUTOTUNE)
+        if self.ram_budget is not None:
+            check_int("ram_budget", self.ram_budget, 1)
+            if self.prefetch == AUTOTUNE:
+                raise ValueError("ram_budget needs a number of batches as prefetch, not AUTOTUNE.")
         check_bool("drop_remainder", self.drop_remainder)
         check_bool("shuffle", self.shuffle)
         check_bool("include_paths", self.include_paths)
