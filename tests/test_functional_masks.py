@@ -59,6 +59,27 @@ class TestMasks:
         assert set(np.unique(y)) == {0, 1, 2, 3}
         assert dataset.class_names == []
 
+    def test_a_mask_fits_the_image_as_its_exif_data_turn_it(self, tmp_path, write):
+        """Masks are drawn on what is seen, so on the turned image."""
+        classes = np.repeat(np.repeat(np.arange(6).reshape(2, 3), 8, 0), 8, 1).astype(np.uint8)
+        seen = np.stack([classes * 40] * 3, -1)
+        exif = Image.Exif()
+        exif[0x0112] = 6  # stored lying on its side: turned by 90 degrees clockwise to be seen
+        stored = np.ascontiguousarray(np.rot90(seen))
+        write(tmp_path / "images" / "0.jpg", stored, exif=exif, quality=100)
+        write(tmp_path / "masks" / "0.png", Image.fromarray(classes))
+        options = {"image_size": (16, 24), "batch_size": 1, "verbose": False}
+        x, y = tfpipe.image_dataset_from_directory(
+            tmp_path / "images", masks=tmp_path / "masks", exif_orientation=True, **options
+        )[0]
+        assert np.abs(x[..., 0] - 40 * y[..., 0]).max() <= 2
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?s)0\.jpg.*0\.png"):
+            list(
+                tfpipe.image_dataset_from_directory(
+                    tmp_path / "images", masks=tmp_path / "masks", **options
+                )
+            )
+
     def test_the_augmentation_moves_both_alike(self, pairs):
         augment = tfpipe.Augment(
             rotation_range=90, zoom_range=0.4, horizontal_flip=True, interpolation_order=0

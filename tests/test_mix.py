@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfpipe import mix
 from tfpipe.augment import Augment
 from tfpipe.labels import LabelSpec
+from tfpipe.specs import PipelineSpec
 
 B, H, W, K = 5, 8, 12, 4
 MIXUP, CUTMIX = Augment(mixup_alpha=0.4), Augment(cutmix_alpha=1.0)
@@ -143,3 +144,8 @@ class TestCheckLabels:
 
     def test_asks_nothing_where_nothing_is_mixed(self):
         mix.check_labels(Augment(rotation_range=3), LabelSpec("index"), [0, 1])
+
+
+def test_samples_without_batches_are_rejected():
+    with pytest.raises(ValueError, match=r"mix the samples of a batch. Received: batch_size=None"):
+        PipelineSpec(augment=Augment(mixup_alpha=0.2), batch_size=1, batched=False)

@@ -277,8 +277,8 @@ def image_dataset_from_dataframe(
         color_mode, batch_size, image_size, shuffle, seed, interpolation, crop_to_aspect_ratio,
             pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, decoding, dtype,
             drop_remainder, stratify, mask_dtype, class_weights, num_parallel_calls, prefetch, ram_budget,
-            deterministic, on_error, max_errors, include_paths, balance, cache, max_pixels, exif_orientation: as for
-            `image_dataset_from_directory`.
+            deterministic, on_error, max_errors, include_paths, balance, cache, max_pixels,
+            exif_orientation: as for `image_dataset_from_directory`.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".

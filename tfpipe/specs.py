@@ -138,6 +138,11 @@ class PipelineSpec:
     def __post_init__(self) -> None:
         check_int("batch_size", self.batch_size, 1)
         check_bool("batched", self.batched)
+        if self.augment.mixes and not self.batched:
+            raise ValueError(
+                "MixUp and CutMix mix the samples of a batch. Received: batch_size=None. Give a batch_size; "
+                "dataset.unbatch() takes the mixed batches apart again."
+            )
         check_int("num_parallel_calls", self.num_parallel_calls, 1)
         check_int("prefetch", self.prefetch, AUTOTUNE)
         if self.ram_budget is not None:
