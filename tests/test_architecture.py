@@ -77,7 +77,7 @@ LAYERS = [
     ["readers", "plotting", "layers"],
     ["stages", "service"],
     ["pipeline"],
-    ["places"],
+    ["places", "distribution"],
     ["batches"],
     ["dataset"],
     ["shard_writer"],
@@ -92,7 +92,7 @@ LAYERS = [
     ["__init__"],
     ["cli.*", "__main__"],
 ]
-GRAPH_BUILDERS = ("pipeline", "dataset", "service", "derived", "graph")
+GRAPH_BUILDERS = ("pipeline", "dataset", "distribution", "service", "derived", "graph")
 
 
 def module_name(path):

@@ -12,23 +12,17 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfpipe import balance, pipeline, places, plotting
+from tfpipe import balance, distribution, pipeline, places, plotting
 from tfpipe.batches import Batches
 from tfpipe.cell import Cell
 from tfpipe.checks import check_int, head
-from tfpipe.columns import Column, in_file, in_graph, nbytes
 from tfpipe.derived import KnowsClasses
 from tfpipe.labels import LabelSpec
-from tfpipe.order import Shard
-from tfpipe.service import ServiceSpec, python_ops
+from tfpipe.service import ServiceSpec
 from tfpipe.skipping import SkipList
 from tfpipe.sources import Arrays, Source
 from tfpipe.specs import PipelineSpec
-from tfpipe.stages import python_parts
 from tfpipe.standardize import Standardize
-
-# Of file names and labels in a graph that is sent to a dispatcher at each epoch, in bytes.
-_LARGEST_GRAPH = 2**20
 
 
 class ShuffleFlag:
@@ -448,64 +442,15 @@ class ImageDataset(KnowsClasses):
         if epochs is not None:
             check_int("epochs", epochs, 1)
         if service is None:
-            return self._for_strategy(strategy, epochs)
+            return distribution.over_replicas(self._plan, self._cursor.value(), strategy, epochs)
         if epochs != 1:
             raise ValueError(
                 f"epochs is for a strategy. Received: epochs={epochs!r}. With a service write "
                 "distribute(service=...).repeat(epochs)."
             )
-        return self._for_service(ServiceSpec(service, mode, job_name), manifest)
-
-    def _for_strategy(self, strategy: Any, epochs: int | None) -> Any:
-        if not isinstance(strategy, tf.distribute.Strategy):
-            raise TypeError(
-                f"strategy must be a tf.distribute.Strategy. Received: {type(strategy).__name__}. "
-                "For a tf.data service write distribute(service='grpc://host:port')."
-            )
-        replicas = strategy.num_replicas_in_sync
-        if self.batch_size is None or self.batch_size % replicas:
-            raise ValueError(
-                f"batch_size must be a multiple of the {replicas} replicas that share each batch. "
-                f"Received: batch_size={self.batch_size}."
-            )
-
-        def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            count = replicas // context.num_input_pipelines
-            shard = Shard(context.input_pipeline_id * count, count, replicas)
-            share = pipeline.shard_epochs(self._plan, Cell(self._cursor.value()), shard)
-            return share if epochs == 1 else share.repeat(epochs)
-
-        return strategy.distribute_datasets_from_function(of_worker)
-
-    def _for_service(
-        self, service: ServiceSpec, manifest: str | os.PathLike[str] | None
-    ) -> ImageDataset:
-        if python_ops(self._inner):
-            raise ValueError(
-                "A tf.data service worker cannot run Python, which this data set needs for: "
-                f"{'; '.join(python_parts(self._source, self._spec))}."
-            )
-        if self._spec.cache is not None:
-            raise ValueError(
-                "distribute(service=...) needs cache=None: the workers of a service have nothing in common "
-                f"that they could keep images in. Received: cache={self._spec.cache!r}."
-            )
-        size = 0
-
-        def column(values: Any) -> Column:
-            nonlocal size
-            size += nbytes(values)
-            if manifest is not None:
-                return in_file(values, os.fspath(manifest))
-            if size > _LARGEST_GRAPH:
-                raise ValueError(
-                    f"The columns of this data set take {size:,} bytes or more, too many to send with "
-                    "every epoch: give distribute manifest=DIRECTORY, one that the workers can read."
-                )
-            return in_graph(values)
-
-        plan = pipeline.plan(self._source, self._spec, column)
-        return self._like(plan, partial(pipeline.service_epochs, service=service))
+        spec = ServiceSpec(service, mode, job_name)
+        plan = distribution.plan_for_service(self._source, self._plan, self._inner, manifest)
+        return self._like(plan, partial(pipeline.service_epochs, service=spec))
 
     # Batches by number and without end, as the classic gives them.
 
