@@ -13,14 +13,15 @@ from tfpipe import frames, sources
 from tfpipe import functional_checks as checks
 from tfpipe.augment import Augment
 from tfpipe.checks import check_bool, check_names
-from tfpipe.delivery import Share
 from tfpipe.formats import KNOWN_SUFFIXES
 from tfpipe.functional_spec import (
     DATAFRAME_LABEL_MODES,
     LABEL_MODES,
+    Options,
     deliver_found,
     label_spec,
     pipeline_spec,
+    share_of,
 )
 from tfpipe.headers import MAX_PIXELS
 from tfpipe.standardize import Standardize
@@ -152,42 +153,17 @@ def image_dataset_from_directory(
     >>> images.shape, labels.tolist(), dataset.class_names
     ((2, 2, 3, 3), [0, 1], ['cat', 'dog'])
     """
+    options = Options.of(locals())
     checks.check_label_mode(label_mode, DIRECTORY_LABEL_MODES)
     if masks is not None:
         label_mode = checks.check_masks_alone(label_mode, labels=labels, class_names=class_names)
     if labels is None and label_mode not in ("input", "mask"):
         label_mode = None
     checks.check_labels(labels if label_mode in checks.LABELLED else None, class_names)
-    spec = pipeline_spec(
-        color_mode=color_mode,
-        batch_size=batch_size,
-        image_size=image_size,
-        shuffle=shuffle,
-        seed=seed,
-        interpolation=interpolation,
-        aspect=checks.check_aspect(crop_to_aspect_ratio, pad_to_aspect_ratio),
-        data_format=data_format,
-        augment=augment,
-        standardize=standardize,
-        antialias=antialias,
-        decoding=decoding,
-        dtype=dtype,
-        drop_remainder=drop_remainder,
-        num_parallel_calls=num_parallel_calls,
-        prefetch=prefetch,
-        ram_budget=ram_budget,
-        on_error=on_error,
-        max_errors=max_errors,
-        include_paths=include_paths,
-        balance=balance,
-        cache=cache,
-        max_pixels=max_pixels,
-        exif_orientation=exif_orientation,
-    )
+    spec = pipeline_spec(options)
     checks.check_format(format)
     checks.check_deterministic(deterministic)
-    checks.check_split(validation_split, subset, shuffle, seed)
-    checks.check_stratify(stratify, validation_split, label_mode)
+    share = share_of(options, label_mode)
     checks.check_group_function(groups)
     directory = os.fspath(directory)
     if label_mode in checks.LABELLED and isinstance(labels, str):
@@ -203,7 +179,6 @@ def image_dataset_from_directory(
             source = checks.with_labels(source, labels, label_mode, directory)
     if groups is not None:
         source = sources.grouped(source, groups)
-    share = Share(subset, validation_split or 0.0, stratify, class_weights)
     where = f"in directory {directory}. Allowed formats: {KNOWN_SUFFIXES}"
     return deliver_found(source, spec, label_spec(label_mode, mask_dtype), share, where, verbose)
 
@@ -300,39 +275,14 @@ def image_dataset_from_dataframe(
     >>> ages[0][1].tolist()
     [30.5, 41.0]
     """
+    options = Options.of(locals())
     checks.check_label_mode(label_mode, DATAFRAME_LABEL_MODES)
     if mask_col is not None:
         label_mode = checks.check_masks_alone(label_mode, class_names=class_names)
     check_bool("validate_filenames", validate_filenames)
-    spec = pipeline_spec(
-        color_mode=color_mode,
-        batch_size=batch_size,
-        image_size=image_size,
-        shuffle=shuffle,
-        seed=seed,
-        interpolation=interpolation,
-        aspect=checks.check_aspect(crop_to_aspect_ratio, pad_to_aspect_ratio),
-        data_format=data_format,
-        augment=augment,
-        standardize=standardize,
-        antialias=antialias,
-        decoding=decoding,
-        dtype=dtype,
-        drop_remainder=drop_remainder,
-        num_parallel_calls=num_parallel_calls,
-        prefetch=prefetch,
-        ram_budget=ram_budget,
-        on_error=on_error,
-        max_errors=max_errors,
-        include_paths=include_paths,
-        balance=balance,
-        cache=cache,
-        max_pixels=max_pixels,
-        exif_orientation=exif_orientation,
-    )
+    spec = pipeline_spec(options)
     checks.check_deterministic(deterministic)
-    checks.check_split(validation_split, subset, shuffle, seed)
-    checks.check_stratify(stratify, validation_split, label_mode)
+    share = share_of(options, label_mode)
     frame = read_frame(dataframe, x_col, y_col, label_mode, mask_col, groups)
     checks.check_columns(frame, x_col, y_col, weight_col, label_mode)
     checks.check_mask_column(frame, mask_col)
@@ -361,7 +311,6 @@ def image_dataset_from_dataframe(
         source = replace(source, groups=frame[groups].to_numpy(object)[source.frame_rows])
     elif groups is not None:
         source = sources.grouped(source, groups)
-    share = Share(subset, validation_split or 0.0, stratify, class_weights)
     where = f"in x_col={x_col!r} of the dataframe, below {os.fspath(directory or '.')!r}."
     return deliver_found(source, spec, label_spec(label_mode, mask_dtype), share, where, verbose)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -12,8 +13,14 @@ from tfpipe import functional_checks as checks
 from tfpipe import shards, sources
 from tfpipe.augment import Augment
 from tfpipe.checks import check_int, check_one_of
-from tfpipe.delivery import Share
-from tfpipe.functional_spec import DATAFRAME_LABEL_MODES, deliver_found, label_spec, pipeline_spec
+from tfpipe.functional_spec import (
+    DATAFRAME_LABEL_MODES,
+    Options,
+    deliver_found,
+    label_spec,
+    pipeline_spec,
+    share_of,
+)
 from tfpipe.sources import Records, Source
 from tfpipe.standardize import Standardize
 
@@ -96,40 +103,20 @@ def image_dataset_from_shards(
     >>> packed[0][0].shape, packed.class_names
     ((1, 4, 4, 3), ['cat'])
     """
+    options = Options.of(locals())
     index, source, number = shards.read_index(os.fspath(directory))
     check_one_of("split", split, (None, *index.splits))
     source = source.take(_rows(source, number, index, split, host))
     label_mode = _label_mode(label_mode, source)
-    checks.check_split(validation_split, subset, shuffle, seed)
-    checks.check_stratify(stratify, validation_split, label_mode)
+    share = share_of(options, label_mode)
     checks.check_group_function(groups)
     if groups is not None:
         source = sources.grouped(source, groups)
-    spec = pipeline_spec(
-        color_mode=index.color_mode if color_mode is None else color_mode,
-        batch_size=batch_size,
-        image_size=index.image_shape[:2] if image_size is None else image_size,
-        shuffle=shuffle,
-        seed=seed,
-        interpolation=interpolation,
-        aspect=checks.check_aspect(crop_to_aspect_ratio, pad_to_aspect_ratio),
-        data_format=data_format,
-        augment=augment,
-        standardize=standardize,
-        antialias=antialias,
-        decoding="exact",
-        dtype=dtype,
-        drop_remainder=drop_remainder,
-        num_parallel_calls=num_parallel_calls,
-        prefetch=prefetch,
-        ram_budget=ram_budget,
-        on_error=on_error,
-        max_errors=max_errors,
-        include_paths=include_paths,
-        balance=balance,
-        cache=cache,
-    )
-    share = Share(subset, validation_split or 0.0, stratify, class_weights)
+    if color_mode is None:
+        options = replace(options, color_mode=index.color_mode)
+    if image_size is None:
+        options = replace(options, image_size=index.image_shape[:2])
+    spec = pipeline_spec(options)
     where = f"in the shards of {os.fspath(directory)!r}."
     return deliver_found(source, spec, label_spec(label_mode, "int32"), share, where, verbose)
 

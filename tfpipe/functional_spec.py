@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import keras
@@ -40,75 +41,108 @@ DATAFRAME_LABEL_MODES = tuple(mode for mode in LABEL_MODES if mode not in ("mask
 _PILLOW_NAMES = {"bilinear": "bilinear", "bicubic": "bicubic", "lanczos3": "lanczos"}
 
 
-def pipeline_spec(
-    *,
-    color_mode: str,
-    batch_size: int | None,
-    image_size: Any,
-    shuffle: bool,
-    seed: int | None,
-    interpolation: str,
-    aspect: str,
-    data_format: str | None,
-    augment: Augment | None,
-    standardize: Standardize | None,
-    antialias: bool,
-    decoding: str,
-    dtype: str,
-    drop_remainder: bool,
-    num_parallel_calls: int | None,
-    prefetch: int | None,
-    ram_budget: int | None,
-    on_error: str,
-    max_errors: float | None,
-    include_paths: bool,
-    balance: str | None,
-    cache: str | os.PathLike[str] | None,
-    max_pixels: int | None = MAX_PIXELS,
-    exif_orientation: bool = False,
-) -> PipelineSpec:
-    """What is to be done to the samples, but for their labels.
+@dataclass(frozen=True)
+class Options:
+    """The arguments that every `image_dataset_from_...` has, as its user gave them.
 
-    The arguments are those of `image_dataset_from_directory`; `aspect` is that of `ImageSpec`.
+    What they mean is said there. Those with a default here are not of all functions.
     """
-    size = checks.check_image_arguments(color_mode, image_size, interpolation)
-    check_bool("antialias", antialias)
-    kernel = interpolation.lower()
-    with_pillow = antialias and aspect != "pad" and kernel in _PILLOW_NAMES
+
+    color_mode: str
+    batch_size: int | None
+    image_size: Any
+    shuffle: bool
+    seed: int | None
+    validation_split: float | None
+    subset: str | None
+    interpolation: str
+    crop_to_aspect_ratio: bool
+    pad_to_aspect_ratio: bool
+    data_format: str | None
+    verbose: bool
+    augment: Augment | None
+    standardize: Standardize | None
+    antialias: bool
+    dtype: str
+    drop_remainder: bool
+    stratify: bool
+    class_weights: str | Mapping[Any, float] | None
+    num_parallel_calls: int | None
+    prefetch: int | None
+    ram_budget: int | None
+    on_error: str
+    max_errors: float | None
+    include_paths: bool
+    balance: str | None
+    cache: str | os.PathLike[str] | None
+    decoding: str = "exact"
+    mask_dtype: str = "int32"
+    max_pixels: int | None = MAX_PIXELS
+    exif_orientation: bool = False
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Options:
+        """Those among the arguments of a function, which are its `locals()` as it begins."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: arguments[name] for name in names if name in arguments})
+
+
+def pipeline_spec(options: Options) -> PipelineSpec:
+    """What is to be done to the samples, but for their labels."""
+    size = checks.check_image_arguments(
+        options.color_mode, options.image_size, options.interpolation
+    )
+    check_bool("antialias", options.antialias)
+    aspect = checks.check_aspect(options.crop_to_aspect_ratio, options.pad_to_aspect_ratio)
+    kernel = options.interpolation.lower()
+    with_pillow = options.antialias and aspect != "pad" and kernel in _PILLOW_NAMES
     image = ImageSpec(
         size,
-        color_mode,
+        options.color_mode,
         _PILLOW_NAMES[kernel] if with_pillow else kernel,
         "pillow" if with_pillow else "tensorflow",
-        antialias=antialias and not with_pillow,
+        antialias=options.antialias and not with_pillow,
         aspect=aspect,
-        decoding=decoding,
-        max_pixels=max_pixels,
-        exif_orientation=exif_orientation,
+        decoding=options.decoding,
+        max_pixels=options.max_pixels,
+        exif_orientation=options.exif_orientation,
     )
-    check_type("augment", augment, Augment)
-    check_type("standardize", standardize, Standardize)
-    checks.check_fitted(standardize)
-    parallel = num_parallel_calls not in (None, AUTOTUNE)
-    given = {"num_parallel_calls": num_parallel_calls if parallel else None, "prefetch": prefetch}
+    check_type("augment", options.augment, Augment)
+    check_type("standardize", options.standardize, Standardize)
+    checks.check_fitted(options.standardize)
+    parallel = options.num_parallel_calls not in (None, AUTOTUNE)
+    given = {
+        "num_parallel_calls": options.num_parallel_calls if parallel else None,
+        "prefetch": options.prefetch,
+    }
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    batch_size, cache = options.batch_size, options.cache
     return PipelineSpec(
         image=image,
-        augment=augment or Augment(),
-        standardize=standardize or Standardize(),
+        augment=options.augment or Augment(),
+        standardize=options.standardize or Standardize(),
         batch_size=1 if batch_size is None else batch_size,
         batched=batch_size is not None,
-        drop_remainder=drop_remainder,
-        shuffle=shuffle,
-        seed=order.as_seed(seed),
-        dtype=dtype_name(dtype),
-        data_format=data_format or keras.config.image_data_format(),
-        errors=ErrorPolicy(on_error, max_errors),
-        include_paths=include_paths,
-        balance=balance,
+        drop_remainder=options.drop_remainder,
+        shuffle=options.shuffle,
+        seed=order.as_seed(options.seed),
+        dtype=dtype_name(options.dtype),
+        data_format=options.data_format or keras.config.image_data_format(),
+        errors=ErrorPolicy(options.on_error, options.max_errors),
+        include_paths=options.include_paths,
+        balance=options.balance,
         cache=os.fspath(cache) if isinstance(cache, os.PathLike) else cache,
-        ram_budget=ram_budget,
+        ram_budget=options.ram_budget,
         **settings,
+    )
+
+
+def share_of(options: Options, label_mode: str | None) -> Share:
+    """The part of the samples that is asked for."""
+    checks.check_split(options.validation_split, options.subset, options.shuffle, options.seed)
+    checks.check_stratify(options.stratify, options.validation_split, label_mode)
+    return Share(
+        options.subset, options.validation_split or 0.0, options.stratify, options.class_weights
     )
 
 
