@@ -79,6 +79,25 @@ def tfpipe_function(directory: str, setting: Setting, **options: Any) -> Batches
     )
 
 
+def tfpipe_raise(directory: str, setting: Setting) -> Batches:
+    return tfpipe_function(directory, setting, on_error="raise")
+
+
+def tfpipe_skip(directory: str, setting: Setting) -> Batches:
+    return tfpipe_function(directory, setting, on_error="skip")
+
+
+def tfpipe_check(directory: str, setting: Setting) -> Batches:
+    """All that `tfpipe check` does, as one batch."""
+    import tfpipe
+
+    class Passes:
+        def __iter__(self) -> Iterator[Any]:
+            yield (range(tfpipe.check(directory).files),)
+
+    return Passes()
+
+
 def tfpipe_fast(directory: str, setting: Setting) -> Batches:
     return tfpipe_function(directory, setting, decoding="fast")
 
@@ -220,6 +239,9 @@ PEERS: dict[str, Callable[[str, Setting, int], list[Epoch]]] = {
     for make in (
         classic,
         tfpipe,
+        tfpipe_raise,
+        tfpipe_skip,
+        tfpipe_check,
         tfpipe_fast,
         tfpipe_memory,
         tfpipe_disk,

@@ -83,6 +83,12 @@ SETTINGS = {
         ("classic", "keras_layers", "torchvision", "tfpipe"),
         AUGMENTED,
     ),
+    "errors": Setting(
+        "Small photographs, all of them sound: what it costs to be ready for others",
+        "small",
+        ("classic", "tfpipe_raise", "tfpipe_skip", "tfpipe_check"),
+        {},
+    ),
 }
 
 
@@ -108,4 +114,6 @@ TARGETS = (
     Target("small", "tfpipe_memory", "classic", 10.0, "from the second epoch on"),
     Target("small", "tfpipe_disk", "classic", 10.0, "from the second epoch on"),
     Target("camera", "tfpipe_shards", "classic", 10.0, "packed once, raw"),
+    Target("errors", "tfpipe_skip", "tfpipe_raise", 0.95, "all files sound"),
+    Target("errors", "tfpipe_check", "tfpipe_raise", 1.0, "a training epoch"),
 )
