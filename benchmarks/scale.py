@@ -31,7 +31,11 @@ SIZE = (16, 16)
 
 
 def list_tree(peer: str, tree: str) -> dict[str, float]:
-    """Seconds until a data set of the tree is there, and until its first batch."""
+    """Seconds until a data set of the tree is there, until its first batch, and of listing alone.
+
+    Listing is what the tree takes more than one of a file a folder, both made once before: what a data
+    set of any size takes, such as making its graph, is not in it.
+    """
     _warm_up()
     make = _listers()[peer]
     start, before = time.perf_counter(), _peak_mb()
@@ -39,7 +43,16 @@ def list_tree(peer: str, tree: str) -> dict[str, float]:
     ready = time.perf_counter() - start
     next(dataset if peer == "classic" else iter(dataset))
     first = time.perf_counter() - start
-    return {"ready": ready, "first": first, "memory": _peak_mb() - before}
+    memory = _peak_mb() - before
+    small = str(photos.write_tree(Path(tree).parent / f"tree-{FOLDERS}", FOLDERS, 1))
+    seconds = []
+    for directory in (small, small, tree):
+        gc.collect()
+        start = time.perf_counter()
+        make(directory)
+        seconds.append(time.perf_counter() - start)
+    listed = seconds[2] - seconds[1]
+    return {"listed": listed, "ready": ready, "first": first, "memory": memory}
 
 
 def _listers() -> dict[str, Any]:
@@ -172,11 +185,18 @@ def as_markdown(results: dict[str, dict[str, dict[str, float]]]) -> str:
         ("listing", f"A tree of {FOLDERS * FILES:,} files in {FOLDERS} folders"),
         ("frame", f"A dataframe of {ROWS:,} rows, `validate_filenames=False`"),
     ):
-        lines += [f"{title}:", "", "| loader | ready, s | first batch, s | memory on top, MB |"]
-        lines.append("|---|---|---|---|")
+        columns = {
+            "listed": "listing alone, s",
+            "ready": "ready, s",
+            "first": "first batch, s",
+            "memory": "memory on top, MB",
+        }
+        shown = [name for name in columns if name in next(iter(results[what].values()))]
+        lines += [f"{title}:", "", f"| loader | {' | '.join(columns[name] for name in shown)} |"]
+        lines.append("|---" * (len(shown) + 1) + "|")
         for peer, values in results[what].items():
-            row = f"| {peer} | {values['ready']:.2f} | {values['first']:.2f} |"
-            lines.append(f"{row} {values['memory']:.0f} |")
+            cells = [f"{values[name]:.{0 if name == 'memory' else 2}f}" for name in shown]
+            lines.append(f"| {peer} | {' | '.join(cells)} |")
         lines.append("")
     lines += ["The CPU time of a 16x16 image, in data sets of so many rows:", ""]
     costs = {int(count): values["cpu_ms"] for count, values in results["sample"].items()}
@@ -190,11 +210,11 @@ def as_markdown(results: dict[str, dict[str, dict[str, float]]]) -> str:
 def _targets(results: dict[str, dict[str, dict[str, float]]]) -> list[str]:
     listing, frame = results["listing"], results["frame"]["tfpipe"]
     costs = [values["cpu_ms"] for values in results["sample"].values()]
-    ours = max(listing["tfpipe"]["ready"], listing["tfpipe_function"]["ready"])
+    ours = max(listing["tfpipe"]["listed"], listing["tfpipe_function"]["listed"])
     first = max(listing["tfpipe"]["first"], listing["tfpipe_function"]["first"])
     rows = [
-        ("listing against the classic", 0.5, ours / listing["classic"]["ready"], ""),
-        ("listing against Keras' function", 0.5, ours / listing["keras"]["ready"], ""),
+        ("listing against the classic", 0.5, ours / listing["classic"]["listed"], ""),
+        ("listing against Keras' function", 0.5, ours / listing["keras"]["listed"], ""),
         ("first batch of the tree", 2.0, first, " s"),
         ("the frame is ready", 3.0, frame["ready"], " s"),
         ("memory over the frame", 500.0, frame["memory"], " MB"),
