@@ -260,6 +260,17 @@ class TestStrategies:
         for a, b in zip(tf.nest.flatten(alone), tf.nest.flatten(one), strict=True):
             assert a == pytest.approx(b, rel=1e-5)
 
+    def test_each_loop_is_the_next_epoch(self):
+        """Also where each has a `distribute` of its own, and between loops that have none."""
+        dataset, strategy = flow(23, 8), tf.distribute.get_strategy()
+        expected = [labels(flow(23, 8).starting_at(epoch)) for epoch in range(5)]
+        seen = [labels(dataset.distribute(strategy)) for _ in range(2)]
+        seen.append(labels(dataset))
+        batches = dataset.distribute(strategy)
+        assert [*seen, labels(batches), labels(batches)] == expected
+        dataset.seek(2)
+        assert labels(batches) == expected[2]
+
     def test_epochs_in_one_loop(self):
         dataset = flow(23, 8)
         expected = [batch for _ in range(3) for batch in labels(dataset)]

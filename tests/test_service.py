@@ -124,6 +124,7 @@ class TestExactlyOnce:
         dataset = flow(folder, rotation=20)
         local = [as_bytes(dataset) for _ in range(3)]
         manifest = tmp_path / "manifest" if with_manifest else None
+        dataset.seek(0)
         remote = dataset.distribute(service=address, manifest=manifest)
         epochs = [as_bytes(remote) for _ in range(3)]
         assert [sorted(epoch) for epoch in epochs] == [sorted(epoch) for epoch in local]
@@ -150,8 +151,15 @@ class TestExactlyOnce:
         dataset = flow(folder)
         remote = dataset.distribute(service=address)
         remote.seek(5)
-        dataset.seek(5)
-        assert sorted(as_bytes(remote)) == sorted(as_bytes(dataset))
+        seen = as_bytes(remote)
+        dataset.seek(5)  # of the one and of the other
+        assert sorted(seen) == sorted(as_bytes(dataset))
+        assert sorted(as_bytes(remote)) == sorted(as_bytes(flow(folder).starting_at(6)))
+        dataset.seek(5, 2)
+        with pytest.raises(
+            ValueError, match=r"begins at the first batch.*Call seek\(epoch\) first"
+        ):
+            dataset.distribute(service=address)
         with pytest.raises(ValueError, match=r"begins at the first batch.*Received: batch=2"):
             remote.seek(5, 2)
 
@@ -192,7 +200,7 @@ class TestParallelEpochs:
         dataset = flow(folder)
         remote = dataset.distribute(service=address, mode="parallel_epochs")
         seen = as_bytes(remote)
-        assert sorted(seen) == sorted(2 * as_bytes(dataset))
+        assert sorted(seen) == sorted(2 * as_bytes(dataset.starting_at(0)))
 
     def test_seek_and_subscripts_need_no_length(self, address, folder):
         remote = flow(folder).distribute(service=address, mode="parallel_epochs")

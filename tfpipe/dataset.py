@@ -92,10 +92,12 @@ class ImageDataset(KnowsClasses):
         spec: PipelineSpec,
         plan: pipeline.Plan | None = None,
         epochs: Callable[[pipeline.Plan, Cell], tf.data.Dataset] = pipeline.epochs,
+        cursor: Cell | None = None,
     ) -> None:
         self._source = source
         self._spec = spec
-        self._cursor = Cell([0, 0])  # epoch and position that the next iterator begins with
+        # Epoch and position that the next iterator begins with.
+        self._cursor = Cell([0, 0]) if cursor is None else cursor
         self._plan = plan or pipeline.plan(source, spec, skipped=SkipList())
         self._epochs = epochs
         self._inner = epochs(self._plan, self._cursor)
@@ -316,7 +318,7 @@ class ImageDataset(KnowsClasses):
 
         `len` stays that of a whole epoch.
         """
-        other = self._like(self._plan, self._epochs)
+        other = self._like(self._plan, self._epochs, Cell([0, 0]))
         other.seek(epoch, batch)
         return other
 
@@ -326,10 +328,13 @@ class ImageDataset(KnowsClasses):
         return self._epochs is pipeline.epochs
 
     def _like(
-        self, plan: pipeline.Plan, epochs: Callable[[pipeline.Plan, Cell], tf.data.Dataset]
+        self,
+        plan: pipeline.Plan,
+        epochs: Callable[[pipeline.Plan, Cell], tf.data.Dataset],
+        cursor: Cell,
     ) -> ImageDataset:
-        """The same samples, with what a door has added, such as class_mode, at their beginning."""
-        other = ImageDataset(self._source, plan.spec, plan, epochs)
+        """The same samples, with what a door has added, such as class_mode."""
+        other = ImageDataset(self._source, plan.spec, plan, epochs, cursor)
         for name, value in vars(self).items():
             if not name.startswith("_"):
                 setattr(other, name, value)
@@ -378,7 +383,8 @@ class ImageDataset(KnowsClasses):
         if decoding is not None and self._spec.image is not None:
             changes["image"] = replace(self._spec.image, decoding=decoding)
         spec = replace(self._spec, **changes)
-        return self._like(pipeline.plan(self._source, spec, skipped=SkipList()), self._epochs)
+        plan = pipeline.plan(self._source, spec, skipped=SkipList())
+        return self._like(plan, self._epochs, Cell(self._cursor.value()))
 
     # On several replicas, or hosts.
 
@@ -403,6 +409,9 @@ class ImageDataset(KnowsClasses):
         With a service, its workers read, decode and augment. A new epoch is registered whenever a loop
         starts. The order of the batches depends on the workers; what is in a batch does not.
         Iterators over a service cannot be saved in a checkpoint, and `seek` takes whole epochs only.
+
+        Either way, each loop is the next epoch of this data set: their place is one and the same, which
+        `seek` of this one sets for both.
 
         Args:
             strategy: a `tf.distribute.Strategy`; `MirroredStrategy` or `MultiWorkerMirroredStrategy`.
@@ -442,15 +451,20 @@ class ImageDataset(KnowsClasses):
         if epochs is not None:
             check_int("epochs", epochs, 1)
         if service is None:
-            return distribution.over_replicas(self._plan, self._cursor.value(), strategy, epochs)
+            return distribution.over_replicas(self._plan, self._cursor, strategy, epochs)
         if epochs != 1:
             raise ValueError(
                 f"epochs is for a strategy. Received: epochs={epochs!r}. With a service write "
                 "distribute(service=...).repeat(epochs)."
             )
+        if int(self._cursor.value()[1]):
+            raise ValueError(
+                "An epoch that service workers prepare begins at the first batch: their order is not "
+                "known. Call seek(epoch) first."
+            )
         spec = ServiceSpec(service, mode, job_name)
         plan = distribution.plan_for_service(self._source, self._plan, self._inner, manifest)
-        return self._like(plan, partial(pipeline.service_epochs, service=spec))
+        return self._like(plan, partial(pipeline.service_epochs, service=spec), self._cursor)
 
     # Batches by number and without end, as the classic gives them.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfpipe import pipeline
@@ -21,13 +21,13 @@ _LARGEST_GRAPH = 2**20
 
 
 def over_replicas(
-    plan: pipeline.Plan, begin: np.ndarray, strategy: Any, epochs: int | None
+    plan: pipeline.Plan, cursor: Cell, strategy: Any, epochs: int | None
 ) -> tf.distribute.DistributedDataset:
     """Each batch shared out among the replicas of a strategy; a worker reads only its own parts.
 
     Args:
         plan: of the whole batches.
-        begin: epoch and position that the first loop begins at, int64 [2].
+        cursor: epoch and position that the next loop begins at, int64 [2]; each moves it on.
         strategy: a `tf.distribute.Strategy`.
         epochs: that one loop goes over; None: without end.
 
@@ -48,10 +48,15 @@ def over_replicas(
             f"Received: batch_size={batch_size}."
         )
 
+    begin = cursor.value()
+    pipelines = itertools.count()
+
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         count = replicas // context.num_input_pipelines
         shard = Shard(context.input_pipeline_id * count, count, replicas)
-        share = pipeline.shard_epochs(plan, Cell(begin), shard)
+        # Several pipelines of one process, as on TPU hosts, go through the same epochs side by side.
+        own = cursor if next(pipelines) == 0 else Cell(begin)
+        share = pipeline.shard_epochs(plan, own, shard)
         return share if epochs == 1 else share.repeat(epochs)
 
     return strategy.distribute_datasets_from_function(of_worker)
