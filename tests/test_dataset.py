@@ -2,7 +2,9 @@
 
 import random
 import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,6 +117,22 @@ class TestEpochs:
         seen = np.concatenate([y for _, y in dataset.as_numpy_iterator()])
         assert sorted(seen) == list(range(2500))
         np.testing.assert_array_equal(dataset[3][1], seen[2100:])
+
+
+class TestErrors:
+    def test_next_goes_on_behind_a_bad_file(self, animals, tmp_path):
+        shutil.copytree(animals, tmp_path / "copy")
+        dataset = tfpipe.ImageDataGenerator().flow_from_directory(
+            tmp_path / "copy", (6, 8), batch_size=4, shuffle=False, class_mode="sparse"
+        )
+        Path(dataset.filepaths[5]).write_bytes(b"no image")
+        seen = []
+        for _ in range(5):
+            try:
+                seen.append((dataset.batch_index, len(next(dataset)[0])))
+            except tf.errors.InvalidArgumentError as err:
+                seen.append(dataset.filepaths[5] in str(err))
+        assert seen == [(0, 4), True, (2, 4), (3, 2), (0, 4)]
 
 
 class TestSubscript:

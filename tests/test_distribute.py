@@ -299,3 +299,13 @@ class TestRejects:
     def test_both(self):
         with pytest.raises(ValueError, match="one of them, not both"):
             flow(4, 2).distribute(tf.distribute.get_strategy(), service="grpc://a:1")
+
+    def test_mixtures_of_single_samples(self):
+        generator = ImageDataGenerator()
+        generator.mixup_alpha = 0.4
+        one_hot = np.eye(4, dtype="float32")
+        dataset = generator.flow(np.zeros([4, 2, 3, 1], "float32"), one_hot, batch_size=1)
+        with pytest.raises(
+            ValueError, match=r"batch_size=1 leaves each of the 1 replicas a single one"
+        ):
+            dataset.distribute(tf.distribute.get_strategy())

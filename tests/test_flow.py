@@ -227,3 +227,22 @@ class TestChannels:
     @pytest.mark.parametrize("channels", [1, 3, 4])
     def test_usual_counts_do_not(self, picture, channels):
         assert flow(picture(3, 4, channels)[None]).image_shape == (3, 4, channels)
+
+
+class TestRangeOfArrays:
+    @pytest.mark.parametrize(
+        ("value", "rescale", "dtype", "expected"),
+        [(65535, 1 / 65535, "float16", 1), (300, None, "uint8", 255), (-3, None, "uint8", 0)],
+    )
+    def test_the_dtype_comes_last(self, value, rescale, dtype, expected):
+        x = np.full([1, 2, 3, 1], value, "int32")
+        batch = tfpipe.ImageDataGenerator(rescale=rescale, dtype=dtype).flow(x)[0]
+        assert batch.dtype == dtype
+        np.testing.assert_array_equal(batch, np.full(batch.shape, expected, dtype))
+
+    def test_fit_does_not_mix(self):
+        x = np.random.default_rng(0).random([6, 3, 4, 1], "float32")
+        generator = tfpipe.ImageDataGenerator(featurewise_center=True)
+        generator.mixup_alpha = 0.4
+        generator.fit(x, augment=True)
+        assert generator.mean == pytest.approx(x.mean(), rel=1e-5)

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+import tfpipe
 from tfpipe import ImageDataGenerator, ImageDataset
 from tfpipe.columns import in_file, in_graph, nbytes
 from tfpipe.service import ServiceSpec
@@ -243,6 +244,17 @@ class TestSharedJob:
         assert as_bytes(two) == []
         assert len(as_bytes(two)) == 11
 
+    def test_the_two_parts_of_a_split_are_two_jobs(self, address, folder):
+        options = {"image_size": 8, "batch_size": 4, "seed": 1, "verbose": False}
+        parts = tfpipe.image_dataset_from_directory(
+            folder, labels=None, validation_split=0.5, subset="both", **options
+        )
+        seen = [
+            sum(len(batch) for batch in part.distribute(service=address, job_name="parts"))
+            for part in parts
+        ]
+        assert seen == [21, 20]
+
     def test_other_data_is_another_job(self, address, folder):
         one, _ = self.trainers(address, folder, "other")
         other, _ = self.trainers(address, folder, "other", seed=7)
@@ -386,6 +398,11 @@ class TestRefused:
     def test_arguments(self, folder, options, message):
         with pytest.raises(ValueError, match=message):
             flow(folder).distribute(**options)
+
+    def test_what_is_distributed_already(self, folder):
+        remote = flow(folder).distribute(service="grpc://localhost:1")
+        with pytest.raises(ValueError, match="distributed already"):
+            remote.distribute(tf.distribute.get_strategy())
 
     def test_columns_too_large_for_a_graph(self):
         images = np.zeros([70, 64, 64, 1], np.float32)

@@ -56,6 +56,14 @@ def assert_equal_batches(ours, theirs):
 
 
 class TestReading:
+    def test_packed_weights_go_with_the_labels(self, animals, files, tmp_path):
+        weights = {"Emu": 3.0, "cat": 1.0, "dog": 2.0}
+        tfpipe.pack(files(class_weights=weights), tmp_path)
+        assert len(shards(tmp_path)[0]) == 3
+        assert isinstance(shards(tmp_path, label_mode=None)[0], np.ndarray)
+        with pytest.raises(ValueError, match=r"class_weights needs labels.*'balanced'"):
+            shards(tmp_path, label_mode=None, class_weights="balanced")
+
     def test_epochs_are_those_of_the_files(self, whole, files):
         ours, theirs = shards(whole, dtype="uint8"), files(dtype="uint8")
         for _ in range(2):

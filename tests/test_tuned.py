@@ -37,8 +37,8 @@ class TestTuned:
             ({"ram_budget": 10**6, "prefetch": -1}, "not AUTOTUNE"),
             # 6 x 8 x 3 values of 4 bytes: 2 + 4 batches of 4, samples, a cache of 14 such images
             (
-                {"ram_budget": 22463, "cache": "memory", "num_parallel_calls": 1},
-                "may hold, 22,464: batches 13,824, samples 576, cache 8,064. Choose cache=DIRECTORY",
+                {"ram_budget": 23039, "cache": "memory", "num_parallel_calls": 1},
+                "may hold, 23,040: batches 13,824, samples 1,152, cache 8,064. Choose cache=DIRECTORY",
             ),
             ({"decoding": "best"}, "decoding must be one of 'exact'"),
         ],

@@ -108,20 +108,29 @@ class Batches:
             StopIteration: there is not a single sample that can be used.
         """
         with self._lock:
-            batch = next(self._stream, None) if self._stream is not None else None
-            if batch is None:
-                if self._stream is not None:  # files were left out: the epoch was shorter
-                    self.epoch += 1
-                self._stream = self._start(self.epoch, 0, self._plan.count)
-                self.number = 0
-                batch = next(self._stream)
-            self.number += 1
-            self.seen += 1
-            if self.number == self._plan.count:
-                self.number = 0
-                self.epoch += 1
+            try:
+                batch = next(self._stream, None) if self._stream is not None else None
+                if batch is None:
+                    if self._stream is not None:  # files were left out: the epoch was shorter
+                        self.epoch += 1
+                        self.number = 0
+                    rest = self._plan.count - self.number
+                    self._stream = self._start(self.epoch, self.number, rest)
+                    batch = next(self._stream)
+            except tf.errors.OpError:  # a bad file costs its own batch, not the rest of the epoch
                 self._stream = None
+                self._step()
+                raise
+            self.seen += 1
+            self._step()
         return _as_numpy(batch)
+
+    def _step(self) -> None:
+        self.number += 1
+        if self.number == self._plan.count:
+            self.number = 0
+            self.epoch += 1
+            self._stream = None
 
     def reset(self) -> None:
         """Makes `following` go back to the first batch of its epoch."""

@@ -222,7 +222,9 @@ class ImageDataset(KnowsClasses):
         images = self._source.images
         if isinstance(images, Arrays):
             images = Arrays(images.images)
-        as_they_are: Any = {
+        augment = changes.pop("augment", self._spec.augment)
+        as_they_are: dict[str, Any] = {
+            "augment": replace(augment, mixup_alpha=0.0, cutmix_alpha=0.0),  # these need labels
             "shuffle": False,
             "balance": None,
             "include_paths": False,
@@ -403,8 +405,9 @@ class ImageDataset(KnowsClasses):
         With a strategy, a batch of this data set is the global batch: each replica is given its equal
         part of it, and each worker reads and decodes only the parts of its own replicas. Every
         sample is delivered once an epoch; of a short last batch the last replicas may get less, or
-        nothing. Any number of workers sees the same samples in the same global batches. Make the
-        data set with the same arguments, the seed included, on every worker.
+        nothing. Any number of workers sees the same samples in the same global batches (MixUp and CutMix
+        mix those of one replica's part). Make the data set with the same arguments, the seed included,
+        on every worker.
 
         With a service, its workers read, decode and augment. A new epoch is registered whenever a loop
         starts. The order of the batches depends on the workers; what is in a batch does not.
@@ -443,6 +446,10 @@ class ImageDataset(KnowsClasses):
         """
         if (strategy is None) == (service is None):
             raise ValueError("distribute takes a strategy or a service: one of them, not both.")
+        if not self._in_order:
+            raise ValueError(
+                "This data set is distributed already: distribute the one it was made of."
+            )
         if self._spec.errors.skips:
             raise ValueError(
                 "distribute needs on_error='raise': what other processes leave out is not noted here. "
@@ -464,7 +471,9 @@ class ImageDataset(KnowsClasses):
             )
         spec = ServiceSpec(service, mode, job_name)
         plan = distribution.plan_for_service(self._source, self._plan, self._inner, manifest)
-        return self._like(plan, partial(pipeline.service_epochs, service=spec), self._cursor)
+        content = distribution.content_of(self._source, self._spec) if job_name else ""
+        of_service = partial(pipeline.service_epochs, service=spec, content=content)
+        return self._like(plan, of_service, self._cursor)
 
     # Batches by number and without end, as the classic gives them.
 
@@ -515,7 +524,7 @@ class ImageDataset(KnowsClasses):
         names = self.class_names
         rows = {
             "samples": f"{self.samples:,}",
-            "batches": f"{self._count:,} of {self.batch_size}",
+            "batches": f"{self._count:,} of {self.batch_size}" if self.batch_size else "none",
             "images": f"{self.image_shape} {self.dtype}",
             "classes": f"{len(names)}: {head(names, 8)}" if names else "none",
             "element": str(self.element_spec),

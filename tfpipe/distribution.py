@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
+import re
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfpipe import pipeline
@@ -13,7 +17,8 @@ from tfpipe.cell import Cell
 from tfpipe.columns import Column, in_file, in_graph, nbytes
 from tfpipe.order import Shard
 from tfpipe.service import python_ops
-from tfpipe.sources import Source
+from tfpipe.sources import Arrays, Source
+from tfpipe.specs import PipelineSpec
 from tfpipe.stages import python_parts
 
 # Of file names and labels in a graph that is sent to a dispatcher at each epoch, in bytes.
@@ -48,6 +53,11 @@ def over_replicas(
             f"Received: batch_size={batch_size}."
         )
 
+    if plan.spec.augment.mixes and batch_size == replicas:
+        raise ValueError(
+            f"MixUp and CutMix mix the samples of one replica's part of a batch, and batch_size={batch_size} "
+            f"leaves each of the {replicas} replicas a single one. Choose a larger batch_size."
+        )
     begin = cursor.value()
     pipelines = itertools.count()
 
@@ -60,6 +70,24 @@ def over_replicas(
         return share if epochs == 1 else share.repeat(epochs)
 
     return strategy.distribute_datasets_from_function(of_worker)
+
+
+def content_of(source: Source, spec: PipelineSpec) -> str:
+    """What tells an epoch of these samples, so treated, from any other; the same in every process."""
+    settings = replace(spec, num_parallel_calls=1, prefetch=1, ram_budget=None)
+    # Functions are told by their names: where they lie in memory differs between processes.
+    digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", repr(settings)).encode())
+    images, targets = source.images, source.targets
+    parts: list[Any]
+    parts = [images.images, *images.misc] if isinstance(images, Arrays) else [images.names]
+    parts += list(targets) if isinstance(targets, tuple) else [targets]
+    parts += [source.weights, None if source.masks is None else source.masks.names]
+    for values in parts:
+        if isinstance(values, np.ndarray) and values.dtype != object:
+            digest.update(f"{values.dtype}{values.shape}".encode() + values.tobytes())
+        else:
+            digest.update(repr(values if values is None else list(values)).encode())
+    return digest.hexdigest()[:24]
 
 
 def plan_for_service(

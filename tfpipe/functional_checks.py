@@ -174,6 +174,14 @@ def check_balance(balance: Any, source: Source) -> None:
         )
 
 
+def check_no_class_weights(class_weights: Any) -> None:
+    """Raises where weights are asked for of samples without labels."""
+    if class_weights is not None:
+        raise ValueError(
+            f"class_weights needs labels. Received: class_weights={class_weights!r}, label_mode=None."
+        )
+
+
 def check_group_function(groups: Any) -> None:
     """Raises unless `groups` is a function, or None."""
     if groups is not None and not callable(groups):

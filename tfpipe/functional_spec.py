@@ -170,6 +170,9 @@ def deliver_found(
     if not len(source):
         raise ValueError(f"No images found {where}")
     checks.check_balance(spec.balance, source)
+    if label.encoding is None:
+        checks.check_no_class_weights(share.class_weights)
+        source = replace(source, weights=None)  # of labels that nobody asked for
     if label.encoding == "index_column":
         checks.check_binary(names)
     spec = replace(spec, label=replace(label, num_classes=len(names)))

@@ -578,11 +578,11 @@ class ImageDataGenerator:
         return {None: None, "validation": (0, share), "training": (share, 1)}[subset]
 
     def _image_array(self, where: str, x: Any) -> np.ndarray:
-        """Images as [n, H, W, C] in uint8 or `dtype`, whichever is smaller."""
+        """Images as [n, H, W, C] in uint8, or in what is computed in; `dtype` comes last."""
         images = np.asarray(x)
         checks.check_rank_and_channels(where, images, self.channel_axis, self.data_format)
         if images.dtype != np.uint8:
-            images = images.astype(tf.as_dtype(self.dtype).as_numpy_dtype, copy=False)
+            images = images.astype("float64" if self.dtype == "float64" else "float32", copy=False)
         return images.transpose(0, 2, 3, 1) if self.channel_axis == 1 else images
 
 

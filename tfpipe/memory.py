@@ -17,19 +17,20 @@ def held_bytes(spec: PipelineSpec, pixels: tuple[tf.TensorSpec, ...], n: int) ->
     Args:
         spec: what is done to the samples.
         pixels: shapes and dtypes of one loaded sample.
-        n: samples that a cache in memory keeps.
+        n: samples that a cache in memory would keep.
 
     The images in work before they are resized are not in it: `num_parallel_calls` times the largest.
 
     >>> spec = PipelineSpec(batch_size=32, prefetch=2, num_parallel_calls=3, cache="memory")
     >>> held_bytes(spec, (tf.TensorSpec([10, 10, 3], tf.uint8),), 1000)
-    {'batches': 230400, 'samples': 3600, 'cache': 300000}
+    {'batches': 230400, 'samples': 7200, 'cache': 300000}
     """
     values = sum(image.shape.num_elements() for image in pixels)
     width = max(tf.as_dtype(spec.dtype).size, tf.as_dtype(spec.compute_dtype).size)
     return {
-        "batches": (spec.prefetch + _UNDER_WAY) * spec.batch_size * values * width,
-        "samples": spec.num_parallel_calls * values * width,
+        "batches": (spec.prefetch + _UNDER_WAY) * spec.together * values * width,
+        # One that is loaded, one that the user's function or the saving of images has in hand.
+        "samples": 2 * spec.num_parallel_calls * values * width,
         "cache": n * nbytes(pixels) if spec.cache == MEMORY else 0,
     }
 

@@ -26,10 +26,6 @@ from tfpipe.specs import PipelineSpec
 # checkpoint of an iterator holds one chunk.
 _CHUNK = 256
 
-# Samples that are delivered one by one are finished together nevertheless: a batch for each of them
-# would cost another 0.3 ms a sample.
-_TOGETHER = 32
-
 # A span is int64 [3]: an epoch, and the first and the end position of a part of it.
 Span: TypeAlias = Any
 
@@ -88,7 +84,7 @@ def plan(
             loader = stages.file_loader(source, spec, column)
         else:
             loader = stages.array_loader(source, column)
-        check_budget(spec, loader.specs, len(source))  # before a cache takes its memory
+        check_budget(spec, loader.specs, len(source) if spec.image else 0)  # before it is taken
         loader = stages.kept(loader, source, spec)
         skipping = None
         if skipped is not None and spec.errors.skips and loader.describe_failure is not None:
@@ -141,9 +137,10 @@ def shard_epochs(plan: Plan, cursor: Cell, shard: Shard) -> tf.data.Dataset:
     return _of_length(dataset, shard.parts(plan.end, plan.spec.batch_size))
 
 
-def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec) -> tf.data.Dataset:
+def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec, content: str) -> tf.data.Dataset:
     """`epochs`, prepared by the workers of a tf.data service.
 
+    `content` says which samples these are, and what is done to them: trainers of one job share what is equal.
     Each iterator registers its epoch with the dispatcher as a data set of its own, with the epoch as a
     constant: a worker cannot read the cursor. The batches of the epoch are what the workers share out.
     """
@@ -157,12 +154,9 @@ def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec) -> tf.data.Da
             return tf.stack([epoch, first, tf.minimum(first + plan.spec.batch_size, plan.end)])
 
         spans = tf.data.Dataset.range(batch, plan.count).map(as_is(span))
-        content = tf.strings.format(
-            f"{plan.length} samples, batches of {plan.spec.batch_size}, seed {plan.spec.seed}, epoch {{}}",
-            epoch,
-        )
+        name = tf.strings.join([content, ", epoch ", tf.strings.as_string(epoch)])
         dataset = batches_of_spans(plan, spans, plan.spec.batch_size)
-        return service.through(dataset.with_options(_service_options()), content)
+        return service.through(dataset.with_options(_service_options()), name)
 
     begins = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: next_epoch(cursor)))
     dataset = begins.flat_map(as_is(of_epoch)).prefetch(plan.spec.prefetch)
@@ -200,7 +194,7 @@ def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
         A data set of x, (x, y) or (x, y, weights). x is [B, H, W, C] in `spec.dtype`, or a tuple with
         the further inputs of an array source behind it.
     """
-    size = plan.spec.batch_size if plan.spec.batched else _TOGETHER
+    size = plan.spec.together
     spans = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: tf.ensure_shape(span(), [3])))
     batched = samples(plan, spans).batch(size)
     if plan.skipping is None:

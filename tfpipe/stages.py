@@ -340,6 +340,8 @@ def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> B
     mix.check_labels(spec.augment, spec.label, source.targets)
     encode = encoder(spec.label, source.targets, column)
     misc = [column(values) for values in getattr(source.images, "misc", ())]
+    if source.weights is not None and spec.label.encoding is None:
+        raise ValueError("Sample weights need labels: Keras would take the weights for them.")
     weights = None if source.weights is None else column(source.weights)
     paths = _paths(source, spec, column)
     # Tensors made here are captured; arrays would become constants inside the graph, which is slow
