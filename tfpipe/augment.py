@@ -108,8 +108,11 @@ class Augment:
         cutout_scale: (lowest, highest) share of the area that it takes, above 0, at most 1.
         cutout_ratio: (lowest, highest), above 0: how much wider than the image's own shape it may be.
         cutout_value: a number for every channel.
-        rand_augment: (1 to 4 operations, magnitude 0 to 10), or None; the operations are those of
-            `rand_augment.OPERATIONS`, drawn anew for each sample. (2, 9) is the usual one.
+        rand_augment: (1 to 4 operations, magnitude 0 to 10), or None. Drawn anew for each sample are:
+            identity, rotate, shear_x, shear_y, translate_x, translate_y, brightness, saturation, contrast,
+            sharpness, posterize, solarize, autocontrast, equalize. Magnitude 10 is 30 degrees, a shear of
+            0.3, a shift by 150/331 of the side, factors 0.1 or 1.9, 4 bits less. (2, 3) is torchvision's
+            default, `RandAugment(2, 9)` of 31 steps; (2, 9) is strong.
         mixup_alpha: > 0 mixes each batch with itself in another order, images and labels alike, in shares
             drawn from Beta(alpha, alpha); 0.2 is usual. Needs labels that are numbers: one-hot,
             multi-hot or float values. Sample weights stay. 0: off.

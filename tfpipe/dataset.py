@@ -51,7 +51,8 @@ class ShuffleFlag:
 class ImageDataset(KnowsClasses):
     """Batches of images and labels: a `tf.data.Dataset` that knows where they come from.
 
-    Made by `ImageDataGenerator`'s `flow...` methods. Give it to Keras' `fit`, `evaluate` and
+    Made by `ImageDataGenerator`'s `flow...` methods, by the functions `image_dataset_from_...` and by
+    `folds`. Give it to Keras' `fit`, `evaluate` and
     `predict` as it is. A `for` loop over it ends after one epoch, and each new loop is the
     next epoch, newly shuffled (every iterator that is started counts as one; `seek` sets the count).
     `next(dataset)` goes on without end. `dataset[i]` is batch i of the first epoch as NumPy,
@@ -62,6 +63,9 @@ class ImageDataset(KnowsClasses):
         samples, n: the number of samples.
         batch_size: samples in a batch; the last one may be short. None: samples without a batch dimension.
         seed: of the order and of everything random; drawn where none was given.
+        shuffle: whether each epoch has a new order; called, it is `tf.data.Dataset.shuffle`.
+        dtype: of the images, such as "float32".
+        data_format: "channels_last" or "channels_first".
         image_shape: of one image, (H, W, C), or (C, H, W) with channels_first.
         class_names: the classes in the order of their ids.
         class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
@@ -76,6 +80,10 @@ class ImageDataset(KnowsClasses):
         filenames, filepaths, file_paths: of each sample in source order; empty for arrays.
         batch_index, total_batches_seen, index_array: where `next` stands, how many batches `next` and
             `[]` gave, and the order of the epoch that `next` is in, int64 [n].
+        subset, split: of `ImageDataGenerator`'s data sets alone: "training", "validation" or None, and the
+            (first, last) share of the samples, or None.
+        directory, class_mode, target_size, color_mode, interpolation, keep_aspect_ratio: of
+            `flow_from_directory` and `flow_from_dataframe` alone, as they were given.
 
     >>> from tfpipe import ImageDataGenerator
     >>> dataset = ImageDataGenerator().flow(np.zeros([5, 4, 6, 3]), np.arange(5), 2, shuffle=False)

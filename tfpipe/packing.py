@@ -138,7 +138,11 @@ def pack(
         datasets: one data set of image files, or several by the names of their splits, such as
             {"training": ..., "validation": ...}, with the same classes and images of the same shape.
         directory: where the shards go, local or behind a scheme such as gs://.
-        encoding, quality, samples_per_shard, processes: see `PackSpec`.
+        encoding: "raw" (uint8 pixels: the fastest to read, the largest), "png" (the same pixels, about
+            half as large, slower) or "jpeg" (the smallest, with losses).
+        quality: of JPEG, 1 to 100.
+        samples_per_shard: images in a file; None: as many as make 128 MiB of raw pixels.
+        processes: how many write at once, each with threads of its own.
         progress: called with how many samples are done until now, and how many there are.
 
     Returns:

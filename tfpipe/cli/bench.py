@@ -28,7 +28,9 @@ Examples:
     show_default=True,
     help="To which images are resized.",
 )
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images in a batch."
+)
 @click.option(
     "--images",
     type=click.IntRange(1),
@@ -36,7 +38,13 @@ Examples:
     show_default=True,
     help="How many of the folder's images an epoch reads, at most.",
 )
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Epochs measured of each loader; the median counts.",
+)
 @click.option("--augment", is_flag=True, help="Random transforms; without Keras' function.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--quiet", "-q", "is_quiet", is_flag=True, help="No progress bar.")

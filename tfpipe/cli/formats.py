@@ -21,7 +21,8 @@ def formats(as_json: bool) -> None:
     """Print which decoder reads each format here.
 
     What is decoded in the graph runs in parallel threads and on tf.data service workers; what is
-    decoded in Python holds Python's lock. The content of a file decides, not its suffix.
+    decoded in Python holds Python's lock. Among the formats of the graph the content of a file decides,
+    not its suffix; a file that is read in Python needs a suffix of its own format.
     """
     quiet.import_tensorflow()
     with text.plain_messages():

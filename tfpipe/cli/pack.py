@@ -46,6 +46,7 @@ and in the training program:
     type=click.Choice(["grayscale", "rgb", "rgba"]),
     default="rgb",
     show_default=True,
+    help="Of what is written.",
 )
 @click.option(
     "--interpolation",
@@ -60,7 +61,8 @@ and in the training program:
     type=click.Choice(["raw", "png", "jpeg"]),
     default="raw",
     show_default=True,
-    help="raw is the fastest to read, jpeg the smallest.",
+    help="raw is the fastest to read; png holds the same pixels in less; jpeg is the smallest, with "
+    "losses.",
 )
 @click.option(
     "--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG."
@@ -70,7 +72,13 @@ and in the training program:
     type=click.IntRange(1),
     help="Images in a file.  [default: 128 MiB of pixels]",
 )
-@click.option("--processes", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many write at once, each with threads of its own.",
+)
 @click.option(
     "--on-error",
     type=click.Choice(["raise", "skip"]),

@@ -66,12 +66,14 @@ Examples:
     type=click.Choice(["grayscale", "rgb", "rgba"]),
     default="rgb",
     show_default=True,
+    help="To which images are converted.",
 )
 @click.option(
     "--interpolation",
     type=click.Choice(["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"]),
     default="nearest",
     show_default=True,
+    help="Of the resize, by Pillow's names.",
 )
 @click.option(
     "-n", "count", type=click.IntRange(1, 256), default=16, show_default=True, help="Images."
@@ -82,8 +84,21 @@ Examples:
     metavar="NAME=VALUE,...",
     help="Random transforms, by the names of ImageDataGenerator: an image beside N draws of it.",
 )
-@click.option("--draws", type=click.IntRange(1, 64), default=7, show_default=True, metavar="N")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--draws",
+    type=click.IntRange(1, 64),
+    default=7,
+    show_default=True,
+    metavar="N",
+    help="With --augment: how many random transforms.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of the order and of the transforms.",
+)
 def preview(
     source: str,
     output: Path,
@@ -101,9 +116,9 @@ def preview(
 ) -> None:
     """Write a picture of a batch, with its labels, as the model will see it.
 
-    SRC is a directory with one folder a class, or a .csv or .parquet file. With --augment the picture is
-    one image, the first of the shuffled order (or SRC itself, if that is an image), beside random
-    transforms of it.
+    SRC is a directory with one folder a class, or a .csv or .parquet file; with --augment it may be an
+    image too. With --augment the picture is one image, the first of the shuffled order (or SRC itself),
+    beside random transforms of it.
     """
     quiet.import_tensorflow()
     with text.plain_messages():
