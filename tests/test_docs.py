@@ -1,5 +1,6 @@
 """The documentation: its code runs, its commands exist, every public name is in it."""
 
+import importlib
 import os
 import re
 import runpy
@@ -125,6 +126,68 @@ def test_links_of_the_readme_are_there():
             assert (ROOT / link).exists(), link
 
 
+@pytest.fixture
+def hook(monkeypatch):
+    """A module of scripts/ by its name, as MkDocs loads it."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    return importlib.import_module
+
+
+def test_every_error_is_in_a_group(hook):
+    assert hook("error_messages").ungrouped() == []
+
+
+class TestErrorMessages:
+    def test_errors(self, hook):
+        source = "raise ValueError(f'n must be positive. ' f'Received: {n}.')"
+        expected = [("ValueError", "n must be positive. Received: ….")]
+        assert hook("error_messages").messages(source) == expected
+
+    def test_warnings(self, hook):
+        source = (
+            "warn(f'{n} files were left out.'); warnings.warn('sort is ignored.', FutureWarning)"
+        )
+        expected = [
+            ("UserWarning", "… files were left out."),
+            ("FutureWarning", "sort is ignored."),
+        ]
+        assert hook("error_messages").warned(source) == expected
+
+
+def test_every_option_of_a_command_is_explained(hook):
+    parts = hook("site_parts")
+    names = dict(parts.commands(cli, "tfpipe"))
+    assert {"tfpipe check", "tfpipe service worker"} <= set(names)
+    for name, command in names.items():
+        text = parts.section(name, command)
+        options = [p for p in command.params if isinstance(p, click.Option)]
+        for option in options:
+            assert option.help, f"{name} {option.opts[0]}"
+            assert re.search(rf"^\| `.*{option.opts[-1]}\b.*` \| .+ \|$", text, re.MULTILINE)
+
+
+def test_every_operation_of_rand_augment_is_listed():
+    from tfpipe.rand_augment import OPERATIONS
+
+    assert [name for name in OPERATIONS if name not in tfpipe.Augment.__doc__] == []
+
+
+def differences(text):
+    """The rows of the table of what differs from the classic.
+
+    >>> differences("| here | classic | why |\\n|---|---|---|\\n| a | b | c |\\n\\nd")
+    ['| a | b | c |']
+    """
+    table = r"^\| here \| classic \| why \|\n\|---.*\n((?:\|.*\n)*)"
+    return re.search(table, text, re.MULTILINE)[1].splitlines()
+
+
+def test_readme_and_page_list_the_same_differences():
+    readme = differences(TEXTS["README.md"])
+    assert len(readme) > 20
+    assert differences(TEXTS["docs/migrating/image-data-generator.md"]) == readme
+
+
 def test_every_command_is_documented():
     text = TEXTS["docs/command-line.md"]
     assert [name for name in cli.commands if f"`tfpipe {name}" not in text] == []
@@ -146,3 +209,9 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert {"ValueError", "TypeError", "KeyError", "ImportError", "FileNotFoundError"} <= listed
     assert "No such directory: …. Expected a folder of images." in page
     assert page.count("<td>ValueError</td>") > 80
+    assert page.count("<td>UserWarning</td>") > 8
+    commands = (tmp_path / "command-line" / "index.html").read_text("utf-8")
+    assert '<h3 id="tfpipe-service-worker">' in commands
+    assert "<code>--encoding [raw|png|jpeg]</code></td>" in commands
+    formats = (tmp_path / "how-to" / "formats" / "index.html").read_text("utf-8")
+    assert "<td>JPEG 2000</td>" in formats
