@@ -10,6 +10,7 @@ import pytest
 
 import tfpipe
 from tfpipe.cli import speed
+from tfpipe.cli.bench import _loaders
 
 
 def bench(*arguments):
@@ -34,6 +35,18 @@ class TestCommand:
         assert (found["images"], found["rounds"], found["augment"]) == (10, 1, False)
         assert list(found["rates"]) == ["tfpipe", "classic", "keras"]
         assert all(rate > 0 for rate in found["rates"].values()), found
+
+    @pytest.mark.parametrize(
+        ("batch_size", "images", "count", "batches"),
+        [(4, 14, 12, 3), (4, 1000, 14, 4), (32, 10, 10, 1), (32, 1000, 14, 1)],
+    )
+    def test_counts_what_is_read(self, animals, monkeypatch, batch_size, images, count, batches):
+        monkeypatch.setattr(speed, "classic_generator", lambda: None)
+        read = []
+        monkeypatch.setattr(speed, "read_all", lambda part: read.extend(len(x) for x, _ in part))
+        loaders, found = _loaders(str(animals), (8, 9), batch_size, images, augment=True)
+        loaders["tfpipe"]()
+        assert (found, sum(read), len(read)) == (count, count, batches)
 
     @pytest.mark.parametrize(
         ("arguments", "message", "status"),

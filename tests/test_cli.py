@@ -56,6 +56,20 @@ class TestProcess:
         assert result.returncode == 2, result.stderr
         assert message in result.stderr, result.stderr
 
+    def test_a_damaged_file_is_one_sentence(self, tmp_path, write):
+        write(tmp_path / "q" / "a" / "1.png")
+        (tmp_path / "q" / "a" / "2.png").write_bytes(b"no image")
+        output = ["-o", str(tmp_path / "grid.png")]
+        for arguments in (
+            ["pack", str(tmp_path / "q"), str(tmp_path / "p")],
+            ["preview", str(tmp_path / "q"), *output],
+        ):
+            result = run_cli(*arguments)
+            assert result.returncode == 1, result.stderr
+            assert "Error: Cannot read the image file '" in result.stderr, result.stderr
+            assert "Traceback" not in result.stderr, result.stderr
+            assert "node" not in result.stderr, result.stderr
+
 
 class TestQuiet:
     def test_import_hides_what_a_module_writes(self, tmp_path, monkeypatch, capfd):

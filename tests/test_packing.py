@@ -1,7 +1,9 @@
 """Shards: the same images and labels as the files, whatever was interrupted or went wrong."""
 
+import io
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import tfpipe
-from tfpipe import shards
+from tfpipe import shard_process, shards
 from tfpipe.packing import PackSpec
 from tfpipe.specs import ImageSpec, PipelineSpec
 
@@ -221,6 +223,42 @@ class TestProcesses:
             (tmp_path / "2" / "index.json").read_text()
         )
 
+    @pytest.fixture
+    def at_start(self, tmp_path, monkeypatch):
+        """at_start(code): it runs when one of the processes begins."""
+
+        def write(code):
+            guarded = f"import os, sys\nif 'tfpipe.shard_process' in sys.orig_argv:\n    {code}\n"
+            (tmp_path / "sitecustomize.py").write_text(guarded)
+            monkeypatch.syspath_prepend(tmp_path)
+
+        return write
+
+    def test_what_a_library_prints_is_no_step(self, small_dataset, tmp_path, at_start):
+        at_start("print('hello', flush=True)")
+        count = tfpipe.pack(small_dataset(), tmp_path / "packed", samples_per_shard=7, processes=2)
+        assert count == 14
+
+    @pytest.mark.parametrize(
+        ("code", "message"),
+        [
+            ("sys.stderr.write('No module x\\n'); os._exit(3)", "with status 3.*: No module x"),
+            ("os.kill(os.getpid(), 9)", "by SIGKILL. It may be .*fewer `processes`"),
+        ],
+    )
+    def test_an_early_end_is_explained(self, small_dataset, tmp_path, at_start, code, message):
+        at_start(code)
+        with pytest.raises(ValueError, match=f"ended early, {message}"):
+            tfpipe.pack(small_dataset(), tmp_path / "packed", samples_per_shard=7, processes=2)
+
+    def test_what_cannot_be_understood_is_an_error(self):
+        process = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+        worker = shard_process._Worker(process, io.BytesIO(b"no JSON\n"), io.BytesIO())
+        steps = queue.Queue()
+        shard_process._attend(worker, b"", steps)
+        worker.close()
+        assert "cannot be followed: JSONDecodeError" in steps.get_nowait()["error"]
+
 
 class TestErrors:
     @pytest.mark.parametrize("processes", [1, 2])
@@ -230,9 +268,10 @@ class TestErrors:
         (tmp_path / "photos" / "a" / "2.png").write_bytes(b"no image")
         flow = tfpipe.ImageDataGenerator().flow_from_directory(tmp_path / "photos")
         with pytest.raises(
-            (ValueError, tf.errors.InvalidArgumentError), match="a/2.png': its content"
-        ):
+            ValueError, match="^Cannot read the image file .*a/2.png': its content"
+        ) as e:
             tfpipe.pack(flow, tmp_path / "packed", samples_per_shard=2, processes=processes)
+        assert "node" not in str(e.value)
 
     @pytest.mark.filterwarnings("ignore:Left out")
     def test_the_limit_counts_all_shards(self, tmp_path, write):

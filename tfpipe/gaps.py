@@ -49,6 +49,16 @@ def sentence(path: tf.Tensor, reason: tf.Tensor) -> tf.Tensor:
     return tf.strings.join(["Cannot read the image file '", path, "': ", reason])
 
 
+def sentence_in(message: str) -> str:
+    r"""What `_never` was to say, out of the message of TensorFlow's error; "" where it was not `_never`.
+
+    >>> sentence_in("{{fail}} could not correctly convert string: It is empty\n\t [[{{node}}]]")
+    'It is empty'
+    """
+    _, _, said = message.partition("could not correctly convert string: ")
+    return said.partition("\n\t [[")[0]
+
+
 def raise_at_gap(describe: Describe, index_at: IndexAt, size: int) -> Callable[..., Samples]:
     """(number in its span, samples) -> samples; an error that names the file where one is missing."""
 

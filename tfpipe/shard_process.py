@@ -1,8 +1,9 @@
-"""Shards written by several processes: `python -m tfpipe.shard_process` is one of them.
+"""Shards written by several processes: `python -m tfpipe.shard_process FD` is one of them.
 
-It takes a pickled `Task` from its standard input and says on its standard output, in a line of JSON
-each, what each step wrote and left out, or what went wrong. It ends when its input does, so none
-outlives who started it. (The module `multiprocessing` would run the user's own script once more.)
+It takes a pickled `Task` from its standard input and says into the pipe FD, in a line of JSON each, what
+each step wrote and left out, or what went wrong. (Its standard output is anybody's: a library may print.)
+It ends when its input does, so none outlives who started it. (The module `multiprocessing` would run the
+user's own script once more.)
 """
 
 from __future__ import annotations
@@ -12,13 +13,40 @@ import json
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from tfpipe.shard_writer import Step, Task, write
+
+_TAIL = 4096  # bytes of what a process printed, of which the last line is quoted
+
+
+@dataclass(frozen=True, eq=False)
+class _Worker:
+    """A process that writes shards.
+
+    Attributes:
+        process: it.
+        steps: what it says of its work, a line a step.
+        printed: what it or its libraries printed, a temporary file.
+    """
+
+    process: subprocess.Popen[bytes]
+    steps: IO[bytes]
+    printed: IO[bytes]
+
+    def close(self) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it was killed before it read its task
+            cast("IO[bytes]", self.process.stdin).close()
+        self.steps.close()
+        self.printed.close()
+        self.process.wait()
 
 
 def in_processes(tasks: Sequence[Task]) -> Generator[Step, None, None]:
@@ -28,7 +56,7 @@ def in_processes(tasks: Sequence[Task]) -> Generator[Step, None, None]:
         ValueError: a process failed; the message is its own.
     """
     steps: queue.Queue[dict[str, Any]] = queue.Queue()
-    workers: list[subprocess.Popen[bytes]] = []
+    workers: list[_Worker] = []
     threads: list[threading.Thread] = []
     try:
         for task in tasks:
@@ -46,61 +74,79 @@ def in_processes(tasks: Sequence[Task]) -> Generator[Step, None, None]:
             yield Step(step.get("count", 0), tuple(step.get("lost", ())))
     finally:
         for worker in workers:
-            worker.kill()
+            worker.process.kill()
         for thread in threads:
             thread.join()
         for worker in workers:
-            with contextlib.suppress(BrokenPipeError):  # it was killed before it read its task
-                cast("IO[bytes]", worker.stdin).close()
-            cast("IO[bytes]", worker.stdout).close()
-            worker.wait()
+            worker.close()
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start() -> _Worker:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "tfpipe.shard_process"],
+    ours, its = os.pipe()
+    printed = tempfile.TemporaryFile()  # noqa: SIM115  closed with its worker
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tfpipe.shard_process", str(its)],
         env=environment,
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stdout=printed,
+        stderr=printed,
+        pass_fds=[its],
     )
+    os.close(its)  # so that what is read ends with the process
+    return _Worker(process, os.fdopen(ours, "rb"), printed)
 
 
-def _attend(
-    worker: subprocess.Popen[bytes], task: bytes, steps: queue.Queue[dict[str, Any]]
-) -> None:
+def _attend(worker: _Worker, task: bytes, steps: queue.Queue[dict[str, Any]]) -> None:
     """Gives a process its task and hands on what it says, until it ends."""
-    tell = cast("IO[bytes]", worker.stdin)
-    with contextlib.suppress(BrokenPipeError):  # it ended: that is said below
-        tell.write(task)
-        tell.flush()  # and it stays open for as long as this process lives
-    ended = False
-    for line in cast("IO[bytes]", worker.stdout):
-        step = json.loads(line)
-        ended = "end" in step or "error" in step
-        steps.put(step)
-    if not ended:
-        status = worker.wait()
-        steps.put({"error": f"A process that wrote shards ended early, with status {status}."})
+    try:
+        tell = cast("IO[bytes]", worker.process.stdin)
+        with contextlib.suppress(BrokenPipeError):  # it ended: that is said below
+            tell.write(task)
+            tell.flush()  # and it stays open for as long as this process lives
+        ended = False
+        for line in worker.steps:
+            step = json.loads(line)
+            ended = "end" in step or "error" in step
+            steps.put(step)
+        if not ended:
+            steps.put({"error": _early_end(worker)})
+    except Exception as err:  # else whoever waits for the next step would wait for ever
+        steps.put({"error": f"A process that writes shards cannot be followed: {err!r}."})
+
+
+def _early_end(worker: _Worker) -> str:
+    """Why a process ended without a word, by what is known from outside."""
+    status = worker.process.wait()
+    length = worker.printed.seek(0, os.SEEK_END)
+    worker.printed.seek(max(0, length - _TAIL))
+    lines = worker.printed.read().decode(errors="replace").strip().splitlines()
+    how = f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
+    memory = " It may be that memory ran out: choose fewer `processes`." if status == -9 else ""
+    last = f" The last that it printed: {lines[-1].strip()}" if lines else ""
+    return f"A process that wrote shards ended early, {how}.{memory}{last}"
 
 
 def main() -> None:
     """Takes a task, writes its shards, says how it goes."""
-    task = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_end_with_input, daemon=True).start()
+    with os.fdopen(int(sys.argv[1]), "w") as steps:
 
-    try:
-        for step in write(task):
-            print(json.dumps({"count": step.count, "lost": step.lost}), flush=True)
-    except Exception as err:
-        print(json.dumps({"error": str(err)}), flush=True)
-        return
-    print(json.dumps({"end": True}), flush=True)
+        def say(**step: Any) -> None:
+            print(json.dumps(step), file=steps, flush=True)
+
+        task = pickle.load(sys.stdin.buffer)
+        threading.Thread(target=_end_with_input, daemon=True).start()
+        try:
+            for step in write(task):
+                say(count=step.count, lost=step.lost)
+        except Exception as err:
+            say(error=str(err))
+            return
+        say(end=True)
 
 
 def _end_with_input() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpipe import gaps
 from tfpipe.dataset import ImageDataset
 from tfpipe.labels import LabelSpec
 from tfpipe.shards import places_path, write_whole
@@ -60,7 +61,11 @@ class Step:
 
 
 def write(task: Task) -> Generator[Step, None, None]:
-    """Writes the shards of a task one after the other; yields what each step did."""
+    """Writes the shards of a task one after the other; yields what each step did.
+
+    Raises:
+        ValueError: a file cannot be used, and the task does not skip it.
+    """
     samples = _samples(task)
     shard, row, record = next(samples, _NO_MORE)
     for number, path in enumerate(task.paths):
@@ -102,13 +107,24 @@ def _samples(task: Task) -> Generator[tuple[int, int, bytes], None, None]:
     # Which sample it is travels as its label: files that cannot be used may be left out.
     images = ImageDataset(Source(task.files, np.arange(len(rows))), spec)
     with ThreadPoolExecutor(task.threads) as pool:
-        for batch, numbers in images:
+        for batch, numbers in _read(images):
             encoded = pool.map(lambda image: encode(image, task), tf.unstack(batch))
             for content, number in zip(encoded, numbers.numpy().tolist(), strict=True):
                 label = None if task.labels is None else task.labels[number]
                 weight = None if task.weights is None else float(task.weights[number])
                 record = example(rows[number], content, label, weight)
                 yield shards[number], rows[number], record
+
+
+def _read(images: ImageDataset) -> Generator[Any, None, None]:
+    """The batches of a data set; of a file that cannot be used, only the sentence that names it."""
+    try:
+        yield from images
+    except tf.errors.OpError as err:
+        sentence = gaps.sentence_in(str(err.message))
+        if not sentence:
+            raise
+        raise ValueError(sentence) from err
 
 
 def encode(image: tf.Tensor, task: Task) -> bytes:

@@ -67,8 +67,7 @@ def bench(
     with text.plain_messages(), speed.silence():
         from tfpipe import progress
 
-        loaders, batches = _loaders(directory, image_size, batch_size, images, augment)
-        count = min(images, batches * batch_size)
+        loaders, count = _loaders(directory, image_size, batch_size, images, augment)
         with progress.shown(not is_quiet):
             total = len(loaders) * (rounds + 1)
             with progress.bar("Measuring", total) as advance:
@@ -97,17 +96,18 @@ _AUGMENT = {
 def _loaders(
     directory: str, size: tuple[int, int], batch_size: int, images: int, augment: bool
 ) -> tuple[dict[str, Callable[[], object]], int]:
-    """A function a loader that reads one epoch, and the batches that it reads."""
+    """A function a loader that reads one epoch, and the images that it reads."""
     import keras
 
     import tfpipe
 
     transforms: dict[str, Any] = _AUGMENT if augment else {}
+    batch_size = min(batch_size, images)
     options: dict[str, Any] = {"target_size": size, "batch_size": batch_size}
     ours = tfpipe.ImageDataGenerator(**transforms).flow_from_directory(directory, **options)
     if not len(ours):
         raise ValueError(f"No images found in {directory!r}: one folder a class is expected.")
-    batches = min(len(ours), -(-images // batch_size))
+    batches = min(len(ours), images // batch_size)
     part = ours if batches == len(ours) else ours.take(batches)
     loaders: dict[str, Callable[[], object]] = {"tfpipe": lambda: speed.read_all(part)}
     classic = speed.classic_generator()
@@ -119,4 +119,4 @@ def _loaders(
             directory, label_mode="categorical", image_size=size, batch_size=batch_size
         ).take(batches)
         loaders["keras"] = lambda: speed.read_all(theirs)
-    return loaders, batches
+    return loaders, min(ours.samples, batches * batch_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +13,6 @@ import click
 
 # What the library raises for input that cannot be used; its message says what to do.
 _USER_ERRORS = (OSError, ValueError, TypeError, KeyError, ImportError)
-
-SOURCE_HELP = "SRC is a directory, or a .csv or .parquet file."
 
 
 class Size(click.ParamType):
@@ -93,6 +92,25 @@ def plain_messages() -> Iterator[None]:
             # str(KeyError("a")) is "'a'", with quotes.
             message = err.args[0] if isinstance(err, KeyError) and err.args else err
             raise click.ClickException(str(message)) from err
+        except Exception as err:
+            message = _of_tensorflow(err)
+            if not message:
+                raise
+            raise click.ClickException(message) from err
+
+
+def _of_tensorflow(err: Exception) -> str:
+    """What an error of TensorFlow's runtime says to a user; "" for any other error."""
+    tensorflow = sys.modules.get(
+        "tensorflow"
+    )  # it takes seconds: only commands that need it import it
+    if tensorflow is None or not isinstance(err, tensorflow.errors.OpError):
+        return ""
+    from tfpipe import gaps
+
+    # The names of nodes and their places in the graph say nothing to a user.
+    plain = re.sub(r"\{\{.*?\}\}\s*", "", str(err.message)).partition("\n")[0]
+    return gaps.sentence_in(str(err.message)) or plain or type(err).__name__
 
 
 def bars(counts: Mapping[str, int], width: int = 30) -> list[str]:
