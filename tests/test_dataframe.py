@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import tfpipe
+from tfpipe import frames
 
 
 @pytest.fixture(scope="module")
@@ -435,3 +436,17 @@ class TestFiles:
         with pytest.warns(UserWarning, match="Found 1 invalid"):
             schemed = flow(labelled, "elsewhere")
         assert schemed.filepaths == [f"{top}/images/{i}.png" for i in (0, 2)]
+
+    def test_words_of_pandas_for_missing_values_are_names_of_classes(self, tmp_path):
+        words = ["NA", "None", "null", "nan", "N/A", "a"]
+        rows = "".join(f"{i}.png,{word},{word}\n" for i, word in enumerate(words[:5]))
+        (tmp_path / "t.csv").write_text(f"filename,class,number\n{rows}5.png,a,1.5\n6.png,,\n")
+        frame = frames.read_frame(tmp_path / "t.csv", ["filename", "class"])
+        assert frame["class"].tolist()[:6] == words
+        assert frame["class"].isna().tolist() == [False] * 6 + [True]
+        assert frame["number"].dtype == np.float64
+        assert frame["number"].isna().tolist() == [True] * 5 + [False, True]
+
+    def test_missing_numbers_are_those_of_pandas(self):
+        parsers = pytest.importorskip("pandas._libs.parsers")
+        assert set(frames._MISSING) == set(parsers.STR_NA_VALUES)

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -194,6 +195,30 @@ class TestBadMasks:
         Image.fromarray(picture(34, 40)).save(copy / "masks" / "4.png")
         with pytest.raises(tf.errors.InvalidArgumentError, match="has no colours: save it as"):
             list(dataset_of(copy))
+
+    @pytest.mark.parametrize("suffix", ["png", "tif"])
+    def test_a_mask_that_is_too_large_is_refused_by_its_header(self, copy, suffix):
+        names = [f"{i}.png" for i in range(N)]
+        masks = [f"{i}.{suffix if i == 4 else 'png'}" for i in range(N)]
+        mask = Image.fromarray(np.zeros((34, 40), np.uint8))
+        mask.resize((400, 30)).save(copy / "masks" / masks[4])
+        source = Source(Files(str(copy / "images"), names), masks=Files(str(copy / "masks"), masks))
+        image = ImageSpec(SIZE, max_pixels=40 * 40)
+        spec = PipelineSpec(image, LabelSpec("mask", "int32"), seed=1)
+        message = rf"images/4\.png': its mask '.*masks/{masks[4]}' cannot be read: it has 400 x 30"
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*decoded by Pillow")
+            with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+                list(ImageDataset(source, spec))
+
+    def test_nothing_is_allocated_of_a_mask_that_is_too_large(self):
+        header = (
+            b"\x89PNG\r\n\x1a\n" + bytes(3) + b"\x0dIHDR" + b"\0\0\xff\xff" * 2 + b"\x08\0\0\0\0"
+        )
+        with pytest.raises(tf.errors.InvalidArgumentError, match="larger than max_pixels"):
+            decode_mask(tf.constant(header + bytes(4)), "int32", PNG, 1000)
+        with pytest.raises(ValueError, match="7 x 5 = 35 pixels, more than max_pixels=34"):
+            decode_with_pillow(encoded(Image.fromarray(numbers(2).astype(np.uint8))), "int32", 34)
 
     def test_a_damaged_image(self, copy):
         (copy / "images" / "4.png").write_bytes(b"nothing")

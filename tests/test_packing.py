@@ -17,7 +17,9 @@ import tensorflow as tf
 
 import tfpipe
 from tfpipe import shard_process, shards
+from tfpipe.cli.pack import _datasets
 from tfpipe.packing import PackSpec
+from tfpipe.sources import Records
 from tfpipe.specs import ImageSpec, PipelineSpec
 
 
@@ -260,6 +262,24 @@ class TestProcesses:
         assert "cannot be followed: JSONDecodeError" in steps.get_nowait()["error"]
 
 
+class TestCommand:
+    def test_splits_behind_a_scheme(self, animals):
+        for name in ("test", "train"):
+            for path in sorted(animals.glob("cat/*.png")):
+                folder = f"ram:///splits/{name}/cat"
+                tf.io.gfile.makedirs(folder)
+                tf.io.gfile.copy(str(path), f"{folder}/{path.name}", overwrite=True)
+        options = {
+            "splits": True, "validation_split": None, "image_size": (6, 8), "color_mode": "rgb",
+            "interpolation": "bilinear", "crop": False, "on_error": "raise", "seed": 0,
+            "follow_links": False,
+        }  # fmt: skip
+        found = _datasets("ram:///splits", options)
+        assert {name: len(part.filenames) for name, part in found.items()} == dict.fromkeys(
+            ["test", "train"], len(list(animals.glob("cat/*.png")))
+        )
+
+
 class TestErrors:
     @pytest.mark.parametrize("processes", [1, 2])
     def test_a_bad_file_is_named(self, tmp_path, write, processes):
@@ -331,6 +351,25 @@ class TestErrors:
     def test_jpeg_has_no_alpha(self, small_dataset, tmp_path):
         with pytest.raises(ValueError, match="has no alpha"):
             tfpipe.pack(small_dataset(color_mode="rgba"), tmp_path, encoding="jpeg")
+
+    def test_rejects_objects(self, small_dataset, tmp_path):
+        dataset = small_dataset()
+        source = replace(dataset.source, weights=np.array([1.0, None] * 7, object))
+        records = Records([], *np.zeros([3, 14], int), [b""] * 14, "raw", (1, 1, 1))
+        index = shards.Index("raw", (1, 1, 1), "rgb", (), ("all",), (), None, "")
+        with pytest.raises(ValueError, match=r"numbers or text. Received .*: \['weights'\]"):
+            shards.write_index(str(tmp_path), index, replace(source, images=records), np.zeros(14))
+
+    def test_the_columns_are_no_more_than_there_are(self, small_dataset, tmp_path):
+        tfpipe.pack(small_dataset(), tmp_path)
+        with np.load(tmp_path / "columns.npz") as columns:
+            assert "allow_pickle" not in columns.files
+
+    def test_rejects_no_images(self, animals, tmp_path):
+        (tmp_path / "empty" / "cat").mkdir(parents=True)
+        empty = tfpipe.ImageDataGenerator().flow_from_directory(tmp_path / "empty")
+        with pytest.raises(ValueError, match="datasets must hold images. Received: none in 'all'"):
+            tfpipe.pack(empty, tmp_path / "packed")
 
     def test_reading_where_nothing_is(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="nothing was packed there"):

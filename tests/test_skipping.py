@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from fractions import Fraction
 
 import keras
 import numpy as np
@@ -32,6 +33,24 @@ def folder(tmp_path_factory, write):
         path = top / "a" / f"{i:02}.png"
         path.write_bytes(path.read_bytes()[:20])
     return top
+
+
+@pytest.mark.parametrize(
+    ("max_errors", "count"),
+    [
+        (np.float32(0.5), 4),
+        (Fraction(1, 2), 4),
+        (0.5, 4),
+        (0, 0),
+        (0.0, 0),
+        (np.int64(3), 3),
+        (3.0, 3),
+    ],
+)
+def test_limits_of_any_kind_of_number(max_errors, count):
+    policy = ErrorPolicy("skip", max_errors)
+    assert policy.limit(9) == count
+    assert type(policy.max_errors) in (int, float)
 
 
 def flow(folder, max_errors=None, action="skip", **changes):

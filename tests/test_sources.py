@@ -68,6 +68,13 @@ class TestImageFiles:
         assert "Left out 3 file(s)" in message
         assert "'dangling.png', 'pipe.png', 'zero.png'" in message
 
+    def test_a_link_back_into_a_plain_folder_ends(self, tmp_path):
+        touch(tmp_path / "cat" / "sub" / "deep" / "1.png")
+        (tmp_path / "cat/sub/deep/loop").symlink_to(tmp_path / "cat/sub")
+        (tmp_path / "cat/other").symlink_to(tmp_path / "cat/sub/deep")
+        names = listing.image_files(str(tmp_path / "cat"), ("png",), follow_links=True)
+        assert names == ["other/1.png", "sub/deep/1.png"]
+
     def test_one_scan_a_folder_and_no_stat_a_file(self, tmp_path, monkeypatch):
         for folder in ("a", "a/b", "c"):
             for i in range(20):
@@ -151,6 +158,24 @@ class TestTake:
         assert [column.tolist() for column in source.targets] == [[3, 1], [[3], [1]]]
         assert source.weights.tolist() == [0.3, 0.1]
         assert source.class_names == ("x",)
+
+    def test_joined(self):
+        parts = [
+            sources.Source(
+                sources.Files(top, ["1.png", "2.png"], {"2.png": "it is a FIFO"}),
+                masks=sources.Files("masks", [f"{top}.png"] * 2, {f"{top}.png": "it is a device"}),
+                frame_rows=np.array(rows),
+            )
+            for top, rows in (("a", [3, 1]), ("b", [0, 2]))
+        ]
+        whole = sources.joined(parts)
+        assert whole.images.paths == ["a/1.png", "a/2.png", "b/1.png", "b/2.png"]
+        assert whole.images.refused == dict.fromkeys(["a/2.png", "b/2.png"], "it is a FIFO")
+        assert whole.masks.paths == ["masks/a.png"] * 2 + ["masks/b.png"] * 2
+        assert set(whole.masks.refused) == {"masks/a.png", "masks/b.png"}
+        assert whole.frame_rows.tolist() == [3, 1, 0, 2]
+        with pytest.raises(ValueError, match="all or none weights, groups, and masks"):
+            sources.joined([parts[0], sources.Source(sources.Files("", ["c.png"]))])
 
     def test_lists_of_ids(self):
         source = sources.Source(sources.Files("d", ["a", "b"]), [[0, 1], []])

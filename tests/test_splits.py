@@ -89,10 +89,23 @@ class TestHoldout:
 
     def test_size_with_many_groups(self):
         groups = np.arange(400) // 4
-        for fraction in (0.01, 0.1, 0.2, 0.35):
+        for fraction in (0.01, 0.1, 0.2, 0.35, 0.98):
             strata = Strata(groups=groups)
             pair = splits.holdout(400, fraction, seed=1, shuffle=True, strata=strata)
-            assert len(pair.validation) == pytest.approx(400 * fraction, abs=20)
+            assert len(pair.validation) == pytest.approx(400 * fraction, abs=4)
+
+    @pytest.mark.parametrize(("n", "fraction", "count"), [(1000, 0.03, 30), (100, 0.98, 98)])
+    def test_a_small_side_with_groups_of_one(self, n, fraction, count):
+        strata = Strata(groups=np.arange(n))
+        pair = splits.holdout(n, fraction, seed=1, shuffle=True, strata=strata)
+        assert len(pair.validation) == pytest.approx(count, abs=1)
+
+    @given(st.floats(1e-9, 1 - 1e-9), st.integers(2, 100))
+    def test_the_share_of_folds_is_near(self, fraction, most):
+        taken, k = splits.fold_share(fraction, most)
+        assert 1 <= taken < k <= most
+        nearest = min(abs(t / most - fraction) for t in range(1, most))
+        assert abs(taken / k - fraction) <= max(nearest, 0.02 * min(fraction, 1 - fraction))
 
     def test_groups_and_class_shares(self):
         groups = np.arange(300) // 3

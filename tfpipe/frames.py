@@ -21,6 +21,12 @@ from tfpipe.checks import check_names, did_you_mean, head, warn
 from tfpipe.sources import Files, Source, check_each_has_a_mask
 from tfpipe.splits import split_rows
 
+# What stands for a missing value in a CSV file, by pandas' own list, which it does not export.
+_MISSING = (
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
+    "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+)  # fmt: skip
+
 
 def read_frame(
     dataframe: pd.DataFrame | str | os.PathLike[str], text_columns: Sequence[str] = ()
@@ -29,7 +35,8 @@ def read_frame(
 
     Args:
         dataframe: the frame, which is not changed, or the path.
-        text_columns: columns of a CSV file to read as text, so that a class "01" stays "01".
+        text_columns: columns of a CSV file to read as text, so that a class "01" stays "01", and one
+            of the name "NA" is a class; of these, only what is empty is missing.
     """
     if isinstance(dataframe, pd.DataFrame):
         return dataframe.reset_index(drop=True)
@@ -52,8 +59,17 @@ def read_frame(
         with tf.io.gfile.GFile(path, "rb") as remote:
             file = io.BytesIO(remote.read())
     if suffix == ".csv":
-        return pd.read_csv(file, dtype=dict.fromkeys(text_columns, str))
+        return _read_csv(file, text_columns)
     return pd.read_parquet(file).reset_index(drop=True)
+
+
+def _read_csv(file: str | io.BytesIO, text_columns: Sequence[str]) -> pd.DataFrame:
+    columns = pd.read_csv(file, nrows=0).columns
+    if isinstance(file, io.BytesIO):
+        file.seek(0)
+    missing = {name: [""] if name in text_columns else list(_MISSING) for name in columns}
+    text = dict.fromkeys(text_columns, str)
+    return pd.read_csv(file, dtype=text, keep_default_na=False, na_values=missing)
 
 
 def text_columns(

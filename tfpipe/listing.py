@@ -244,21 +244,23 @@ def chosen_classes(directory: str, classes: Sequence[str] | None) -> list[str]:
 def walk(top: str, follow_links: bool = False) -> Iterator[tuple[str, Folder]]:
     """(path relative to `top`, contents) of `top` and of every folder below it, in no order.
 
-    Dot-folders are left out (`.ipynb_checkpoints` holds copies of real images). A link that leads
-    back to a folder on its own way is not followed again.
+    Dot-folders are left out (`.ipynb_checkpoints` holds copies of real images). A folder to which links
+    lead back on its own way is not listed again.
     """
-    waiting = [("", frozenset({os.path.realpath(top)}))]
+    real = os.path.realpath(top)
+    waiting = [("", real, frozenset({real}))]
     while waiting:
-        relative, way = waiting.pop()
+        relative, real, way = waiting.pop()
         folder = scan(join(top, relative) if relative else top)
         yield relative, folder
-        for name in folder.folders:
-            if not name.startswith("."):
-                waiting.append((os.path.join(relative, name), way))
-        for name in folder.linked_folders if follow_links else ():
-            target = os.path.realpath(join(top, relative, name))
+        inside = {name: os.path.join(real, name) for name in folder.folders}
+        if follow_links:
+            linked = folder.linked_folders
+            inside |= {name: os.path.realpath(os.path.join(real, name)) for name in linked}
+        for name, target in inside.items():
             if not name.startswith(".") and target not in way:
-                waiting.append((os.path.join(relative, name), way | {target}))
+                beyond = way | {target} if follow_links else way
+                waiting.append((os.path.join(relative, name), target, beyond))
 
 
 def image_files(

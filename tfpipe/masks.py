@@ -15,6 +15,8 @@ import tensorflow as tf
 from tfpipe import formats
 from tfpipe.checks import check_one_of, require_pillow
 from tfpipe.graph import out_of_line
+from tfpipe.headers import bounded, png_size
+from tfpipe.pillow_decode import check_size
 
 MASK_DTYPES = ("int32", "float32")
 
@@ -27,33 +29,41 @@ def check_mask_dtype(dtype: str) -> None:
     check_one_of("mask_dtype", dtype, MASK_DTYPES)
 
 
-def decode_mask(contents: tf.Tensor, dtype: str, suffixes: frozenset[str]) -> tf.Tensor:
-    """The bytes of a file -> a mask.
+def decode_mask(
+    contents: tf.Tensor, dtype: str, suffixes: frozenset[str], max_pixels: int | None = None
+) -> tf.Tensor:
+    """The bytes of a file -> a mask. Its header is read first, as that of an image is.
 
     Args:
         contents: string scalar.
         dtype: "int32": the samples as they are stored (the indices of a palette, 0..255, 0..65535, 0
             and 1 of a black and white image); "float32": the grey value in 0..1.
         suffixes: those of the source. What is not PNG is decoded by Pillow, in Python.
+        max_pixels: a mask of more is refused before it is decoded; None: none is.
 
     Returns:
         [H, W, 1] of `dtype`.
 
     Raises:
-        tf.errors.InvalidArgumentError: the content is damaged; for "int32", it has colours.
+        tf.errors.InvalidArgumentError: the content is damaged, or too large; for "int32", it has colours.
     """
     is_png = tf.strings.substr(contents, 0, 8) == b"\x89PNG\r\n\x1a\n"
     if suffixes <= {"png"}:
         check = tf.debugging.Assert(is_png, ["not a PNG file"])
         with tf.control_dependencies([check] if check is not None else []):
-            return _decode_png(tf.identity(contents), dtype)
+            return _decode_png(tf.identity(contents), dtype, max_pixels)
     return tf.cond(
-        is_png, lambda: _decode_png(contents, dtype), lambda: _with_pillow(contents, dtype)
+        is_png,
+        lambda: _decode_png(contents, dtype, max_pixels),
+        lambda: _with_pillow(contents, dtype, max_pixels),
     )
 
 
-def _decode_png(contents: tf.Tensor, dtype: str) -> tf.Tensor:
+def _decode_png(contents: tf.Tensor, dtype: str, max_pixels: int | None) -> tf.Tensor:
     """A PNG file of any kind."""
+    if max_pixels is not None:
+        with tf.control_dependencies(bounded(png_size(contents), max_pixels)):
+            contents = tf.identity(contents)  # which all below waits for
     kind = tf.strings.substr(contents, _COLOR_TYPE, 1)
     if dtype == "float32":
         image = tf.cast(tf.io.decode_png(contents, dtype=tf.uint16), tf.float32) / 65535
@@ -123,25 +133,26 @@ def _only_grey(image: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(grey, [None, None, 1])
 
 
-def _with_pillow(contents: tf.Tensor, dtype: str) -> tf.Tensor:
+def _with_pillow(contents: tf.Tensor, dtype: str, max_pixels: int | None) -> tf.Tensor:
     def decode(contents: Any) -> np.ndarray:  # bytes in a graph, an array of no dimension outside
         return decode_with_pillow(
-            contents if isinstance(contents, bytes) else contents.item(), dtype
+            contents if isinstance(contents, bytes) else contents.item(), dtype, max_pixels
         )
 
     mask = tf.numpy_function(decode, [contents], dtype, stateful=False)
     return tf.ensure_shape(mask, [None, None, 1])
 
 
-def decode_with_pillow(contents: bytes, dtype: str) -> np.ndarray:
+def decode_with_pillow(contents: bytes, dtype: str, max_pixels: int | None = None) -> np.ndarray:
     """The bytes of a file of any format -> [H, W, 1] of `dtype`, as `decode_mask`.
 
     Raises:
-        ValueError: a mask of whole numbers has colours.
+        ValueError: a mask of whole numbers has colours; it has more than `max_pixels`.
     """
     from PIL import Image
 
     with Image.open(io.BytesIO(contents)) as file:
+        check_size(file.height, file.width, max_pixels)
         if dtype == "float32":
             return _unit_range(file)
         samples = np.asarray(file)

@@ -232,6 +232,11 @@ def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
         splits.check_groups_known(source.groups)
     names = [name for dataset in datasets.values() for name in dataset.filenames]
     sizes = [dataset.samples for dataset in datasets.values()]
+    if not sum(sizes):
+        raise ValueError(
+            f"datasets must hold images. Received: none in {head(list(datasets))}. Look at the directory "
+            "or the table that they are of."
+        )
     split = np.repeat(np.arange(len(sizes)), sizes)
     return _Job(source, names, split, tuple(datasets), image, first.spec.errors, spec)
 

@@ -83,7 +83,7 @@ def write_index(directory: str, index: Index, source: Source, split: np.ndarray)
     records = source.images
     if not isinstance(records, Records):
         raise TypeError("write_index needs Records.")
-    columns = {
+    columns: dict[str, Any] = {
         "shard": records.shard.astype(np.int32),
         "offset": records.offset,
         "length": records.length,
@@ -95,8 +95,15 @@ def write_index(directory: str, index: Index, source: Source, split: np.ndarray)
         columns["weights"] = source.weights
     if source.groups is not None:
         columns["groups"] = _plain(source.groups)
+    # Not by `allow_pickle=False`: before NumPy 2.1 that is one more column, and objects are pickled.
+    objects = [name for name, column in columns.items() if column.dtype == object]
+    if objects:
+        raise ValueError(
+            f"What is packed must be numbers or text. Received a column of Python objects: {objects}. "
+            "Convert it before."
+        )
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **columns)
+    np.savez(buffer, **columns)
     write_whole(listing.join(directory, COLUMNS), buffer.getvalue())
     text = json.dumps(asdict(index), indent=1, ensure_ascii=False)
     write_whole(listing.join(directory, INDEX), text.encode())

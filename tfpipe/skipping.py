@@ -41,6 +41,8 @@ class ErrorPolicy:
                 "max_errors must be a count, a fraction below 1, or None. "
                 f"Received: max_errors={limit!r}."
             )
+        # Any kind of number as Python's own, by whose type a fraction is told from a count.
+        object.__setattr__(self, "max_errors", int(limit) if is_count else float(limit))
         if self.action == "raise":
             raise ValueError(
                 f"max_errors={limit!r} needs on_error='skip': with 'raise' the first file that cannot "
@@ -55,7 +57,7 @@ class ErrorPolicy:
         """How many of `n` samples may be left out; None: all of them."""
         if self.max_errors is None:
             return None
-        is_fraction = isinstance(self.max_errors, float) and self.max_errors < 1
+        is_fraction = self.max_errors < 1  # 0 is none either way
         return math.floor(self.max_errors * n) if is_fraction else int(self.max_errors)
 
 

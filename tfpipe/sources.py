@@ -178,28 +178,47 @@ def take_targets(targets: Any, rows: np.ndarray) -> Any:
 def joined(sources: Sequence[Source]) -> Source:
     """The samples of several sources of files as one, in their order, with the classes of the first.
 
+    Each sample keeps the row that it had in the dataframe of its own source, where all have one.
+
     Raises:
-        ValueError: some have targets, weights or groups and others none, or their targets differ in kind.
+        ValueError: some have targets, weights, groups or masks and others none, or their targets differ
+            in kind.
     """
     first, *others = sources
     if not others:
         return first
-    paths = [path for source in sources for path in getattr(source.images, "paths", ())]
+    files = [source.images for source in sources if isinstance(source.images, Files)]
+    masks = [source.masks for source in sources if source.masks is not None]
+    rows = [source.frame_rows for source in sources if source.frame_rows is not None]
     targets = [source.targets for source in sources]
     weights = [source.weights for source in sources if source.weights is not None]
     groups = [source.groups for source in sources if source.groups is not None]
     kinds = {type(target) for target in targets}
-    if len(kinds) > 1 or any(len(column) not in (0, len(sources)) for column in (weights, groups)):
+    if len(kinds) > 1 or any(
+        len(column) not in (0, len(sources)) for column in (weights, groups, masks)
+    ):
         raise ValueError(
-            "The sources must all have targets of one kind, and all or none weights, and groups."
+            "The sources must all have targets of one kind, and all or none weights, groups, and masks."
         )
     return Source(
-        Files("", paths),
+        _joined_files(files),
         _joined_targets(targets),
         np.concatenate(weights) if weights else None,
         first.class_names,
         np.concatenate(groups) if groups else None,
+        _joined_files(masks) if masks else None,
+        np.concatenate(rows) if len(rows) == len(sources) else None,
     )
+
+
+def _joined_files(parts: Sequence[Files]) -> Files:
+    """Files of several directories, by their paths; what must not be opened stays so."""
+    refused = {
+        listing.join(part.directory, name): reason
+        for part in parts
+        for name, reason in part.refused.items()
+    }
+    return Files("", [path for part in parts for path in part.paths], refused)
 
 
 def _joined_targets(targets: Sequence[Any]) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,10 @@ import pandas as pd
 
 from tfpipe.checks import check_int, head
 
-# A split that keeps groups together is so many folds at most, of which validation takes some.
-_MOST_FOLDS = 20
+# A split that keeps groups together is some of so many folds at most. Their share of all is off the
+# fraction by no more than this part of the smaller side, unless that would take more folds.
+_MOST_FOLDS = 100
+_TOLERANCE = 0.02
 
 
 def split_count(n: int, fraction: float) -> int:
@@ -182,13 +183,31 @@ def _stratified_holdout(n: int, fraction: float, seed: int, strata: Strata) -> H
         )
         return Holdout(*map(np.sort, sides))
     groups = strata.group_ids(2, purpose)
-    share = Fraction(repr(float(fraction))).limit_denominator(_MOST_FOLDS)
-    k = min(share.denominator if share.numerator else round(1 / fraction), groups.max() + 1)
+    most = min(_MOST_FOLDS, int(groups.max()) + 1)
     if strata.labels is not None:
-        k = min(k, np.bincount(strata.labels)[np.unique(strata.labels)].min())
-    taken = min(max(round(fraction * k), 1), k - 1)
-    validation = np.sort(np.concatenate(_folds(n, max(k, 2), seed, strata, groups)[:taken]))
+        most = min(most, int(np.bincount(strata.labels)[np.unique(strata.labels)].min()))
+    taken, k = fold_share(fraction, most)
+    validation = np.sort(np.concatenate(_folds(n, k, seed, strata, groups)[:taken]))
     return Holdout(np.setdiff1d(np.arange(n), validation), validation)
+
+
+def fold_share(fraction: float, most: int) -> tuple[int, int]:
+    """How many folds of how many are a fraction: few of them, since each costs time, but near enough.
+
+    Args:
+        fraction: 0 < fraction < 1.
+        most: folds, 2 or more.
+
+    Returns:
+        (taken, folds), 1 <= taken < folds <= most.
+
+    >>> fold_share(0.2, 100), fold_share(0.03, 100), fold_share(0.98, 100), fold_share(0.98, 2)
+    ((1, 5), (1, 33), (49, 50), (1, 2))
+    """
+    shares = [(min(max(round(fraction * k), 1), k - 1), k) for k in range(2, most + 1)]
+    errors = [abs(taken / k - fraction) for taken, k in shares]
+    allowed = max(min(errors), _TOLERANCE * min(fraction, 1 - fraction))
+    return next(share for share, error in zip(shares, errors, strict=True) if error <= allowed)
 
 
 def folds(n: int, k: int, *, seed: int, strata: Strata | None = None) -> list[Holdout]:

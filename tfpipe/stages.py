@@ -124,6 +124,7 @@ def _with_masks(
             "decoding='fast' decodes images at another size than their masks. Choose 'exact' or 'keras'."
         )
     dtype, suffixes = spec.label.dtype, source.masks.suffixes
+    max_pixels = spec.image.max_pixels
     masks.require_reader(suffixes)
     reader = readers.reader(source.masks, spec.image, column)
     finish = resizer(spec.image)
@@ -131,7 +132,10 @@ def _with_masks(
     finish_mask = resizer(replace(spec.image, interpolation="nearest", antialias=False))
 
     def decoded(index: tf.Tensor) -> tf.Tensor:
-        return masks.decode_mask(reader.read(index), dtype, suffixes)
+        return decoded_as(index, dtype)
+
+    def decoded_as(index: tf.Tensor, dtype: str) -> tf.Tensor:
+        return masks.decode_mask(reader.read(index), dtype, suffixes, max_pixels)
 
     def load(index: tf.Tensor) -> Pixels:
         mask = decoded(index)
@@ -148,7 +152,7 @@ def _with_masks(
         path, reason = loader.describe_failure(index) if loader.describe_failure else ("", "")
         mask_path, mask_reason = reader.describe(index)
         mask_reason = tf.where(
-            succeeds(lambda: masks.decode_mask(reader.read(index), "float32", suffixes)),
+            succeeds(lambda: decoded_as(index, "float32")),
             "a mask of whole numbers has no colours: save it as palette or grey, or choose float32",
             mask_reason,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
@@ -124,7 +123,7 @@ def pack(source: str, destination: str, is_quiet: bool, **options: Any) -> None:
 def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
     """The data sets to pack, by the names of their splits."""
     import tfpipe
-    from tfpipe import inventory
+    from tfpipe import inventory, listing
 
     share = options["validation_split"]
     common: dict[str, Any] = {
@@ -143,14 +142,14 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
     if options["splits"]:
         if share:
             raise click.UsageError("--splits and --validation-split exclude each other.")
-        names = sorted(e.name for e in os.scandir(source) if e.is_dir() and e.name[0] != ".")
+        names = listing.class_folders(source)
         if not names:
             raise ValueError(
                 f"With --splits, SRC holds a folder a split. There is none in {source!r}."
             )
         return {
             name: tfpipe.image_dataset_from_directory(
-                os.path.join(source, name), follow_links=options["follow_links"], **common
+                listing.join(source, name), follow_links=options["follow_links"], **common
             )
             for name in names
         }
