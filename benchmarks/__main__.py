@@ -32,7 +32,9 @@ def main() -> None:
         "--data", type=Path, default=HERE / "data", help="where the photographs are kept"
     )
     parser.add_argument(
-        "--output", type=Path, help="folder of RESULTS.md and results.png [default: benchmarks]"
+        "--output",
+        type=Path,
+        help="folder of RESULTS.md and results.png [default: benchmarks, where all is measured]",
     )
     arguments = parser.parse_args()
     rounds = arguments.rounds or (1 if arguments.quick else 3)
@@ -65,13 +67,14 @@ def main() -> None:
                     )
                     progress.advance(task)
     print("\n".join(report.console(results)))
-    if arguments.quick and arguments.output is None:
+    in_part = arguments.quick or arguments.settings or arguments.peers
+    if in_part and arguments.output is None:  # RESULTS.md says all, or nothing
         return
     print("Where the time goes, and scale ...")
     folder = arguments.output or HERE
     folder.mkdir(parents=True, exist_ok=True)
     how = "python -m benchmarks" + (" --quick" if arguments.quick else f" --rounds {rounds}")
-    found_scale = "" if arguments.quick else scale.as_markdown(scale.measure(arguments.data))
+    found_scale = "" if in_part else scale.as_markdown(scale.measure(arguments.data))
     found_profile = profile.as_markdown({n: str(path) for n, path in directories.items()})
     text = report.document(results, found_scale, found_profile, how, measure.environment())
     (folder / "RESULTS.md").write_text(text, "utf-8")

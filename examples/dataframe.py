@@ -1,6 +1,7 @@
 """From a dataframe to a trained model: another question on the same files, is the digit odd?
 
-A column of paths, one of labels and one of weights; the folders play no part.
+A column of paths, one of labels and one of weights, by which an odd digit counts twice; the folders
+play no part.
 
     python examples/dataframe.py [--quick]
 """
@@ -35,7 +36,7 @@ def main(epochs: int = 12) -> float:
     with tempfile.TemporaryDirectory() as folder:
         names = digits.write_folders(digits.read_digits(), Path(folder))
         frame = digits.parity_frame(names).sample(frac=1, random_state=1)
-        frame["weight"] = 1.0
+        frame["weight"] = frame["class"].map({"even": 1.0, "odd": 2.0})
         generator = ImageDataGenerator(rescale=1 / 255, validation_split=0.2)
         options = {
             "dataframe": frame,

@@ -1,8 +1,8 @@
 """Medical images: DICOM files and a CSV that says which scans show a finding, and of which patient.
 
 The scans are made here from one that comes with pydicom: each patient has the same anatomy, moved and
-scaled; a finding is a small bright disc. 16 bits, the rescale slope and the window are pydicom's and
-tfpipe's to apply.
+scaled; a finding is a small bright disc. The rescale slope and the window of each file are applied when it is
+read; the one that comes with pydicom has no window, so one is written.
 
     python examples/medical.py [--quick]
 """
@@ -24,6 +24,8 @@ def write_study(directory: Path, patients: int, scans: int = 4) -> Path:
     """`scans` DICOM files of each patient, and study.csv with the columns filename, patient, finding."""
     random = np.random.default_rng(0)
     original = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    # In Hounsfield units. Without it all 16 bits would become 0..255, and the body eight levels of grey.
+    original.WindowCenter, original.WindowWidth = 1000, 4000
     anatomy = original.pixel_array
     rows, columns = np.mgrid[: anatomy.shape[0], : anatomy.shape[1]]
     table = []

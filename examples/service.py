@@ -7,9 +7,11 @@ commands there, and give this program the dispatcher's address.
 """
 
 import argparse
+import contextlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -18,11 +20,16 @@ import tfpipe
 from tfpipe.cli import digits
 
 
-def start(*arguments: str) -> tuple[subprocess.Popen, str]:
-    """A process of `tfpipe service`, and the address that it prints."""
+@contextlib.contextmanager
+def running(*arguments: str) -> Iterator[str]:
+    """A process of `tfpipe service`, ended with the block; gives the address that it prints."""
     command = [sys.executable, "-m", "tfpipe", "service", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    return process, process.stdout.readline().split()[-1]
+    try:
+        yield process.stdout.readline().split()[-1]
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def main(epochs: int = 5) -> float:
@@ -30,30 +37,29 @@ def main(epochs: int = 5) -> float:
     keras.utils.set_random_seed(1)
     with tempfile.TemporaryDirectory() as folder:
         digits.write_folders(digits.read_digits(), Path(folder))
-        dispatcher, address = start("dispatcher")
-        workers = [start("worker", "--dispatcher", address)[0] for _ in range(2)]
-        training = tfpipe.image_dataset_from_directory(
-            f"{folder}/train",
-            color_mode="grayscale",
-            image_size=8,
-            seed=1,
-            augment=tfpipe.Augment(rotation_range=10),
-            standardize=tfpipe.Standardize(rescale=1 / 255),
-        )
-        remote = training.distribute(service=address, manifest=f"{folder}/manifest")
-        model = keras.Sequential(
-            [
-                keras.Input([8, 8, 1]),
-                keras.layers.Conv2D(32, 3, activation="relu"),
-                keras.layers.Flatten(),
-                keras.layers.Dense(10, activation="softmax"),
-            ]
-        )
-        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        history = model.fit(remote, epochs=epochs, verbose=2, shuffle=False)
-        for process in (*workers, dispatcher):
-            process.terminate()
-            process.wait()
+        with contextlib.ExitStack() as processes:
+            address = processes.enter_context(running("dispatcher"))
+            for _ in range(2):
+                processes.enter_context(running("worker", "--dispatcher", address))
+            training = tfpipe.image_dataset_from_directory(
+                f"{folder}/train",
+                color_mode="grayscale",
+                image_size=8,
+                seed=1,
+                augment=tfpipe.Augment(rotation_range=10),
+                standardize=tfpipe.Standardize(rescale=1 / 255),
+            )
+            remote = training.distribute(service=address, manifest=f"{folder}/manifest")
+            model = keras.Sequential(
+                [
+                    keras.Input([8, 8, 1]),
+                    keras.layers.Conv2D(32, 3, activation="relu"),
+                    keras.layers.Flatten(),
+                    keras.layers.Dense(10, activation="softmax"),
+                ]
+            )
+            model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+            history = model.fit(remote, epochs=epochs, verbose=2, shuffle=False)
     return history.history["accuracy"][-1]
 
 

@@ -1,8 +1,9 @@
 """Transfer learning on real photographs: a backbone trained on one question answers another.
 
 Nothing is downloaded: the backbone is trained here, on crops of four photographs, and then frozen. With a
-backbone of `keras.applications` the second half is the same; give its `preprocess_input` to the
-data set as `preprocessing_function`.
+backbone of `keras.applications` the second half is the same; its `preprocess_input` goes into
+`standardize=tfpipe.Standardize(preprocessing_function=preprocess_input)`, without `rescale`. Crops overlap,
+so the accuracy says that the parts fit together, not more.
 
     python examples/transfer.py [--quick]
 """

@@ -155,6 +155,7 @@ class TestStatus:
 
 
 class TestProcess:
+    @pytest.mark.slow
     def test_whole_demo(self, tmp_path):
         result = subprocess.run(
             [sys.executable, "-m", "tfpipe", "demo"],

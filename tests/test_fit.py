@@ -152,6 +152,7 @@ print("fitted on two replicas")
 
 
 class TestMirroredStrategy:
+    @pytest.mark.slow
     def test_made_inside_and_outside_of_the_scope(self, animals):
         found = os.path.dirname(os.path.dirname(tfpipe.__file__))
         path = os.pathsep.join(filter(None, [found, os.environ.get("PYTHONPATH")]))

@@ -266,6 +266,7 @@ class TestSharedJob:
 
 
 class TestFaults:
+    @pytest.mark.slow
     def test_a_worker_that_is_killed_for_good(self, processes, folder):
         dispatcher, address = processes.dispatcher("--worker-timeout", 2)
         victim, _ = processes.workers(address, 2)
@@ -287,6 +288,7 @@ class TestFaults:
             r"Worker localhost:\d+ has not answered for 2 s: epochs end without it", err
         )
 
+    @pytest.mark.slow
     @pytest.mark.slow
     def test_without_any_worker_the_epoch_waits(self, processes, folder):
         _, address = processes.dispatcher("--worker-timeout", 1)

@@ -182,6 +182,7 @@ def tfpipe_pack(*arguments):
 
 
 class TestCommand:
+    @pytest.mark.slow
     def test_packs_a_folder_of_splits(self, animals, tmp_path):
         (tmp_path / "photos").mkdir()
         for name in ("train", "test"):

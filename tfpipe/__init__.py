@@ -57,7 +57,7 @@ _HOMES = {
     "pack": "tfpipe.packing",
     "image_dataset_from_shards": "tfpipe.functional_shards",
 }
-_MODULES = ("layers",)
+_MODULES = ("layers", "formats")
 
 
 def __getattr__(name: str) -> Any:
