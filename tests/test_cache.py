@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpipe import ImageDataGenerator, ImageDataset
+from tfpipe import ImageDataGenerator, ImageDataset, formats
 from tfpipe.cache import check_cache, description_of_files, in_directory, in_memory
 
 
@@ -49,6 +49,22 @@ class TestDatasets:
         list(flow(folder, cache=str(tmp_path / "cache")))
         write(folder / "cat" / "0.png", picture(9, 14, seed=77))
         assert as_bytes(flow(folder, cache=str(tmp_path / "cache"))) == as_bytes(flow(folder))
+
+    @pytest.mark.parametrize(
+        ("name", "other"), [("__version__", "9.9"), ("reader_of", lambda known: formats.PILLOW)]
+    )
+    def test_what_another_reader_read_is_not_served(
+        self, folder, tmp_path, monkeypatch, name, other
+    ):
+        list(flow(folder, cache=str(tmp_path / "cache")))
+        before = formats.description_of_readers(frozenset({"png"}))
+        with monkeypatch.context() as patch:
+            patch.setattr(formats, name, other)
+            described = formats.description_of_readers(frozenset({"png"}))
+        assert described != before
+        monkeypatch.setattr(formats, "description_of_readers", lambda suffixes: described)
+        list(flow(folder, cache=str(tmp_path / "cache")))
+        assert len(list((tmp_path / "cache").iterdir())) == 2
 
     def test_a_part_of_a_file_is_made_anew(self, folder, tmp_path):
         list(flow(folder, cache=str(tmp_path / "cache")))

@@ -102,3 +102,12 @@ class TestWords:
         checks.check_names("classes", None)
         with pytest.raises(ValueError, match=re.escape("Received: classes='ab'. Pass ['ab'].")):
             checks.check_names("classes", "ab")
+
+
+class TestWarn:
+    def test_a_neighbour_of_like_name_is_the_user_s(self):
+        neighbour = f"{checks.__file__.removesuffix('/checks.py')}_models/train.py"
+        code = compile("warn('look')", neighbour, "exec")
+        with pytest.warns(UserWarning, match="look") as caught:
+            exec(code, {"warn": checks.warn})
+        assert caught[0].filename == neighbour

@@ -117,6 +117,13 @@ class TestLabels:
         ours(animals, labels=labels, seed=1, verbose=False)
         assert labels == list(range(14))  # Keras shuffles the user's own list
 
+    @pytest.mark.parametrize("label_mode", ["int", "raw"])
+    def test_labels_of_different_shapes(self, animals, label_mode):
+        with pytest.raises(
+            ValueError, match=r"`labels` must hold one label .*labels=\[\[1\], \[1, 2\], "
+        ):
+            ours(animals, labels=[[1], [1, 2]] * 7, label_mode=label_mode)
+
     def test_raw_and_input(self, animals):
         raw = ours(animals, labels=np.arange(14) / 2, label_mode="raw", shuffle=False)
         assert np.concatenate([y for _, y in batches(raw)]).tolist() == (np.arange(14) / 2).tolist()

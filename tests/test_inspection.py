@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import tfpipe
+from tfpipe import formats
 from tfpipe.cli import check as check_command
 from tfpipe.cli import cli
 from tfpipe.inventory import KINDS
@@ -130,6 +131,21 @@ class TestCheck:
 
     def test_of_nothing(self, tmp_path):
         assert tfpipe.check(tmp_path).sound
+
+    def test_a_format_that_nothing_installed_reads(self, tmp_path, write, monkeypatch):
+        write(tmp_path / "1.png")
+        write(tmp_path / "2.TIF")
+        (tmp_path / "3.png").write_bytes(b"")
+        really = formats.reader_of
+        monkeypatch.setattr(
+            formats, "reader_of", lambda f: None if f is formats.TIFF else really(f)
+        )
+        report = tfpipe.check(tmp_path, verbose=False)
+        found = {Path(p.path).name: p.reason for p in report.problems if p.kind == "unreadable"}
+        assert found == {
+            "2.TIF": 'nothing that is installed reads TIFF: pip install "tfpipe[pillow]"',
+            "3.png": "the file is empty",
+        }
 
     def test_a_file_that_may_not_be_opened(self, good, monkeypatch):
         real = open

@@ -30,7 +30,7 @@ def did_you_mean(value: object, allowed: Iterable[object]) -> str:
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warns at the line of the user's that led here: the nearest one outside of this package."""
-    here = os.path.dirname(__file__)
+    here = os.path.join(os.path.dirname(__file__), "")  # a neighbour "tfpipe_models" is the user's
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
         frame, level = frame.f_back, level + 1

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
+from tfpipe._version import __version__
 from tfpipe.checks import warn
 
 Release: TypeAlias = tuple[int, int]  # of TensorFlow: 2.17.1 is (2, 17)
@@ -247,6 +248,20 @@ def may_be_deep(suffixes: Iterable[str]) -> bool:
     return any(f is None or f.deep for f in known)
 
 
+def description_of_readers(suffixes: frozenset[str]) -> str:
+    """What decides, beside the files, which pixels are read: the releases, and the decoder of each format.
+
+    A suffix that promises no format may stand for any.
+
+    >>> description_of_readers(frozenset({"bmp"})).partition(" ")[2]
+    "[('BMP', 'TensorFlow')]"
+    """
+    promised = {of_suffix(suffix) for suffix in suffixes}
+    known = FORMATS if None in promised else [f for f in FORMATS if f in promised]
+    readers = [(f.name, reader.name if (reader := reader_of(f)) else None) for f in known]
+    return f"tfpipe-{__version__}/TensorFlow-{tf.__version__} {readers}"
+
+
 def remedies(known: Format) -> str:
     """What to install for a format that nothing here reads.
 
@@ -260,6 +275,20 @@ def remedies(known: Format) -> str:
         elif reader.fits(LAST_RELEASE) and not reader.fits(installed_release()):
             ways.append(f"TensorFlow {reader.first[0]}.{reader.first[1]}")
     return " or ".join(dict.fromkeys(ways))
+
+
+def without_reader(suffixes: Iterable[str]) -> dict[str, str]:
+    """The suffixes of formats that nothing installed reads, each with what to install.
+
+    >>> without_reader({"png", "txt", ""})
+    {}
+    """
+    known = {suffix: of_suffix(suffix) for suffix in suffixes}
+    return {
+        suffix: f"nothing that is installed reads {f.name}: {remedies(f)}"
+        for suffix, f in known.items()
+        if f is not None and reader_of(f) is None
+    }
 
 
 def require_readers(suffixes: Iterable[str], names: Sequence[str]) -> None:

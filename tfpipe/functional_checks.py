@@ -225,7 +225,14 @@ def with_labels(source: Source, labels: Any, label_mode: str, directory: str) ->
         ValueError: there is not one label for each file; they are no whole numbers, or have gaps where
             they are to be encoded.
     """
-    values = np.asarray(labels)
+    try:
+        values = np.asarray(labels)
+    except ValueError as err:  # NumPy's own speaks of an inhomogeneous shape
+        raise ValueError(
+            "`labels` must hold one label for each file, all of the same shape. Received: "
+            f"labels=[{head(list(labels), 3)}]. For any number of classes a file, use "
+            'image_dataset_from_dataframe with label_mode="multi_label".'
+        ) from err
     if len(values) != len(source):
         raise ValueError(
             "Expected the lengths of `labels` to match the number of files in the target directory. "

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tfpipe import formats, inventory, progress
+from tfpipe import formats, inventory, listing, progress
 from tfpipe.checks import check_one_of
 from tfpipe.dataset import ImageDataset
 from tfpipe.inventory import KINDS, Problem
@@ -154,9 +154,20 @@ def check(
 
 
 def unreadable(paths: Sequence[str], color_mode: str) -> list[Problem]:
-    """Files that do not decode: one epoch of the very graph that trains, with on_error="skip"."""
+    """Files that do not decode: one epoch of the very graph that trains, with on_error="skip".
+
+    A data set with a file that nothing installed reads is refused as a whole: they are told apart here.
+    """
+    lacking = formats.without_reader(listing.suffixes_of(paths))
+    suffixes = [listing.suffix(path) for path in paths] if lacking else [""] * len(paths)
+    problems = [
+        Problem(path, "unreadable", lacking[suffix])
+        for path, suffix in zip(paths, suffixes, strict=True)
+        if suffix in lacking
+    ]
+    paths = [p for p, suffix in zip(paths, suffixes, strict=True) if suffix not in lacking]
     if not paths:
-        return []
+        return problems
     dataset = ImageDataset(
         Source(Files("", paths)),
         PipelineSpec(
@@ -172,7 +183,7 @@ def unreadable(paths: Sequence[str], color_mode: str) -> list[Problem]:
         warnings.filterwarnings("ignore", ".*left out", UserWarning)  # the report says it all
         for batch in dataset:
             advance(len(batch))
-    return [Problem(path, "unreadable", reason) for path, reason in dataset.skipped]
+    return [*problems, *(Problem(path, "unreadable", reason) for path, reason in dataset.skipped)]
 
 
 def equal_contents(paths: Sequence[str]) -> list[Problem]:

@@ -125,12 +125,25 @@ def write_whole(path: str, contents: bytes) -> None:
     tf.io.gfile.rename(partial, path, overwrite=True)
 
 
+def read_json(path: str) -> Any:
+    """What a file that `write_whole` wrote says; `ValueError` where it is damaged since."""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        contents = file.read()
+    try:
+        return json.loads(contents)
+    except ValueError as err:  # of JSON, or of UTF-8
+        raise ValueError(
+            f"{path!r} is damaged: {err}. Copy it anew from where it is whole, or remove its directory "
+            "and pack again."
+        ) from err
+
+
 def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
     """What `write_index` wrote: the index, all samples, and the number of each one's split.
 
     Raises:
         FileNotFoundError: there is no index.
-        ValueError: it is of another version, or no index at all.
+        ValueError: it is of another version, damaged, or no index at all.
     """
     listing.require_filesystem(directory)
     path = listing.join(directory, INDEX)
@@ -139,11 +152,10 @@ def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
             f"No {INDEX} in {directory!r}: nothing was packed there, or the packing did not end. "
             "Write it by `tfpipe pack SRC DEST`; started again, it goes on where it stopped."
         )
-    with tf.io.gfile.GFile(path, "rb") as file:
-        try:
-            index = Index(**json.loads(file.read()))
-        except TypeError as err:
-            raise ValueError(f"{path!r} is no index of shards of this tfpipe: {err}.") from err
+    try:
+        index = Index(**read_json(path))
+    except TypeError as err:
+        raise ValueError(f"{path!r} is no index of shards of this tfpipe: {err}.") from err
     with tf.io.gfile.GFile(listing.join(directory, COLUMNS), "rb") as file:
         columns = dict(np.load(io.BytesIO(file.read()), allow_pickle=False))
     records = Records(

@@ -176,7 +176,10 @@ def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
         return replace(loader, load=cache.in_memory(loader.load, loader.specs, len(source)))
     kinds = [source.images, *([] if source.masks is None else [source.masks])]
     contents = [(cache.description_of_files(kind.stored_in), kind.paths) for kind in kinds]
-    load = cache.in_directory(loader.load, loader.specs, spec.cache, f"{contents} {spec.image}")
+    # Another release, or another library, may read the same file as other pixels.
+    read_by = [formats.description_of_readers(kind.suffixes) for kind in kinds]
+    description = f"{contents} {read_by} {spec.image}"
+    load = cache.in_directory(loader.load, loader.specs, spec.cache, description)
     describe = loader.describe_failure
 
     def describe_kept(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
