@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from tfpipe import frames, sources
+from tfpipe import frames, progress, sources
 from tfpipe import functional_checks as checks
 from tfpipe.augment import Augment
 from tfpipe.checks import check_bool, check_names
@@ -99,7 +99,7 @@ def image_dataset_from_directory(
         pad_to_aspect_ratio: pad with zeros to that ratio.
         data_format: "channels_last", "channels_first", or None for Keras' setting.
         format: "tf".
-        verbose: print what was found.
+        verbose: print what was found; in a terminal, a progress bar where listing takes its time.
         augment: random transforms of the training samples. A validation subset gets none.
         standardize: what is done to every image after that, in both subsets.
         antialias: widen the kernel where an image gets smaller; bilinear, bicubic and lanczos3 are then
@@ -166,17 +166,18 @@ def image_dataset_from_directory(
     share = share_of(options, label_mode)
     checks.check_group_function(groups)
     directory = os.fspath(directory)
-    if label_mode in checks.LABELLED and isinstance(labels, str):
-        checks.check_class_names(directory, class_names)
-        source = sources.from_directory(
-            directory, KNOWN_SUFFIXES, classes=class_names, follow_links=follow_links
-        )
-    else:
-        source = sources.from_tree(
-            directory, KNOWN_SUFFIXES, masks=masks, follow_links=follow_links
-        )
-        if label_mode in checks.LABELLED:
-            source = checks.with_labels(source, labels, label_mode, directory)
+    with progress.shown(verbose):
+        if label_mode in checks.LABELLED and isinstance(labels, str):
+            checks.check_class_names(directory, class_names)
+            source = sources.from_directory(
+                directory, KNOWN_SUFFIXES, classes=class_names, follow_links=follow_links
+            )
+        else:
+            source = sources.from_tree(
+                directory, KNOWN_SUFFIXES, masks=masks, follow_links=follow_links
+            )
+            if label_mode in checks.LABELLED:
+                source = checks.with_labels(source, labels, label_mode, directory)
     if groups is not None:
         source = sources.grouped(source, groups)
     where = f"in directory {directory}. Allowed formats: {KNOWN_SUFFIXES}"

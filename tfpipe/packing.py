@@ -18,6 +18,7 @@ from tfpipe.cache import description_of_files
 from tfpipe.checks import check_int, check_one_of, head, warn
 from tfpipe.color import CHANNELS
 from tfpipe.dataset import ImageDataset
+from tfpipe.progress import bar, shown
 from tfpipe.shard_process import in_processes
 from tfpipe.shard_writer import Task, write
 from tfpipe.skipping import ErrorPolicy
@@ -126,6 +127,7 @@ def pack(
     samples_per_shard: int | None = None,
     processes: int = 1,
     progress: Callable[[int, int], object] | None = None,
+    verbose: bool = True,
 ) -> int:
     """Writes the images of data sets as TFRecord shards, decoded and resized, with their labels.
 
@@ -144,6 +146,7 @@ def pack(
         samples_per_shard: images in a file; None: as many as make 128 MiB of raw pixels.
         processes: how many write at once, each with threads of its own.
         progress: called with how many samples are done until now, and how many there are.
+        verbose: show a progress bar, in a terminal.
 
     Returns:
         The number of samples that the shards hold.
@@ -182,11 +185,14 @@ def pack(
     turns = [missing[first::processes] for first in range(min(processes, len(missing)))]
     tasks = [_task(job, [paths[n] for n in turn], [rows[n] for n in turn]) for turn in turns]
     # Closed at once, whatever ends it: no process may write on once `pack` has raised.
-    with closing(write(tasks[0]) if len(tasks) == 1 else in_processes(tasks)) as steps:
+    steps = write(tasks[0]) if len(tasks) == 1 else in_processes(tasks)
+    with closing(steps), shown(verbose), bar("Packing", len(job.source)) as advance:
+        advance(done)
         for step in steps:
             lost += step.lost
             _check_lost(job, lost)
             done += step.count + len(step.lost)
+            advance(step.count + len(step.lost))
             report(done, len(job.source))
     if len(tasks) != 1:  # a data set of this process has warned of its own
         untold = lost

@@ -96,27 +96,14 @@ def pack(source: str, destination: str, is_quiet: bool, **options: Any) -> None:
     quiet.import_tensorflow()
     with text.plain_messages():
         import tfpipe
-        from tfpipe import progress
 
-        datasets = _datasets(source, options)
-        total = sum(dataset.samples for dataset in datasets.values())
-        with progress.shown(not is_quiet), progress.bar("Packing", total) as advance:
-            done = 0
-
-            def report(now: int, _: int) -> None:
-                nonlocal done
-                advance(now - done)
-                done = now
-
-            count = tfpipe.pack(
-                datasets,
-                destination,
-                encoding=options["encoding"],
-                quality=options["quality"],
-                samples_per_shard=options["samples_per_shard"],
-                processes=options["processes"],
-                progress=report,
-            )
+        names = ("encoding", "quality", "samples_per_shard", "processes")
+        count = tfpipe.pack(
+            _datasets(source, options),
+            destination,
+            **{name: options[name] for name in names},
+            verbose=not is_quiet,
+        )
     click.echo(f"{count:,} images are in {destination}, {time.perf_counter() - start:.0f} seconds.")
 
 
