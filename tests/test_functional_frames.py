@@ -63,9 +63,14 @@ class TestLabelModes:
 
     def test_categories_keep_their_order_and_their_ids(self, frame, folder):
         frame["class"] = pd.Categorical(frame["class"], ["emu", "dog", "cat", "yak"])
-        with pytest.warns(UserWarning, match="No row has the class.*'yak'"):
-            dataset = make(frame, folder)
+        dataset = make(frame, folder)
+        assert dataset.class_names == ["emu", "dog", "cat", "yak"]
         assert labels(dataset).tolist() == [1, 2, 0, 2] * 3
+
+    def test_a_class_that_no_row_has_is_named_with_its_argument(self, frame, folder):
+        names = ["emu", "dog", "cat", "yak"]
+        with pytest.warns(UserWarning, match="No row has the class.*'yak' of `class_names`"):
+            assert make(frame, folder, class_names=names).class_names == names
 
     def test_binary(self, frame, folder):
         y = labels(make(frame, folder, y_col="flag", label_mode="binary"))

@@ -371,6 +371,14 @@ class TestErrors:
         with pytest.raises(ValueError, match="datasets must hold images. Received: none in 'all'"):
             tfpipe.pack(empty, tmp_path / "packed")
 
+    def test_a_damaged_index(self, small_dataset, tmp_path):
+        tfpipe.pack(small_dataset(), tmp_path)
+        (tmp_path / "index.json").write_bytes(b'{"encoding": "r')
+        with pytest.raises(ValueError, match="index.json' is damaged: .*pack again"):
+            shards.read_index(str(tmp_path))
+        with pytest.raises(ValueError, match="index.json' is damaged: .*pack again"):
+            tfpipe.pack(small_dataset(), tmp_path)
+
     def test_reading_where_nothing_is(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="nothing was packed there"):
             shards.read_index(str(tmp_path))

@@ -335,6 +335,7 @@ def from_dataframe(
     mask_col: str | None = None,
     targets: str | None = "classes",
     classes: Sequence[str] | None = None,
+    classes_given_as: str | None = "classes",
     keep_unlabelled: bool | None = None,
     validate_filenames: bool = True,
     fraction: float = 0.0,
@@ -351,6 +352,8 @@ def from_dataframe(
             or None.
         classes: the class names in the order of their ids; rows of other classes are dropped.
             Default: the labels that occur, sorted.
+        classes_given_as: the user's argument with these classes, for a warning of those that no row has;
+            None: the user gave none.
         keep_unlabelled: keep samples whose list of labels has none of the classes. Default: where
             `classes` are not given.
         validate_filenames: drop rows without a suffix of an image or without a regular file, and
@@ -378,9 +381,9 @@ def from_dataframe(
         check_names("classes", classes)
         class_names = list(dict.fromkeys(classes)) if classes else class_names_of(frame[y_col])
         unused = sorted(set(class_names) - set(class_names_of(frame[y_col])))
-        if unused and len(frame):
+        if unused and len(frame) and classes_given_as is not None:
             warn(
-                f"No row has the class(es) {head(unused)} of `classes`."
+                f"No row has the class(es) {head(unused)} of `{classes_given_as}`."
                 + did_you_mean(unused[0], class_names_of(frame[y_col]))
             )
         keep_empty = not classes if keep_unlabelled is None else keep_unlabelled

@@ -288,6 +288,7 @@ def image_dataset_from_dataframe(
     checks.check_columns(frame, x_col, y_col, weight_col, label_mode)
     checks.check_mask_column(frame, mask_col)
     targets = LABEL_MODES[label_mode][0]
+    given_as = None if class_names is None else "class_names"
     if targets == "classes":
         frame, class_names = _with_classes(frame, y_col, label_mode, class_names, separator)
     elif class_names is not None:
@@ -305,6 +306,7 @@ def image_dataset_from_dataframe(
         mask_col=mask_col,
         targets=targets,
         classes=class_names,
+        classes_given_as=given_as,
         keep_unlabelled=label_mode == "multi_label",
         validate_filenames=validate_filenames,
     )

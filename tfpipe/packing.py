@@ -264,9 +264,8 @@ def _is_done(directory: str, job: _Job) -> bool:
         path = listing.join(directory, name)
         if not tf.io.gfile.exists(path):
             continue
-        with tf.io.gfile.GFile(path, "rb") as file:
-            found = json.loads(file.read()).get("fingerprint")
-        if found != job.fingerprint:
+        found = shards.read_json(path)
+        if not isinstance(found, dict) or found.get("fingerprint") != job.fingerprint:
             raise ValueError(
                 f"{directory!r} holds shards of other images, labels or settings ({name}). Choose a "
                 "directory that is new or empty, or remove it."
