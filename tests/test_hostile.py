@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import socket
 import subprocess
@@ -92,6 +93,80 @@ def test_random_damage(child, seed):
     assert len(answer["words"]) == 50
     assert answer["seconds"] < 10
     assert answer["MiB"] < 2048
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """200 sound files, the grey of each and its label being its number."""
+    top = tmp_path_factory.mktemp("good")
+    for number in range(200):
+        Image.fromarray(np.full([4, 4], number, np.uint8)).save(top / f"{number:03}.png")
+    return top
+
+
+def make_irregular(path, kind):
+    """What is no regular file, at a path."""
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        target = {"dangling": "nothing", "loop": path.name, "zero": "/dev/zero"}[kind]
+        path.symlink_to(target)
+
+
+IRREGULAR = ("fifo", "folder", "dangling", "loop", "zero")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", list(hostile.sound()))
+def test_one_bad_file_among_200(suffix, good, tmp_path):
+    """Policy "raise" names it; "skip" gives the 200 others with their labels, and reports it alone."""
+    files = hostile.sound()
+    contents = hostile.damaged(files) | hostile.oversized(files)
+    names = [name for name in contents if name.endswith(f".{suffix}")]
+    names += [f"{kind}.{suffix}" for kind in IRREGULAR]
+    readable = []
+    for name in names:
+        path = tmp_path / name
+        if name in contents:
+            path.write_bytes(contents[name])
+        else:
+            make_irregular(path, name.partition(".")[0])
+        paths = [str(good / f"{number:03}.png") for number in range(200)]
+        frame = pd.DataFrame({"filename": paths, "class": np.arange(200.0)})
+        frame = pd.concat(
+            [frame[:100], pd.DataFrame({"filename": [str(path)], "class": [-1.0]}), frame[100:]]
+        )
+        options = {
+            "target_size": (4, 4),
+            "color_mode": "grayscale",
+            "class_mode": "raw",
+            "validate_filenames": False,
+            "seed": 1,
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            flow = tfpipe.ImageDataGenerator().flow_from_dataframe(
+                frame, on_error="skip", **options
+            )
+            batches = [(x.numpy(), y.numpy()) for x, y in flow]
+            images, labels = map(np.concatenate, zip(*batches, strict=True))
+            if not flow.skipped:
+                assert sorted(labels) == [-1, *range(200)]
+                readable.append(name)
+                continue
+            assert [found for found, _ in flow.skipped] == [str(path)]
+            assert sorted(labels) == list(range(200))
+            np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
+            flow = tfpipe.ImageDataGenerator().flow_from_dataframe(frame, **options)
+            with pytest.raises(tf.errors.InvalidArgumentError, match=re.escape(str(path))):
+                list(flow)
+    # Some changed bits, the last bytes, frames behind the first and the suffix need not matter.
+    rest = [
+        n for n in readable if not n.startswith(("flipped", "really-", "99.", "90.", "frames."))
+    ]
+    assert rest == (["50.gif"] if suffix == "gif" else [])
 
 
 @pytest.fixture(scope="module")
