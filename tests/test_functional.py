@@ -322,7 +322,8 @@ class TestWeights:
             ({"class_weights": "balance"}, "class_weights must be 'balanced', a dict"),
             ({"class_weights": {"cta": 1}}, "names? classes.*'Emu', 'cat', 'dog'.*mean 'cat'"),
             ({"class_weights": {"cat": -1}}, "must be numbers >= 0. Received -1 for class 'cat'"),
-            ({"class_weights": "balanced", "labels": None}, "samples of one class each"),
+            ({"class_weights": "balanced", "labels": None}, "class_weights needs labels"),
+            ({"class_weights": "balanced", "label_mode": "input"}, "samples of one class each"),
         ],
     )
     def test_rejects(self, animals, options, message):

@@ -108,6 +108,7 @@ class TestCheckpoint:
     def test_whatever_threads_and_buffers_there_are(self, tmp_path, shuffle, parallelism, prefetch):
         plain = flow(shuffle, **AUGMENT)
         whole = as_bytes(plain)
+        plain.seek(0)
         dataset = plain.tuned(num_parallel_calls=parallelism, prefetch=prefetch)
         iterator = iter(dataset)
         checkpoint = tf.train.Checkpoint(iterator=iterator)

@@ -25,6 +25,11 @@ class TestTuned:
                 np.testing.assert_array_equal(one, other)
         assert (tuned.class_mode, tuned.class_names) == ("categorical", dataset.class_names)
 
+    def test_begins_where_the_other_stands(self, small_dataset):
+        third = small_dataset().starting_at(2)
+        images, _ = next(iter(third.tuned(prefetch=1)))
+        np.testing.assert_array_equal(images, next(iter(third.starting_at(2)))[0])
+
     def test_a_cache_on_disk_is_used(self, small_dataset, tmp_path):
         list(small_dataset().tuned(cache=tmp_path / "cache"))
         assert len(list((tmp_path / "cache").rglob("*.raw"))) == 14

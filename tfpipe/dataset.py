@@ -361,7 +361,8 @@ class ImageDataset(KnowsClasses):
     ) -> ImageDataset:
         """The same samples in the same order, prepared in another way; what is None stays as it is.
 
-        For the data sets of `ImageDataGenerator`, whose methods have the classic's arguments alone.
+        For the data sets of `ImageDataGenerator`, whose methods have the classic's arguments alone. The first
+        loop begins where the next one of this data set would.
 
         Args:
             num_parallel_calls: samples in work at once; one more than there are cores by default. Less
