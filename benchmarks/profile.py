@@ -30,6 +30,8 @@ def steps(directory: str) -> dict[str, float]:
     images = [tf.io.decode_jpeg(data, dct_method="INTEGER_ACCURATE") for data in contents[:20]]
 
     def in_graph(function: Callable[[Any], Any], values: list[Any]) -> float:
+        # Tensors: of Python's bytes each would be a graph of its own, whose result is folded into it.
+        values = [tf.constant(value) for value in values]
         call = tf.function(function, autograph=False, reduce_retracing=True)
         call(values[0])
         call(values[-1])

@@ -52,7 +52,6 @@ def over_replicas(
             f"batch_size must be a multiple of the {replicas} replicas that share each batch. "
             f"Received: batch_size={batch_size}."
         )
-
     if plan.spec.augment.mixes and batch_size == replicas:
         raise ValueError(
             f"MixUp and CutMix mix the samples of one replica's part of a batch, and batch_size={batch_size} "

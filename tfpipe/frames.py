@@ -170,13 +170,15 @@ def refused_files(names: Sequence[str], directory: str) -> dict[str, str]:
     A FIFO would hang the reader, a device fill the memory. Names of what is not there are not
     among them: reading them fails by itself.
     """
-    entries = listing.Entries()
-    found = {}
-    for name in names:
-        path = listing.join(directory, name)
-        if entries.is_irregular(path):
-            found[name] = listing.refusal(path) or "it is no regular file"
-    return found
+    paths = listing.join_all(directory, names)
+    irregular = listing.irregular(paths)
+    if not irregular:
+        return {}
+    return {
+        name: listing.refusal(path) or "it is no regular file"
+        for name, path in zip(names, paths, strict=True)
+        if path in irregular
+    }
 
 
 def class_names_of(labels: Iterable[Any]) -> list[str]:

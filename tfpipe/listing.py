@@ -306,10 +306,9 @@ class Entries:
         folder, name = os.path.split(path)
         return name in self._of(folder)[0]
 
-    def is_irregular(self, path: str) -> bool:
-        """Whether something else stands there: a folder, a FIFO, a device, a link to nothing."""
-        folder, name = os.path.split(path)
-        return name in self._of(folder)[1]
+    def irregular_in(self, folder: str) -> frozenset[str]:
+        """What else stands in a folder: folders, FIFOs, devices, links to nothing."""
+        return self._of(folder)[1]
 
     def _of(self, folder: str) -> tuple[frozenset[str], frozenset[str]]:
         if folder not in self._folders:
@@ -320,6 +319,21 @@ class Entries:
             others = found.folders + found.linked_folders + found.irregular
             self._folders[folder] = frozenset(found.files), frozenset(others)
         return self._folders[folder]
+
+
+def irregular(paths: Sequence[str]) -> set[str]:
+    """Those of some paths at which something stands that is no regular file.
+
+    >>> irregular(["/dev/null", "/dev/no such file", "no such folder/a.png"])
+    {'/dev/null'}
+    """
+    entries = Entries()
+    # Paths with their last slash: most have nothing irregular, and no path is looked at twice.
+    folders = {path[: path.rfind(os.sep) + 1] for path in paths}
+    standing = {
+        folder + name for folder in folders for name in entries.irregular_in(folder[:-1] or folder)
+    }
+    return standing.intersection(paths) if standing else standing
 
 
 def are_files(paths: Iterable[str]) -> list[bool]:

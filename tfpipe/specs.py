@@ -24,11 +24,11 @@ ASPECTS = ("stretch", "crop", "pad")
 INTERPOLATIONS = {"pillow": resize.INTERPOLATIONS, "tensorflow": tf_resize.INTERPOLATIONS}
 DATA_FORMATS = ("channels_last", "channels_first")
 AUTOTUNE = -1  # tf.data's number for it
+DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
 
 # Samples that are delivered one by one are finished together nevertheless: a batch for each of them
 # would cost another 0.3 ms a sample.
 _TOGETHER = 32
-DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
 
 
 def dtype_name(dtype: Any) -> str:
@@ -152,7 +152,10 @@ class PipelineSpec:
         if self.ram_budget is not None:
             check_int("ram_budget", self.ram_budget, 1)
             if self.prefetch == AUTOTUNE:
-                raise ValueError("ram_budget needs a number of batches as prefetch, not AUTOTUNE.")
+                raise ValueError(
+                    "ram_budget needs a number of batches as prefetch, not AUTOTUNE. Received: "
+                    f"ram_budget={self.ram_budget}, prefetch={self.prefetch}."
+                )
         check_bool("drop_remainder", self.drop_remainder)
         check_bool("shuffle", self.shuffle)
         check_bool("include_paths", self.include_paths)
