@@ -116,9 +116,10 @@ def plot(results: Results, path: Path) -> None:
         bars = panel.barh(labels, rates, color=colours)
         base = rates[0]
         panel.bar_label(bars, [f"{rate:,.0f}  ({rate / base:.1f}x)" for rate in rates], padding=4)
-        panel.set_xlim(0, max(rates) * 1.22)
+        panel.set_xlim(0, max(rates) * 1.3)
         panel.invert_yaxis()
-        panel.set_title(SETTINGS[name].title, loc="left", fontsize=10, fontweight="bold")
+        title = SETTINGS[name].title.replace("`", "")
+        panel.set_title(title, loc="left", fontsize=10, fontweight="bold")
         panel.spines[["top", "right"]].set_visible(False)
     panels[-1, 0].set_xlabel("images/s (times the classic generator)")
     figure.savefig(path, dpi=110)

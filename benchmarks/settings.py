@@ -84,7 +84,7 @@ SETTINGS = {
         AUGMENTED,
     ),
     "errors": Setting(
-        "Small photographs, all of them sound: what it costs to be ready for others",
+        "Small photographs, all of them sound: `on_error`, `tfpipe check`",
         "small",
         ("classic", "tfpipe_raise", "tfpipe_skip", "tfpipe_check"),
         {},
