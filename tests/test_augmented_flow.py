@@ -87,6 +87,7 @@ def ops(dataset):
 
 
 class TestPixels:
+    @pytest.mark.slow
     @pytest.mark.parametrize("transforms", [EVERYTHING, UNCUT], ids=["everything", "uncut"])
     @pytest.mark.parametrize(
         ("door", "color_mode", "data_format", "dtype"),

@@ -28,6 +28,7 @@ def as_bytes(dataset):
 
 
 class TestDatasets:
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["memory", "directory"])
     def test_epochs_are_those_without_a_cache_and_files_are_read_once(self, folder, kind, tmp_path):
         plain = flow(folder)
@@ -37,6 +38,7 @@ class TestDatasets:
         shutil.rmtree(folder)
         assert as_bytes(cached) == expected[1]
 
+    @pytest.mark.slow
     def test_a_directory_serves_other_processes(self, folder, tmp_path):
         expected = as_bytes(flow(folder))
         list(flow(folder, cache=str(tmp_path / "cache")))
@@ -45,11 +47,13 @@ class TestDatasets:
             path.write_bytes(b"no more")
         assert as_bytes(another) == expected
 
+    @pytest.mark.slow
     def test_a_changed_file_is_not_served_from_a_directory(self, folder, tmp_path, write, picture):
         list(flow(folder, cache=str(tmp_path / "cache")))
         write(folder / "cat" / "0.png", picture(9, 14, seed=77))
         assert as_bytes(flow(folder, cache=str(tmp_path / "cache"))) == as_bytes(flow(folder))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "other"), [("__version__", "9.9"), ("reader_of", lambda known: formats.PILLOW)]
     )

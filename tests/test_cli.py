@@ -56,6 +56,7 @@ class TestProcess:
         assert result.returncode == 2, result.stderr
         assert message in result.stderr, result.stderr
 
+    @pytest.mark.slow
     def test_a_damaged_file_is_one_sentence(self, tmp_path, write):
         write(tmp_path / "q" / "a" / "1.png")
         (tmp_path / "q" / "a" / "2.png").write_bytes(b"no image")

@@ -66,6 +66,7 @@ class TestFolds:
         for number, (_, validation) in enumerate(pairs):
             assert set(frame["fold"].iloc[validation.frame_rows]) == {number}
 
+    @pytest.mark.slow
     def test_reproducible(self, frame):
         one, other, different = (
             [v.file_paths for _, v in folds(frame, 3, seed=seed)] for seed in (0, 0, 1)
@@ -73,6 +74,7 @@ class TestFolds:
         assert one == other
         assert one != different
 
+    @pytest.mark.slow
     def test_only_training_is_changed(self, frame):
         options = {
             "augment": tfpipe.Augment(rotation_range=90),

@@ -59,6 +59,7 @@ def flow_both(classic, dataframe, directory=None, split=0.0, **options):
 
 
 class TestParity:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "options",
         [
@@ -417,6 +418,7 @@ class TestFiles:
         with pytest.raises(FileNotFoundError, match=r"none\.csv"):
             flow(tmp_path / "none.csv")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("suffix", ["csv", "parquet"])
     def test_ram(self, folder, labelled, suffix, tmp_path, assert_same):
         if suffix == "parquet":

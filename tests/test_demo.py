@@ -179,6 +179,7 @@ class TestProcess:
         assert re.search(r"^ratio: +\d+\.\d+$", output, re.M), output
         assert not list(tmp_path.glob("tfpipe-demo-*"))
 
+    @pytest.mark.slow
     @pytest.mark.skipif(os.name == "nt", reason="SIGINT to one process is POSIX's")
     def test_interrupt_ends_it_cleanly(self, tmp_path):
         process = subprocess.Popen(

@@ -219,6 +219,7 @@ def parsed(lines):
 
 
 class TestStrategies:
+    @pytest.mark.slow
     @pytest.mark.parametrize(("workers", "devices"), [(1, 2), (2, 1), (4, 1)])
     def test_same_samples_in_the_same_global_batches(self, workers, devices):
         dataset = flow(23, 8)
@@ -236,6 +237,7 @@ class TestStrategies:
             assert np.concatenate([part[1] for part in parts]).tolist() == batch
             assert {part[2] for part in parts} == {sum(batch)}
 
+    @pytest.mark.slow
     def test_each_worker_opens_only_its_files(self, tmp_path, write, picture):
         write(tmp_path / "probe.png", picture(4, 4, 3))
         os.utime(tmp_path / "probe.png", (1, time.time()))
@@ -253,6 +255,7 @@ class TestStrategies:
         assert opened == sorted(given)
         assert opened_there == sorted(others)
 
+    @pytest.mark.slow
     def test_fit_of_tf_keras_over_two_workers(self):
         """It learns what one process learns."""
         (alone,), (one,), (other,) = map(parsed, run_workers(FIT, 1) + run_workers(FIT, 2))

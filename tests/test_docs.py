@@ -74,6 +74,7 @@ def dispatcher():
     server._stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_CODE)
 def test_code_of_a_page_runs(page, folder, request):
     """All blocks of a page, one after the other, in one namespace, warnings being errors."""

@@ -20,6 +20,7 @@ def load(name):
     return module
 
 
+@pytest.mark.slow
 def test_segmentation(capsys):
     result = load("segmentation").main(crops=4, size=24, width=4, epochs=1)
     assert 0 <= result <= 1
@@ -44,6 +45,7 @@ def test_multi_label():
     assert 0 <= load("multi_label").main(pictures=60, epochs=1) <= 1
 
 
+@pytest.mark.slow
 def test_folds(capsys):
     accuracies = load("folds").main(crops=1, image_size=16, k=2, epochs=1)
     assert len(accuracies) == 2
@@ -51,12 +53,14 @@ def test_folds(capsys):
     assert capsys.readouterr().out.count("24 crops") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["folders", "dataframe"])
 def test_of_the_article(name, capsys):
     assert 0.1 < load(name).main(epochs=1) <= 1
     assert "accuracy" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_transfer():
     assert 0 <= load("transfer").main(crops=8, image_size=32, epochs=1) <= 1
 

@@ -58,6 +58,7 @@ class TestFit:
         )
         assert count.batches == 4
 
+    @pytest.mark.slow
     def test_sample_weights_reach_the_loss(self, animals):
         names = [f"cat/{i}.png" for i in range(4)] + [f"dog/{i}.png" for i in range(4)]
         frame = pd.DataFrame({"filename": names, "class": list("aaaabbbb"), "weight": [0.0] * 8})

@@ -326,6 +326,7 @@ class TestReasons:
         with pytest.raises(ValueError, match=words):
             decoded(content, suffix)
 
+    @pytest.mark.slow
     def test_max_pixels(self, picture):
         for kind, suffix in [("PNG", "png"), ("JPEG", "jpg"), ("TIFF", "tif"), ("BMP", "bmp")]:
             content = saved(Image.fromarray(picture(19, 27)), kind)

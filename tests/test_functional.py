@@ -148,6 +148,7 @@ class TestPixels:
         options = {"image_size": (37, 50), "interpolation": interpolation, "labels": None}
         assert_batches_equal(*both(photographs, **options))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("flag", ["crop_to_aspect_ratio", "pad_to_aspect_ratio"])
     @pytest.mark.parametrize("interpolation", ["bilinear", "nearest", "area"])
     def test_aspect(self, photographs, flag, interpolation):

@@ -64,6 +64,7 @@ def names():
     return [*hostile.damaged(files), *hostile.oversized(files)]
 
 
+@pytest.mark.slow
 def test_every_damage_to_every_format(child, names):
     answer = child.ask(every=True)
     assert answer["seconds"] < 10

@@ -175,6 +175,7 @@ def run(*arguments):
 
 
 class TestCommand:
+    @pytest.mark.slow
     def test_good_files_as_a_process(self, good):
         result = run(good)
         assert (result.returncode, result.stderr) == (0, ""), result.stderr

@@ -75,6 +75,7 @@ class TestAugment:
         assert actual.dtype == "float16"
         np.testing.assert_array_equal(actual, tf.cast(single(images, training=True), "float16"))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("jit", [False, True])
     def test_trains_in_fit(self, images, jit):
         model = keras.Sequential(

@@ -196,6 +196,7 @@ class TestBadMasks:
         with pytest.raises(tf.errors.InvalidArgumentError, match="has no colours: save it as"):
             list(dataset_of(copy))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("suffix", ["png", "tif"])
     def test_a_mask_that_is_too_large_is_refused_by_its_header(self, copy, suffix):
         names = [f"{i}.png" for i in range(N)]

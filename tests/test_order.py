@@ -137,6 +137,7 @@ class TestUniform:
     The seeds are fixed, so a test passes always or never; p > 1e-3 is asked of each count.
     """
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("n", [2, 3, 7, 12])
     def test_the_position_of_each_index(self, n):
         orders = of_epochs(np.arange(n), n, seed=4, epochs=4000)
@@ -164,6 +165,7 @@ class TestUniform:
             counts = np.bincount(indices * bins // n, minlength=bins)
             assert stats.chisquare(counts).pvalue > 1e-3, f"position {place}"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("n", [5, 8, 50])
     def test_the_step_from_an_index_to_the_next(self, n):
         # The step modulo n is 1..n-1, each as often, in an even draw: 1 where neighbours stay together.

@@ -213,6 +213,7 @@ class TestGoingOn:
 
 
 class TestProcesses:
+    @pytest.mark.slow
     def test_several_write_the_same_as_one(self, small_dataset, tmp_path):
         dataset = small_dataset()
         for processes in (1, 2):
@@ -281,6 +282,7 @@ class TestCommand:
 
 
 class TestErrors:
+    @pytest.mark.slow
     @pytest.mark.parametrize("processes", [1, 2])
     def test_a_bad_file_is_named(self, tmp_path, write, processes):
         for number in range(4):
@@ -293,6 +295,7 @@ class TestErrors:
             tfpipe.pack(flow, tmp_path / "packed", samples_per_shard=2, processes=processes)
         assert "node" not in str(e.value)
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:Left out")
     def test_the_limit_counts_all_shards(self, tmp_path, write):
         for number in range(8):

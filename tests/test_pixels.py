@@ -263,6 +263,7 @@ class TestSizes:
         expected = np.asarray(Image.open(photographs / "a/coffee.png"))
         np.testing.assert_array_equal(ours["a/coffee.png"], expected)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "hamming", "box", "lanczos"])
     def test_filters_are_off_by_one_at_most(self, classic, photographs, interpolation):
         ours, theirs = (

@@ -35,6 +35,7 @@ class TestShow:
         dataset = generator.flow_from_directory(animals, **self.OPTIONS, **options)
         return dataset, drawn(dataset.show(5))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("class_mode", ["categorical", "sparse", None])
     def test_images_and_titles(self, animals, class_mode):
         dataset, cells = self.cells(animals, ImageDataGenerator(), class_mode=class_mode)
@@ -46,6 +47,7 @@ class TestShow:
                 expected = np.asarray(image.resize((8, 6), Image.Resampling.NEAREST))
             np.testing.assert_array_equal(pixels, expected)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "steps",
         [

@@ -172,6 +172,7 @@ class TestResumableFit:
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
         )
 
+    @pytest.mark.slow
     def test_killed_twice_it_ends_with_the_same_weights(self, tmp_path):
         script = tmp_path / "train.py"
         script.write_text(SCRIPT)

@@ -118,6 +118,7 @@ def as_bytes(dataset):
 
 
 class TestExactlyOnce:
+    @pytest.mark.slow
     @pytest.mark.parametrize("with_manifest", [False, True])
     def test_every_batch_of_every_epoch_is_the_local_one(
         self, address, folder, tmp_path, with_manifest
@@ -327,6 +328,7 @@ class TestFaults:
         assert set(seen) <= set(range(N))
         assert sorted(y for _, ys in remote for y in ys.numpy().tolist()) == list(range(N))
 
+    @pytest.mark.slow
     def test_a_dispatcher_that_is_killed_and_started_again(self, processes, folder, tmp_path):
         first, address = processes.dispatcher("--work-dir", tmp_path / "journal")
         port = address.rpartition(":")[2]
@@ -343,6 +345,7 @@ class TestFaults:
         assert set(seen) <= set(range(N))
         assert sorted(y for _, ys in remote for y in ys.numpy().tolist()) == list(range(N))
 
+    @pytest.mark.slow
     def test_sigterm_ends_them_with_status_0(self, processes):
         dispatcher, address = processes.dispatcher()
         for process in (processes.worker(address), dispatcher):

@@ -120,6 +120,7 @@ class TestReading:
         assert [len(part) for part in names] == [9, 5]
         assert names[0] | names[1] == set(shards(whole).filenames)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("processes", [1, 2])
     def test_files_that_cannot_be_used_are_left_out(self, tmp_path, write, processes):
         for number in range(5):

@@ -140,6 +140,7 @@ class TestMaxErrors:
 
 @pytest.mark.filterwarnings("ignore:Left out")
 class TestPlaces:
+    @pytest.mark.slow
     def test_a_checkpoint_before_every_batch(self, skipping, folder, tmp_path):
         whole = numbers(skipping)
         skipping.seek(0)
@@ -152,6 +153,7 @@ class TestPlaces:
             assert numbers(again) == whole[batch:]
             next(iterator)
 
+    @pytest.mark.slow
     def test_place_after_is_where_the_next_batch_begins(self, skipping):
         whole = numbers(skipping)
         for batches in range(len(whole)):

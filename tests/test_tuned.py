@@ -7,6 +7,7 @@ import tfpipe
 
 
 class TestTuned:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "settings",
         [

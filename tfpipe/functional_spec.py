@@ -59,7 +59,6 @@ class Options:
     crop_to_aspect_ratio: bool
     pad_to_aspect_ratio: bool
     data_format: str | None
-    verbose: bool
     augment: Augment | None
     standardize: Standardize | None
     antialias: bool
@@ -76,7 +75,6 @@ class Options:
     balance: str | None
     cache: str | os.PathLike[str] | None
     decoding: str = "exact"
-    mask_dtype: str = "int32"
     max_pixels: int | None = MAX_PIXELS
     exif_orientation: bool = False
 

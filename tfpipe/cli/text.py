@@ -101,9 +101,8 @@ def plain_messages() -> Iterator[None]:
 
 def _of_tensorflow(err: Exception) -> str:
     """What an error of TensorFlow's runtime says to a user; "" for any other error."""
-    tensorflow = sys.modules.get(
-        "tensorflow"
-    )  # it takes seconds: only commands that need it import it
+    # To import it takes seconds: where it was not needed, the error is none of its own.
+    tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(err, tensorflow.errors.OpError):
         return ""
     from tfpipe import gaps
