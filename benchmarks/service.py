@@ -7,6 +7,7 @@ what it gains. From these costs, and those of the parts, follows a model on pape
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,15 +26,26 @@ from benchmarks.photos import write_set
 SIZE, BATCH = (224, 224), 32
 
 
-@contextmanager
-def server(*arguments: str) -> Iterator[str]:
+class Server(NamedTuple):
     """A `tfpipe service` process, and the address it says it has."""
+
+    process: subprocess.Popen[str]
+    address: str
+
+    def cpu_seconds(self) -> float:
+        """What it has used until now; on Linux."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def server(*arguments: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "tfpipe", "service", *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:
-        yield (process.stdout.readline() if process.stdout else "").split()[-1]
+        yield Server(process, (process.stdout.readline() if process.stdout else "").split()[-1])
     finally:
         process.terminate()
         process.wait(60)
@@ -56,7 +68,7 @@ def rates(directory: str, rounds: int) -> dict[int, list[float]]:
     with ExitStack() as stack:
         services = {0: local}
         for count in (1, 2):
-            address = stack.enter_context(server("dispatcher"))
+            address = stack.enter_context(server("dispatcher")).address
             for _ in range(count):
                 stack.enter_context(server("worker", "--dispatcher", address))
             services[count] = local.distribute(service=address)
@@ -67,6 +79,24 @@ def rates(directory: str, rounds: int) -> dict[int, list[float]]:
             for count, dataset in services.items():
                 result[count].append(local.samples / epoch_seconds(dataset))
     return result
+
+
+def dispatcher_milliseconds(directory: str, epochs: int = 10) -> float:
+    """CPU time of the dispatcher for each batch, of tiny images: many batches a second."""
+    from tfpipe import ImageDataGenerator
+
+    local = ImageDataGenerator().flow_from_directory(
+        directory, target_size=(8, 8), batch_size=1, seed=1
+    )
+    with server("dispatcher") as dispatcher, ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(server("worker", "--dispatcher", dispatcher.address))
+        remote = local.distribute(service=dispatcher.address)
+        epoch_seconds(remote)
+        before = dispatcher.cpu_seconds()
+        for _ in range(epochs):
+            epoch_seconds(remote)
+        return (dispatcher.cpu_seconds() - before) / (epochs * len(local)) * 1000
 
 
 def order_microseconds(n: int = 10_000_000, chunk: int = 256, chunks: int = 2000) -> float:
@@ -104,13 +134,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        write_set(Path(directory), arguments.images)
-        found = rates(directory, arguments.rounds)
+        photos = write_set(Path(directory) / "photos", "small", arguments.images, lambda: None)
+        found = rates(str(photos), arguments.rounds)
+        busy = dispatcher_milliseconds(str(photos))
     print(measure.environment())
     print("| workers | images/s | of local |\n|---|---|---|")
     for count, values in found.items():
         ratio = statistics.median(v / b for v, b in zip(values, found[0], strict=True))
         print(f"| {count} | {statistics.median(values):.0f} | {ratio:.2f} |")
+    print(f"dispatcher: {busy:.2f} ms of CPU time a batch, and nothing of its pixels")
     megabytes, seconds = manifest()
     batch = BATCH * SIZE[0] * SIZE[1] * 3 * 4 / 1e6
     print(f"order: {order_microseconds():.2f} microseconds a sample of 10 million")
