@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.bmp_rle import decode_rle
-from tfpipe.graph import out_of_line
 from tfpipe.headers import bounded, octets, window
 
 _BITFIELDS, _ALPHA_BITFIELDS = 3, 6
@@ -116,10 +115,9 @@ def decode_bmp(
         indices = plain_indices
         if every_kind:
             is_rle = _is_one_of(header.kind, _RUN_LENGTHS)
-            rle = out_of_line(decode_rle)
             indices = lambda: tf.cond(  # noqa: E731
                 is_rle,
-                lambda: rle(contents, header.start, height, width, tf.equal(header.bits, 4)),
+                lambda: decode_rle(contents, header.start, height, width, tf.equal(header.bits, 4)),
                 plain_indices,
             )
         return tf.gather(_palette(contents, header), tf.cast(indices(), tf.int32))
@@ -156,7 +154,6 @@ def _is_one_of(value: tf.Tensor, allowed: Sequence[int]) -> tf.Tensor:
     return tf.reduce_any(value == allowed)
 
 
-@out_of_line
 def _rows(
     contents: tf.Tensor, start: tf.Tensor, height: tf.Tensor, width: tf.Tensor, bits: tf.Tensor
 ) -> tf.Tensor:

@@ -15,7 +15,6 @@ import tensorflow as tf
 
 from tfpipe import listing
 from tfpipe.cell import ANONYMOUS
-from tfpipe.graph import out_of_line
 
 Pixels: TypeAlias = tuple[tf.Tensor, ...]
 Load: TypeAlias = Callable[[tf.Tensor], Pixels]
@@ -56,7 +55,6 @@ def in_memory(load: Load, specs: tuple[tf.TensorSpec, ...], n: int) -> Load:
         )
     rows = _Rows(n, nbytes(specs))
 
-    @out_of_line
     def keep(index: tf.Tensor) -> Pixels:
         pixels = load(index)
         with tf.control_dependencies([rows.keep(index, _flat(pixels))]):
@@ -139,7 +137,6 @@ def in_directory(
         folder = tf.strings.as_string(index // _FOLDER)
         return tf.strings.join([top, "/", folder, "/", tf.strings.as_string(index), ".raw"])
 
-    @out_of_line
     def keep(index: tf.Tensor) -> Pixels:
         pixels = load(index)
         write = tf.io.write_file(path_of(index), _packed(pixels))

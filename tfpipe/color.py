@@ -7,8 +7,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpipe.graph import out_of_line
-
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 COLOR_MODES = tuple(CHANNELS)
 
@@ -30,9 +28,6 @@ def luma(rgb: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(rgb * (tf.constant(weights, rgb.dtype) / 65536), -1, keepdims=True)
 
 
-_luma = out_of_line(luma)
-
-
 def convert_color(image: tf.Tensor, color_mode: str) -> tf.Tensor:
     """An image of any channel count in one colour mode, as Pillow's `convert`.
 
@@ -50,7 +45,7 @@ def convert_color(image: tf.Tensor, color_mode: str) -> tf.Tensor:
     channels = image.shape[-1] or tf.shape(image)[-1]
     grey, color = image[..., :1], image[..., :3]
     if color_mode == "grayscale":
-        result = _choose(channels >= 3, lambda: _luma(color), lambda: grey)
+        result = _choose(channels >= 3, lambda: luma(color), lambda: grey)
     else:
         result = _choose(channels >= 3, lambda: color, lambda: tf.repeat(grey, 3, axis=-1))
     if color_mode == "rgba":

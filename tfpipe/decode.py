@@ -11,7 +11,6 @@ from tfpipe import formats, python_decode
 from tfpipe.bmp import decode_bmp
 from tfpipe.color import convert_color
 from tfpipe.gif import decode_gif
-from tfpipe.graph import out_of_line
 from tfpipe.headers import begins_with, bounded, format_of, jpeg_size, png_size
 from tfpipe.jpeg_scaled import decode_scaled
 from tfpipe.jxl import decode_jxl
@@ -59,20 +58,16 @@ def load(
         return tf.cast(image, tf.float32) if is_deep else image
 
     def shallow() -> tf.Tensor:
-        # One finish behind all decoders: each copy of it would lengthen the start of an iterator.
-        # So would a decoder in line, and those that the suffixes do not promise are hardly used.
         promised = [f for f in (formats.JPEG, formats.PNG) if not suffixes.isdisjoint(f.suffixes)]
         image = _decode_shallow(contents, spec, promised, suffixes)
         image.set_shape([None, None, None if spec.color_mode != "rgb" else 3])
         return done(image)
 
-    @out_of_line
     def png16() -> tf.Tensor:
         with tf.control_dependencies(bounded(png_size(contents), spec.max_pixels)):
             image = tf.io.decode_png(contents, dtype=tf.uint16)
         return done(tf.cast(image, tf.float32) / 257)
 
-    @out_of_line
     def in_python() -> tf.Tensor:
         image, deep = python_decode.in_graph(
             contents, spec.max_pixels, spec.exif_orientation, suffixes
@@ -110,12 +105,12 @@ def readable(suffixes: frozenset[str]) -> tuple[formats.Format, ...]:
 def _decode_shallow(
     contents: tf.Tensor,
     spec: ImageSpec,
-    in_line: Sequence[formats.Format],
+    first: Sequence[formats.Format],
     suffixes: frozenset[str],
 ) -> tf.Tensor:
-    """Bytes of a format of the graph as uint8 [H, W, C]; all but some formats out of line."""
+    """Bytes of a format of the graph as uint8 [H, W, C]; some formats are tried before the others."""
     common = {formats.JPEG: decode_jpeg, formats.PNG: decode_png}
-    others = tuple(known for known in readable(suffixes) if known not in in_line)
+    others = tuple(known for known in readable(suffixes) if known not in first)
     every_bmp = not suffixes.isdisjoint(formats.BMP.suffixes)
     # What else is in the spec does not matter here, and would only be another function.
     key = (spec.color_mode, spec.max_pixels, spec.decoding)
@@ -123,14 +118,14 @@ def _decode_shallow(
     def choose(candidates: Sequence[formats.Format]) -> tf.Tensor:
         if not candidates:
             return _others(others, every_bmp, *key)(contents)
-        first, *rest = candidates
+        candidate, *rest = candidates
         return tf.cond(
-            begins_with(contents, first.magic),
-            lambda: common[first](contents, spec),
+            begins_with(contents, candidate.magic),
+            lambda: common[candidate](contents, spec),
             lambda: choose(rest),
         )
 
-    return choose(in_line)
+    return choose(first)
 
 
 @functools.cache  # traced once a process, not once a data set
@@ -141,7 +136,7 @@ def _others(
     max_pixels: int | None,
     decoding: str,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function of bytes that decodes some formats, out of line."""
+    """A function of bytes that decodes some formats."""
     spec = ImageSpec(color_mode=color_mode, max_pixels=max_pixels, decoding=decoding)
     decoders: dict[formats.Format, Callable[[tf.Tensor], tf.Tensor]] = {
         formats.JPEG: lambda contents: decode_jpeg(contents, spec),
@@ -159,7 +154,8 @@ def _others(
         image.set_shape([None, None, None])
         return image if color_mode != "rgb" else convert_color(image, "rgb")
 
-    return out_of_line(decode)
+    traced: Callable[[tf.Tensor], tf.Tensor] = tf.function(decode, autograph=False)
+    return traced
 
 
 def _place_in(numbers: Sequence[int], number: tf.Tensor) -> tf.Tensor:  # int32 scalar
@@ -238,12 +234,10 @@ def decode_png_with_alpha(contents: tf.Tensor) -> tf.Tensor:
     )
 
 
-@out_of_line
 def _decode_small_palette(contents: tf.Tensor) -> tf.Tensor:
     return convert_color(tf.io.decode_png(contents), "rgba")
 
 
-@out_of_line
 def _decode_small_grey(contents: tf.Tensor) -> tf.Tensor:
     image = tf.io.decode_png(contents, channels=4)
     alpha = tf.where(image[..., 3:] > 0, tf.constant(255, tf.uint8), 0)

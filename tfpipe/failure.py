@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe import decode, formats, listing, python_decode
-from tfpipe.graph import as_is, out_of_line
+from tfpipe.graph import as_is
 from tfpipe.headers import fixed_size, format_of, window
 from tfpipe.jxl import jxl_size
 from tfpipe.specs import ImageSpec
@@ -34,7 +34,10 @@ def reason(contents: tf.Tensor, spec: ImageSpec, suffixes: frozenset[str]) -> tf
 
 @functools.cache  # traced once a process, not once a data set
 def _reason_function(spec: ImageSpec, suffixes: frozenset[str]) -> Callable[[tf.Tensor], tf.Tensor]:
-    return out_of_line(lambda contents: _reason(contents, spec, suffixes))
+    function: Callable[[tf.Tensor], tf.Tensor] = tf.function(
+        lambda contents: _reason(contents, spec, suffixes), autograph=False
+    )
+    return function
 
 
 def _reason(contents: tf.Tensor, spec: ImageSpec, suffixes: frozenset[str]) -> tf.Tensor:

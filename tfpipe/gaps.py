@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from tfpipe.checks import warn
-from tfpipe.graph import out_of_line
 from tfpipe.skipping import SkipList
 
 # A batch of samples and their end marks: spans int64 [B, 3], positions int64 [B], indices in the
@@ -68,7 +67,6 @@ def raise_at_gap(describe: Describe, index_at: IndexAt, size: int) -> Callable[.
         expected = first + number * size + tf.range(tf.size(positions, tf.int64))
         gaps = tf.not_equal(positions, expected)
 
-        @out_of_line
         def fail() -> tf.Tensor:
             missing = expected[tf.argmax(tf.cast(gaps, tf.int32))]
             return _never(sentence(*describe(index_at(missing, epoch))), indices)
@@ -100,7 +98,6 @@ class Skipping:
         expected = tf.where(expected < 0, spans[0, 1], expected)
         following = positions[-1] + 1
 
-        @out_of_line
         def note() -> tf.Tensor:
             is_there = tf.scatter_nd(
                 (positions - expected)[:, None],
@@ -113,7 +110,6 @@ class Skipping:
         complete = tf.size(positions, tf.int64) == following - expected
         indices = tf.cond(complete, lambda: indices, note)
 
-        @out_of_line
         def report() -> tf.Tensor:
             with tf.control_dependencies([tf.numpy_function(self.report, [], [])]):
                 return tf.identity(indices)

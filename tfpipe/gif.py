@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfpipe.graph import out_of_line
 from tfpipe.headers import bounded, octets, window
 
 _OCTETS = [bytes([value]) for value in range(256)]
@@ -97,7 +96,6 @@ def _table_bytes(flags: tf.Tensor) -> tf.Tensor:
     return tf.where(flags >= 128, tf.bitwise.left_shift(6, flags % 8), 0)
 
 
-@out_of_line
 def end_of_blocks(file: tf.Tensor, place: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
     """Where a row of data sub-blocks ends: behind the empty one that closes it.
 
@@ -160,7 +158,6 @@ def decode_gif(contents: tf.Tensor, max_pixels: int | None, with_alpha: bool) ->
     return tf.concat([image, _decode_frame(frame, data, opaque)[..., :1]], -1)
 
 
-@out_of_line
 def _decode_frame(frame: Frame, data: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
     """The image, uint8 [H, W, 3], in the colours of `table`, uint8 [256, 3]."""
     sides = tf.reshape(tf.bitwise.right_shift(frame.sides[:, None], [0, 8]) % 256, [-1])

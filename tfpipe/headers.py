@@ -60,7 +60,7 @@ def format_of(contents: tf.Tensor) -> tf.Tensor:
     """The place of a file's format in `FORMATS`, int32 scalar; their number for none of them.
 
     All formats are asked at once, by arithmetic on the first bytes: a test of each would make a long
-    graph, and each node of it lengthens the start of an iterator.
+    graph, and each node of it takes time for each sample.
 
     >>> FORMATS[int(format_of(tf.constant(b"BM6")))].name
     'BMP'

@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from tfpipe import formats
 from tfpipe.checks import check_one_of, require_pillow
-from tfpipe.graph import out_of_line
 from tfpipe.headers import bounded, png_size
 from tfpipe.pillow_decode import check_size
 
@@ -96,7 +95,6 @@ def _change_of_checksum() -> bytes:
 _CHANGE = np.frombuffer(_change_of_checksum(), np.uint8)
 
 
-@out_of_line
 def _as_grey(contents: tf.Tensor) -> tf.Tensor:
     """A PNG file with a palette as a grey one, whose samples are the indices.
 

@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe import formats
-from tfpipe.graph import out_of_line
 from tfpipe.headers import begins_with, number, octets, walk, window
 
 _TAG = 0x0112
@@ -23,7 +22,7 @@ def exif_orientation(contents: tf.Tensor) -> tf.Tensor:  # int32 scalar
     place = tf.cond(
         begins_with(contents, formats.JPEG.magic),
         lambda: _in_jpeg(contents),
-        out_of_line(lambda: _in_other(contents)),
+        lambda: _in_other(contents),
     )
     return tf.cond(place > 0, lambda: _of_exif(contents, place), lambda: tf.constant(1))
 
@@ -134,7 +133,6 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return turned
 
 
-@out_of_line
 def _turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     def is_one_of(*values: int) -> tf.Tensor:
         return tf.reduce_any(tf.equal(orientation, values))

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfpipe import gaps, stages
 from tfpipe.cell import Cell
 from tfpipe.columns import ColumnMaker, in_graph
-from tfpipe.graph import as_is
+from tfpipe.graph import as_is, filtered, flat_mapped, mapped, scanned
 from tfpipe.memory import check_budget
 from tfpipe.order import Shard
 from tfpipe.service import ServiceSpec
@@ -130,10 +130,9 @@ def shard_epochs(plan: Plan, cursor: Cell, shard: Shard) -> tf.data.Dataset:
 
         parts = tf.data.Dataset.range(batch * shard.count, plan.count * shard.count)
         # Of a short last batch, the last replicas may get nothing.
-        return parts.map(as_is(of_part)).filter(as_is(lambda span: span[1] < span[2]))
+        return filtered(mapped(parts, of_part), lambda span: span[1] < span[2])
 
-    begins = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: next_epoch(cursor)))
-    dataset = batches_of_spans(plan, begins.flat_map(as_is(spans)), size)
+    dataset = batches_of_spans(plan, flat_mapped(_begins(cursor), spans), size)
     return _of_length(dataset, shard.parts(plan.end, plan.spec.batch_size))
 
 
@@ -153,15 +152,19 @@ def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec, content: str)
             first = number * plan.spec.batch_size
             return tf.stack([epoch, first, tf.minimum(first + plan.spec.batch_size, plan.end)])
 
-        spans = tf.data.Dataset.range(batch, plan.count).map(as_is(span))
+        spans = mapped(tf.data.Dataset.range(batch, plan.count), span)
         name = tf.strings.join([content, ", epoch ", tf.strings.as_string(epoch)])
         dataset = batches_of_spans(plan, spans, plan.spec.batch_size)
         return service.through(dataset.with_options(_service_options()), name)
 
-    begins = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: next_epoch(cursor)))
-    dataset = begins.flat_map(as_is(of_epoch)).prefetch(plan.spec.prefetch)
+    dataset = flat_mapped(_begins(cursor), of_epoch).prefetch(plan.spec.prefetch)
     dataset = dataset.with_options(_options())
     return _of_length(dataset, plan.count) if service.keeps_length else dataset
+
+
+def _begins(cursor: Cell) -> tf.data.Dataset:
+    """One element an iterator: where it begins."""
+    return mapped(tf.data.Dataset.from_tensors(0), lambda _: next_epoch(cursor))
 
 
 def next_epoch(cursor: Cell) -> tf.Tensor:  # int64 [2]: epoch, position
@@ -179,7 +182,7 @@ def _of_length(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
     nothing = tf.nest.map_structure(
         lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), dataset.element_spec
     )
-    never = tf.data.Dataset.from_tensors(nothing).filter(as_is(lambda *_: False)).repeat()
+    never = filtered(tf.data.Dataset.from_tensors(nothing), lambda *_: tf.constant(False)).repeat()
     return dataset.concatenate(never).take(count)
 
 
@@ -195,10 +198,10 @@ def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
         the further inputs of an array source behind it.
     """
     size = plan.spec.together
-    spans = tf.data.Dataset.from_tensors(0).map(as_is(lambda _: tf.ensure_shape(span(), [3])))
+    spans = mapped(tf.data.Dataset.from_tensors(0), lambda _: tf.ensure_shape(span(), [3]))
     batched = samples(plan, spans).batch(size)
     if plan.skipping is None:
-        return finished(plan, batched.enumerate().map(as_is(checked(plan, size))), size)
+        return finished(plan, mapped(batched.enumerate(), checked(plan, size)), size)
     step_over = plan.skipping.step_over
 
     def stepped(expected: tf.Tensor, samples: gaps.Samples) -> tuple[tf.Tensor, gaps.Samples]:
@@ -206,14 +209,14 @@ def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
         return expected, gaps.without_end_mark(whole)
 
     begin = tf.constant(-1, tf.int64)
-    return finished(plan, batched.scan(begin, as_is(stepped)), size)
+    return finished(plan, scanned(batched, begin, stepped), size)
 
 
 def batches_of_spans(plan: Plan, spans: tf.data.Dataset, size: int) -> tf.data.Dataset:
     """One batch a span of at most `size` samples. Only the last span may have fewer."""
     batched = samples(plan, spans).batch(size + 1)  # its end mark with it
     check = checked(plan, size)
-    whole = batched.map(as_is(lambda *samples: check(tf.constant(0, tf.int64), samples)))
+    whole = mapped(batched, lambda *samples: check(tf.constant(0, tf.int64), samples))
     return finished(plan, whole, size)
 
 
@@ -229,13 +232,12 @@ def checked(plan: Plan, size: int) -> Callable[..., gaps.Samples]:
 def samples(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
     """(span, position, index, pixels) of each sample of some spans, and of their end marks."""
     workers = plan.spec.num_parallel_calls
-    samples = positions(plan, spans).map(
-        as_is(load_or_end(plan)), num_parallel_calls=workers, deterministic=True
-    )
+    samples = mapped(positions(plan, spans), load_or_end(plan), workers)
     if plan.loader.describe_failure is not None:
         # Costs nothing while all goes well; the batch shows the gap that an error leaves.
         samples = samples.ignore_errors(log_warning=plan.skipping is None)
     if plan.transform is not None:
+        # The method: the user's function may have variables on another device.
         samples = samples.map(
             as_is(transform_or_end(plan, plan.transform)),
             num_parallel_calls=workers,
@@ -255,10 +257,9 @@ def finished(plan: Plan, batched: tf.data.Dataset, size: int) -> tf.data.Dataset
         return plan.finish(spans[0, 0], positions[0], indices, pixels)
 
     if plan.skipping is not None and dropping:
-        batched = batched.filter(as_is(lambda *samples: tf.size(samples[1]) == size))
-    whole = batched.filter(as_is(lambda *samples: tf.size(samples[1]) > 0)).map(
-        as_is(finish), num_parallel_calls=2, deterministic=True
-    )
+        batched = filtered(batched, lambda *samples: tf.size(samples[1]) == size)
+    batched = filtered(batched, lambda *samples: tf.size(samples[1]) > 0)
+    whole = mapped(batched, finish, 2)
     delivered = whole if plan.spec.batched else whole.unbatch()
     return delivered.prefetch(plan.spec.prefetch).with_options(_options())
 
@@ -279,18 +280,16 @@ def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
 
         end_mark = tf.data.Dataset.from_tensors((span, end, tf.constant(-1, tf.int64)))
         starts = tf.data.Dataset.range(first, end, _CHUNK)
-        # One call at a time: left to itself, tf.data holds several chunks, and so does a checkpoint.
-        chunks = starts.map(as_is(chunk), num_parallel_calls=1, deterministic=True)
+        chunks = mapped(starts, chunk)
         return chunks.unbatch().concatenate(end_mark)
 
-    return spans.flat_map(as_is(of_span))
+    return flat_mapped(spans, of_span)
 
 
 def load_or_end(plan: Plan) -> Callable[..., gaps.Samples]:
     """(span, position, index) -> (span, position, index, pixels); zeros for the end mark.
 
-    Loads and augments in one: a stage of its own would cost a tenth more time for each image, and
-    longer starts.
+    Loads and augments in one: a stage of its own would cost a tenth more time for each image.
     """
     loader, augment = plan.loader, plan.augment
     specs = loader.specs if augment is None else in_dtype(loader, plan.spec.compute_dtype)

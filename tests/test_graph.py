@@ -1,0 +1,156 @@
+"""The transformations of `tfpipe.graph` against the methods of `tf.data.Dataset` that they stand for."""
+
+import gc
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfpipe
+from tfpipe.graph import filtered, flat_mapped, mapped, scanned
+
+ONE_DEVICE = "experimental_ints_on_device"
+
+
+@pytest.fixture
+def pairs():
+    values = np.arange(7, dtype=np.int64)
+    return tf.data.Dataset.from_tensor_slices((values, (values * 10.0, values % 2 == 0)))
+
+
+def both(first, rest):
+    number, is_even = rest
+    return {"sum": tf.cast(first, tf.float64) + number}, (is_even, tf.stack([first, first]))
+
+
+def elements(dataset):
+    return [tf.nest.map_structure(np.asarray, element) for element in dataset.as_numpy_iterator()]
+
+
+def assert_same(dataset, expected):
+    assert dataset.element_spec == expected.element_spec
+    assert dataset.cardinality() == expected.cardinality()
+    tf.nest.map_structure(
+        np.testing.assert_array_equal, elements(dataset), elements(expected), check_types=False
+    )
+
+
+class TestAgainstTheMethods:
+    @pytest.mark.parametrize("workers", [None, 1, 3])
+    def test_mapped(self, pairs, workers):
+        assert_same(mapped(pairs, both, workers), pairs.map(both))
+
+    def test_filtered(self, pairs):
+        predicate = lambda first, rest: rest[1]  # noqa: E731
+        assert_same(filtered(pairs, predicate), pairs.filter(predicate))
+
+    def test_flat_mapped(self, pairs):
+        def repeated(first, rest):
+            return tf.data.Dataset.from_tensors((first, rest[0])).repeat(first % 3)
+
+        assert_same(flat_mapped(pairs, repeated), pairs.flat_map(repeated))
+
+    def test_scanned(self, pairs):
+        def step(total, element):
+            total += element[0]
+            return total, (total, element[1])
+
+        begin = tf.constant(100, tf.int64)
+        assert_same(scanned(pairs, begin, step), pairs.scan(begin, step))
+
+    def test_inside_one_another_with_what_they_capture(self):
+        table = tf.Variable([5, 7, 9], dtype=tf.int64)
+        base = tf.data.Dataset.range(5)
+
+        def value(i, n):
+            return table[i % 3] + n
+
+        def upto(n):
+            values = mapped(tf.data.Dataset.range(n), lambda i: value(i, n), 2)
+            return filtered(values, lambda x: x % 2 == 0)
+
+        def expected(n):
+            values = tf.data.Dataset.range(n).map(lambda i: value(i, n))
+            return values.filter(lambda x: x % 2 == 0)
+
+        assert_same(flat_mapped(base, upto), base.flat_map(expected))
+        assert len(elements(flat_mapped(base, upto))) == 4
+
+
+class TestLifetime:
+    def test_the_functions_outlive_their_names(self):
+        dataset = mapped(
+            filtered(tf.data.Dataset.range(6), lambda x: x % 2 == 0), lambda x: x + 1
+        ).batch(2)
+        gc.collect()
+        assert [batch.tolist() for batch in dataset.as_numpy_iterator()] == [[1, 3], [5]]
+
+    def test_an_iterator_goes_on_from_a_checkpoint(self, tmp_path):
+        dataset = mapped(tf.data.Dataset.range(6), lambda x: x * x, 3)
+        iterator = iter(dataset)
+        assert [int(next(iterator)) for _ in range(2)] == [0, 1]
+        path = tf.train.Checkpoint(iterator=iterator).write(str(tmp_path / "here"))
+        again = iter(dataset)
+        tf.train.Checkpoint(iterator=again).read(path)
+        assert [int(x) for x in again] == [4, 9, 16, 25]
+
+
+def functions_of(dataset):
+    """(op, function) of every op of tf.data in the whole graph that calls a function."""
+    graph = tf.compat.v1.GraphDef.FromString(dataset._as_serialized_graph().numpy())
+    library = {function.signature.name: function for function in graph.library.function}
+    nodes = [*graph.node, *(node for function in library.values() for node in function.node_def)]
+    return [
+        (node.op, library[value.func.name])
+        for node in nodes
+        if "Dataset" in node.op
+        for value in node.attr.values()
+        if value.WhichOneof("value") == "func"
+    ]
+
+
+class TestOfOneDevice:
+    def test_the_attribute_is_there(self):
+        [(_, function)] = functions_of(mapped(tf.data.Dataset.range(3), lambda x: x + 1))
+        assert function.attr[ONE_DEVICE].b
+
+    def test_a_method_of_tf_data_has_none(self):
+        [(_, function)] = functions_of(tf.data.Dataset.range(3).map(lambda x: x + 1))
+        assert ONE_DEVICE not in function.attr
+
+    @pytest.mark.parametrize("on_error", ["raise", "skip"])
+    def test_every_function_that_an_epoch_starts_with(self, tmp_path, write, on_error):
+        for name in ("a/1.png", "b/2.png"):
+            write(tmp_path / name)
+        dataset = tfpipe.image_dataset_from_directory(tmp_path, on_error=on_error, verbose=False)
+        slow = {
+            (op, function.signature.name.rstrip("_0123456789"))
+            for op, function in functions_of(dataset)
+            if not function.attr[ONE_DEVICE].b
+        }
+        # `unbatch` has a function of three nodes; `succeeds` tries a file that failed once more, and no
+        # epoch starts with its `reduce`.
+        allowed = {"__inference_Dataset_map_normalize", "__inference_reduce_lambda"}
+        assert {name for _, name in slow} <= allowed
+
+    def test_a_users_function_may_have_variables_on_another_device(self, tmp_path):
+        script = """
+            import numpy as np
+            import tensorflow as tf
+
+            cpu = tf.config.list_physical_devices("CPU")[0]
+            tf.config.set_logical_device_configuration(cpu, 2 * [tf.config.LogicalDeviceConfiguration()])
+            import tfpipe
+
+            with tf.device("CPU:1"):
+                factor = tf.Variable(3.0)
+            generator = tfpipe.ImageDataGenerator(preprocessing_function=lambda image: factor * image)
+            flow = generator.flow(np.ones([2, 2, 2, 1]), batch_size=2)
+            print([batch.numpy().mean() for batch in flow])
+        """
+        run = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
+        done = subprocess.run(run, capture_output=True, text=True, check=False)
+        assert done.stdout.strip().endswith("[np.float32(3.0)]"), done.stderr
