@@ -126,7 +126,7 @@ class _Rounding(NamedTuple):
         return tf.concat([high, weights - high], axis=-1)
 
     def join(self, sums: tf.Tensor) -> tf.Tensor:
-        """[B, 2 * N, ...] of the two parts to [B, N, ...], rounded half up; still float32."""
+        """[B, 2 * N, ...] of the two parts to uint8 [B, N, ...], rounded half up."""
         if not self.to_8_bits:
             return sums
         high, low = tf.split(sums, 2, axis=1)
@@ -134,9 +134,9 @@ class _Rounding(NamedTuple):
         # high + low would be rounded to 24 bits, possibly up to the next integer.
         whole = tf.floor(high)
         rounded = whole + tf.floor(high - whole + low)
-        if not self.clip:
-            return rounded
-        return tf.raw_ops.ClipByValue(t=rounded, clip_value_min=0.0, clip_value_max=255.0)
+        if self.clip:
+            rounded = tf.raw_ops.ClipByValue(t=rounded, clip_value_min=0.0, clip_value_max=255.0)
+        return tf.cast(rounded, tf.uint8)
 
 
 def aspect_box(height: Any, width: Any, size: tuple[int, int]) -> tuple[tf.Tensor, ...]:
@@ -266,7 +266,7 @@ def _resample(
         low, high = tf.minimum(tf.reduce_min(image), 0.0), tf.maximum(tf.reduce_max(image), 255.0)
         result = tf.clip_by_value(result, low, high)
     if has_alpha:
-        result = _unpremultiply(result, to_8_bits)
+        result = _unpremultiply(tf.cast(result, tf.float32), to_8_bits)
     return tf.cast(result, dtype)
 
 
@@ -329,7 +329,7 @@ def _bands(taps: _Taps, block: int, channels: int) -> tuple[tf.Tensor, tf.Tensor
 def _resample_columns(
     matrix: tf.Tensor, taps: _Taps, channels: int, rounding: _Rounding
 ) -> tf.Tensor:
-    """[H, W * C] to float32 [H, out * C]."""
+    """[H, W * C] to [H, out * C], uint8 or float32."""
     size_out = taps.first.shape[0]
     block = max(_BLOCK_COLUMNS // channels, -(-size_out // _MOST_BLOCKS))
     starts, width, weights = _bands(taps, block, channels)
@@ -343,7 +343,7 @@ def _resample_columns(
 
 
 def _resample_rows(matrix: tf.Tensor, taps: _Taps, rounding: _Rounding) -> tf.Tensor:
-    """[H, N] to float32 [out, N]."""
+    """[H, N] to [out, N], uint8 or float32."""
     starts, width, weights = _bands(taps, _BLOCK_ROWS, 1)
     bands = tf.cast(tf.gather(matrix, starts[:, tf.newaxis] + tf.range(width)), tf.float32)
     result = rounding.join(tf.matmul(rounding.split(weights), bands, transpose_a=True))
