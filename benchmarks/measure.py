@@ -13,7 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 # What a peer needs beside TensorFlow.
-_NEEDS = {"torchvision": "torchvision", "libjpeg_turbo": "simplejpeg"}
+_NEEDS = {
+    "torchvision": "torchvision",
+    "libjpeg_turbo": "simplejpeg",
+    "libjpeg_turbo_scaled": "simplejpeg",
+}
 
 
 @dataclass

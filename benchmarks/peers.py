@@ -173,14 +173,14 @@ def torchvision(directory: str, setting: Setting) -> Batches:
     return torch.utils.data.DataLoader(folder, BATCH, shuffle=True, num_workers=CORES)
 
 
-def libjpeg_turbo(directory: str, setting: Setting) -> Batches:
+def libjpeg_turbo(directory: str, setting: Setting, **options: Any) -> Batches:
     """The limit: every file read and decoded by libjpeg-turbo, one thread a core, and nothing else."""
     import simplejpeg
 
     paths = sorted(Path(directory).rglob("*.jpg"))
 
     def decode(path: Path) -> Any:
-        return simplejpeg.decode_jpeg(path.read_bytes())
+        return simplejpeg.decode_jpeg(path.read_bytes(), **options)
 
     class Passes:
         def __iter__(self) -> Iterator[Any]:
@@ -189,6 +189,14 @@ def libjpeg_turbo(directory: str, setting: Setting) -> Batches:
                 yield from ((image[None],) for image in pool.map(decode, paths))
 
     return Passes()
+
+
+def libjpeg_turbo_scaled(directory: str, setting: Setting) -> Batches:
+    """The same at the smallest fraction of the size that covers the target, with the fast DCT."""
+    height, width = SIZE
+    return libjpeg_turbo(
+        directory, setting, min_height=height, min_width=width, min_factor=1, fastdct=True
+    )
 
 
 def timed_epochs(
@@ -250,6 +258,7 @@ PEERS: dict[str, Callable[[str, Setting, int], list[Epoch]]] = {
         keras_layers,
         torchvision,
         libjpeg_turbo,
+        libjpeg_turbo_scaled,
     )
 } | {
     "tfpipe_shards_jpeg": functools.partial(
