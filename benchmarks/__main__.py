@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,7 +23,7 @@ QUICK_PEERS = {
 }
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few peers and files: one minute")
     parser.add_argument("--rounds", type=int, help="default: 3; with --quick 1")
@@ -36,7 +37,7 @@ def main() -> None:
         type=Path,
         help="folder of RESULTS.md and results.png [default: benchmarks, where all is measured]",
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     rounds = arguments.rounds or (1 if arguments.quick else 3)
     plan = _plan(arguments.quick, arguments.settings, arguments.peers)
     sizes = QUICK if arguments.quick else FULL
