@@ -28,7 +28,7 @@ NAMES = {
     "tfpipe_shards": "**tfpipe**, packed: raw",
     "tfpipe_shards_jpeg": "**tfpipe**, packed: JPEG",
     "libjpeg_turbo": "the limit: libjpeg-turbo alone, all cores",
-    "libjpeg_turbo_scaled": 'its limit with `decoding="fast"`: decoding at a quarter of the size',
+    "libjpeg_turbo_scaled": 'the limit with `decoding="fast"`: libjpeg-turbo alone, scaled',
 }
 
 
@@ -120,7 +120,7 @@ def plot(results: Results, path: Path) -> None:
         panel.set_xlim(0, max(rates) * 1.3)
         panel.invert_yaxis()
         title = SETTINGS[name].title.replace("`", "")
-        panel.set_title(title, loc="left", fontsize=10, fontweight="bold")
+        panel.set_title(title, loc="right", fontsize=10, fontweight="bold")
         panel.spines[["top", "right"]].set_visible(False)
     panels[-1, 0].set_xlabel("images/s (times the classic generator)")
     figure.savefig(path, dpi=110)

@@ -168,7 +168,11 @@ def graph_building(source):
     makers = {"from_tensors", "from_tensor_slices", "from_generator", "flat_map", "interleave"}
     lines = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Attribute):
+        if isinstance(node, ast.ImportFrom) and node.module == "tfpipe.graph":
+            tools = {"mapped", "filtered", "flat_mapped", "scanned", "unbatched"}
+            if tools & {alias.name for alias in node.names}:
+                lines.append(node.lineno)
+        elif isinstance(node, ast.Attribute):
             owner = ast.unparse(node.value)
             # A pandas column has a method `map` too, but none with `num_parallel_calls`.
             if node.attr in makers or owner.endswith("data.Dataset") or owner == "tf.data":

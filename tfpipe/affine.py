@@ -182,7 +182,7 @@ def _input_coordinates(
     matrix: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The input row and column of each output pixel, float64 [..., H, W], rounded as SciPy does."""
-    negative = -matrix  # a difference: Grappler reorders a sum of three
+    negative = -matrix  # a difference: a caller's Grappler reorders a sum of three
 
     def part(matrix: tf.Tensor, axis: int, place: int) -> tf.Tensor:
         value = matrix[..., axis, place]

@@ -41,7 +41,8 @@ class Batches:
 
     @cached_property
     def _window(self) -> Any:  # a data set of the batches of `_span`
-        return pipeline.batches(self._plan, self._span.read)
+        with tf.device("CPU:0"):  # where the columns are
+            return pipeline.batches(self._plan, self._span.read)
 
     def _start(self, epoch: int, batch: int, count: int) -> Iterator[Any]:
         """Some batches of one epoch; the iterator reads the span when it gives its first."""
@@ -87,7 +88,7 @@ class Batches:
         return _as_numpy(batch)
 
     def _subscripted(self, number: int) -> Any:
-        """One batch; a run of numbers in a row is read as one, since a new iterator costs 0.1 s."""
+        """One batch; a run of numbers in a row is read as one, since each iterator has a start."""
         place = (self._subscript_epoch, number)
         follows = self._last_place == (self._subscript_epoch, number - 1)
         batch = next(self._run, None) if follows else None

@@ -108,7 +108,8 @@ class ImageDataset(KnowsClasses):
         self._cursor = Cell([0, 0]) if cursor is None else cursor
         self._plan = plan or pipeline.plan(source, spec, skipped=SkipList())
         self._epochs = epochs
-        self._inner = epochs(self._plan, self._cursor)
+        with tf.device("CPU:0"):  # where the columns are
+            self._inner = epochs(self._plan, self._cursor)
         self._batches = Batches(self._plan)
         super().__init__(self._inner._variant_tensor)
 

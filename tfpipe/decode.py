@@ -11,6 +11,7 @@ from tfpipe import formats, python_decode
 from tfpipe.bmp import decode_bmp
 from tfpipe.color import convert_color
 from tfpipe.gif import decode_gif
+from tfpipe.graph import case_of_one
 from tfpipe.headers import begins_with, bounded, format_of, jpeg_size, png_size
 from tfpipe.jpeg_scaled import decode_scaled
 from tfpipe.jxl import decode_jxl
@@ -105,19 +106,19 @@ def readable(suffixes: frozenset[str]) -> tuple[formats.Format, ...]:
 def _decode_shallow(
     contents: tf.Tensor,
     spec: ImageSpec,
-    first: Sequence[formats.Format],
+    tried_first: Sequence[formats.Format],
     suffixes: frozenset[str],
 ) -> tf.Tensor:
-    """Bytes of a format of the graph as uint8 [H, W, C]; some formats are tried before the others."""
+    """Bytes of a format of the graph as uint8 [H, W, C]; `tried_first` before the others."""
     common = {formats.JPEG: decode_jpeg, formats.PNG: decode_png}
-    others = tuple(known for known in readable(suffixes) if known not in first)
+    others = tuple(known for known in readable(suffixes) if known not in tried_first)
     every_bmp = not suffixes.isdisjoint(formats.BMP.suffixes)
     # What else is in the spec does not matter here, and would only be another function.
     key = (spec.color_mode, spec.max_pixels, spec.decoding)
 
     def choose(candidates: Sequence[formats.Format]) -> tf.Tensor:
         if not candidates:
-            return _others(others, every_bmp, *key)(contents)
+            return case_of_one(_others(others, every_bmp, *key), contents)
         candidate, *rest = candidates
         return tf.cond(
             begins_with(contents, candidate.magic),
@@ -125,7 +126,7 @@ def _decode_shallow(
             lambda: choose(rest),
         )
 
-    return choose(first)
+    return choose(tried_first)
 
 
 @functools.cache  # traced once a process, not once a data set

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe import decode, formats, listing, python_decode
-from tfpipe.graph import as_is
+from tfpipe.graph import as_is, case_of_one
 from tfpipe.headers import fixed_size, format_of, window
 from tfpipe.jxl import jxl_size
 from tfpipe.specs import ImageSpec
@@ -29,7 +29,7 @@ def reason(contents: tf.Tensor, spec: ImageSpec, suffixes: frozenset[str]) -> tf
     Returns:
         string scalar, to follow "Cannot read the image file 'x.jpg': ".
     """
-    return _reason_function(spec, suffixes)(contents)
+    return case_of_one(_reason_function(spec, suffixes), contents)
 
 
 @functools.cache  # traced once a process, not once a data set

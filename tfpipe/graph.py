@@ -1,4 +1,12 @@
-"""How functions become parts of a tf.data graph."""
+"""How functions become parts of a tf.data graph.
+
+`mapped`, `filtered`, `flat_mapped`, `scanned` and `unbatched` do what the methods of `tf.data.Dataset` do to
+elements of dense tensors, with functions that start quickly. tf.data instantiates every function
+anew for each iterator. That of a method may use several devices: TensorFlow places it, splits it, and runs
+all its graph optimisers over it and over whatever it may call, which took 0.2 s at each start of an epoch.
+Here it is a function of a single device, all that a graph on the host's CPU needs: a start takes a
+tenth of the time, a branch is instantiated when it is taken first, and costs nothing while it is not.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +20,14 @@ as_is = tf.autograph.experimental.do_not_convert
 
 
 class Transformed(tf.data.Dataset):
-    """What an op of tf.data makes of a data set and a function; keeps both of them alive.
-
-    `mapped`, `filtered`, `flat_mapped` and `scanned` do what the methods of `tf.data.Dataset` do, with
-    functions that start quickly. tf.data instantiates every function anew for each iterator. A function
-    of a method may use several devices: TensorFlow places it, splits it, and runs all its graph
-    optimisers over it and over whatever it may call, which took 0.2 s at each start of an epoch. Here
-    the function is one of a single device, which is all that a graph on the host's CPU needs: a start
-    takes a tenth of the time, and a branch is instantiated when it is taken first.
-    """
+    """What an op of tf.data makes of a data set and a function; keeps both of them alive."""
 
     def __init__(
         self,
         variant: tf.Tensor,
         element_spec: Any,
         before: tf.data.Dataset,
-        function: Callable[..., Any],
+        function: Callable[..., Any] | None = None,
     ) -> None:
         self._element_spec = element_spec
         self._before = before
@@ -43,9 +43,9 @@ class Transformed(tf.data.Dataset):
 
 
 def mapped(
-    dataset: tf.data.Dataset, function: Callable[..., Any], workers: int | None = None
+    dataset: tf.data.Dataset, function: Callable[..., Any], num_parallel_calls: int | None = None
 ) -> tf.data.Dataset:
-    """`dataset.map`; in order, `workers` calls at once.
+    """`dataset.map`, in order.
 
     >>> [int(x) for x in mapped(tf.data.Dataset.range(3), lambda x: 2 * x)]
     [0, 2, 4]
@@ -53,17 +53,31 @@ def mapped(
     traced = _traced(function, dataset.element_spec)
     element_spec = _specs(traced)
     arguments = _arguments(dataset, traced) | _types(element_spec)
-    if workers is None:
+    if num_parallel_calls is None:
         variant = tf.raw_ops.MapDataset(f=traced, preserve_cardinality=True, **arguments)
     else:
         variant = tf.raw_ops.ParallelMapDatasetV2(
             f=traced,
-            num_parallel_calls=tf.constant(workers, tf.int64),
+            num_parallel_calls=tf.constant(num_parallel_calls, tf.int64),
             deterministic="true",
             preserve_cardinality=True,
             **arguments,
         )
     return Transformed(variant, element_spec, dataset, traced)
+
+
+def unbatched(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """`dataset.unbatch`.
+
+    >>> [int(x) for x in unbatched(tf.data.Dataset.range(3).batch(2))]
+    [0, 1, 2]
+    """
+    element_spec = tf.nest.map_structure(
+        lambda spec: tf.TensorSpec(spec.shape[1:], spec.dtype), dataset.element_spec
+    )
+    variant = tf.data.experimental.to_variant(dataset)
+    variant = tf.raw_ops.UnbatchDataset(input_dataset=variant, **_types(element_spec))
+    return Transformed(variant, element_spec, dataset)
 
 
 def filtered(dataset: tf.data.Dataset, predicate: Callable[..., tf.Tensor]) -> tf.data.Dataset:
@@ -105,14 +119,34 @@ def scanned(
 
 def _traced(function: Callable[..., Any], element_spec: Any) -> Any:
     """A function of elements of a spec as a concrete function of one device."""
-    # The name of the first attribute says what it does on a GPU. On a CPU, all it does is that tf.data does
-    # not make the function one of several devices.
+    # The first attribute is named after what it does on a GPU; on a CPU, all it does is that tf.data does not
+    # make the function one of several devices. The second is what the methods mark theirs with.
     attributes = {"experimental_ints_on_device": True, "_tf_data_function": True}
-    made = tf.function(
-        lambda *element: function(*element), autograph=False, experimental_attributes=attributes
-    )
-    parts = element_spec if isinstance(element_spec, tuple) else (element_spec,)
+
+    def of_element(*element: Any) -> Any:  # tensors are named after its argument, not `_`
+        return function(*element)
+
+    of_element.__name__ = getattr(function, "__name__", "function")
+    made = tf.function(of_element, autograph=False, experimental_attributes=attributes)
+    parts = element_spec if type(element_spec) is tuple else (element_spec,)
     return made.get_concrete_function(*parts)
+
+
+def case_of_one(function: Any, argument: tf.Tensor) -> tf.Tensor:
+    """The result of a `tf.function`, called in a way that leaves it of one device.
+
+    The op of a plain call makes it a function of several devices, with all that the start of one costs.
+    """
+    traced = function.get_concrete_function(tf.TensorSpec(argument.shape, argument.dtype))
+    [output] = traced.outputs
+    [result] = tf.raw_ops.Case(
+        branch_index=0,
+        input=[argument, *traced.captured_inputs],
+        Tout=[output.dtype],
+        branches=[traced],
+        output_shapes=[output.shape],
+    )
+    return tf.ensure_shape(result, output.shape)
 
 
 def _arguments(dataset: tf.data.Dataset, traced: Any) -> dict[str, Any]:
@@ -141,7 +175,7 @@ def succeeds(function: Callable[[], Any]) -> tf.Tensor:  # bool scalar
     >>> bool(succeeds(lambda: tf.io.read_file("no such file")))
     False
     """
-    # The results leave the map: what only a control dependency holds there, the optimiser drops.
+    # The results leave the map: what only a control dependency holds there is pruned.
     once = tf.data.Dataset.from_tensors(0)
     tried = mapped(once, lambda _: tuple(tf.nest.flatten(function())))
     result: tf.Tensor = tried.ignore_errors().reduce(False, as_is(lambda *_: True))

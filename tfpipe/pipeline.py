@@ -1,6 +1,6 @@
 """The graph: order -> read -> decode -> resize -> augment -> batch -> standardise -> labels -> prefetch.
 
-The only module that builds a `tf.data` graph. Read it from `batches` down.
+The only module that builds a `tf.data` graph, with the tools of `graph`. Read it from `batches` down.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfpipe import gaps, stages
 from tfpipe.cell import Cell
 from tfpipe.columns import ColumnMaker, in_graph
-from tfpipe.graph import as_is, filtered, flat_mapped, mapped, scanned
+from tfpipe.graph import as_is, filtered, flat_mapped, mapped, scanned, unbatched
 from tfpipe.memory import check_budget
 from tfpipe.order import Shard
 from tfpipe.service import ServiceSpec
@@ -237,12 +237,11 @@ def samples(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
         # Costs nothing while all goes well; the batch shows the gap that an error leaves.
         samples = samples.ignore_errors(log_warning=plan.skipping is None)
     if plan.transform is not None:
+        transform = transform_or_end(plan, plan.transform)
+        if plan.spec.standardize.preprocessing_function is None:
+            return mapped(samples, transform, workers)
         # The method: the user's function may have variables on another device.
-        samples = samples.map(
-            as_is(transform_or_end(plan, plan.transform)),
-            num_parallel_calls=workers,
-            deterministic=True,
-        )
+        return samples.map(as_is(transform), num_parallel_calls=workers, deterministic=True)
     return samples
 
 
@@ -260,7 +259,7 @@ def finished(plan: Plan, batched: tf.data.Dataset, size: int) -> tf.data.Dataset
         batched = filtered(batched, lambda *samples: tf.size(samples[1]) == size)
     batched = filtered(batched, lambda *samples: tf.size(samples[1]) > 0)
     whole = mapped(batched, finish, 2)
-    delivered = whole if plan.spec.batched else whole.unbatch()
+    delivered = whole if plan.spec.batched else unbatched(whole)
     return delivered.prefetch(plan.spec.prefetch).with_options(_options())
 
 
@@ -281,7 +280,7 @@ def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
         end_mark = tf.data.Dataset.from_tensors((span, end, tf.constant(-1, tf.int64)))
         starts = tf.data.Dataset.range(first, end, _CHUNK)
         chunks = mapped(starts, chunk)
-        return chunks.unbatch().concatenate(end_mark)
+        return unbatched(chunks).concatenate(end_mark)
 
     return flat_mapped(spans, of_span)
 
@@ -353,7 +352,6 @@ def _options() -> tf.data.Options:
 
 def _service_options() -> tf.data.Options:
     options = tf.data.Options()
-    # The rewriting of the graph takes the dispatcher and each worker 2 s of CPU time at each epoch, where
-    # a local iterator spends 0.1 s on it.
+    # The rewriting of the graph takes the dispatcher and each worker 2 s of CPU time at each epoch.
     options.experimental_optimization.apply_default_optimizations = False
     return options

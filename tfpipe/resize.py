@@ -92,8 +92,8 @@ class _Span(NamedTuple):
     size: Any
 
     def scale(self, size_out: int) -> tf.Tensor:
-        # Not `/`: grappler turns a division by a constant into a product with its reciprocal. The
-        # last bit differs, and with it the pixels of nearest for one pair of sizes in a hundred.
+        # Not `/`: in a caller's tf.function, Grappler turns a division by a constant into a product with
+        # its reciprocal. The last bit differs, and with it nearest for one pair of sizes in a hundred.
         extent = tf.cast(self.extent, tf.float64)
         return tf.math.divide_no_nan(extent, tf.constant(size_out, tf.float64))
 
@@ -126,7 +126,7 @@ class _Rounding(NamedTuple):
         return tf.concat([high, weights - high], axis=-1)
 
     def join(self, sums: tf.Tensor) -> tf.Tensor:
-        """[B, 2 * N, ...] of the two parts to uint8 [B, N, ...], rounded half up."""
+        """[B, 2 * N, ...] of the two parts to uint8 [B, N, ...], rounded half up; float sums as they are."""
         if not self.to_8_bits:
             return sums
         high, low = tf.split(sums, 2, axis=1)
