@@ -1,6 +1,6 @@
 """Where the time of an image goes: `python -m benchmarks.profile SET DIRECTORY` for one set.
 
-CPU time of the steps of the graph, each on its own, over the files of a set.
+CPU time of the steps of the graph, over the files of a set: of each what it adds to those before it.
 """
 
 from __future__ import annotations
@@ -23,31 +23,46 @@ def steps(directory: str) -> dict[str, float]:
     import tensorflow as tf
 
     from tfpipe import decode, resize
+    from tfpipe.graph import mapped
     from tfpipe.specs import ImageSpec
 
-    paths = sorted(map(str, Path(directory).rglob("*.jpg")))[:200]
+    paths = sorted(map(str, Path(directory).rglob("*.jpg")))[:300]
     contents = [Path(path).read_bytes() for path in paths]
-    images = [tf.io.decode_jpeg(data, dct_method="INTEGER_ACCURATE") for data in contents[:20]]
 
-    def in_graph(function: Callable[[Any], Any], values: list[Any]) -> float:
-        # Tensors: of Python's bytes each would be a graph of its own, whose result is folded into it.
-        values = [tf.constant(value) for value in values]
-        call = tf.function(function, autograph=False, reduce_retracing=True)
-        call(values[0])
-        call(values[-1])
-        return _cpu_ms(lambda: [call(value) for value in values], len(values))
+    def chain(*parts: Callable[[Any], Any]) -> float:
+        """The parts one after the other, as a data set calls them."""
 
-    dense = tf.random.uniform([BATCH, *SIZE, 3], maxval=255, dtype=tf.int32)
-    batch = tf.cast(dense, tf.uint8)
+        def result(value: Any) -> Any:
+            for part in parts:
+                value = part(value)
+            return tf.size(value)
+
+        every = mapped(tf.data.Dataset.from_tensor_slices(paths).repeat(3), result, 2)
+        return _cpu_ms(lambda: list(every.batch(BATCH)), 3 * len(paths))
+
+    def decoded(data: Any) -> Any:
+        return decode.decode_jpeg(data, ImageSpec())
+
+    def nearest(image: Any) -> Any:
+        return resize.resize(image, SIZE)
+
+    def bilinear(image: Any) -> Any:
+        return resize.resize(image, SIZE, "bilinear")
+
+    read = tf.io.read_file
+    call = chain()
+    with_read, with_decoder = chain(read), chain(read, decoded)
+    alone = _cpu_ms(lambda: [simplejpeg.decode_jpeg(data) for data in contents], len(contents))
+    batch = tf.zeros([BATCH, *SIZE, 3], tf.uint8)
+    cast = _cpu_ms(lambda: [tf.cast(batch, tf.float32) for _ in range(20)], 20 * BATCH)
     return {
-        "read the file": in_graph(tf.io.read_file, paths),
-        "libjpeg-turbo alone (simplejpeg)": _cpu_ms(
-            lambda: [simplejpeg.decode_jpeg(data) for data in contents], len(contents)
-        ),
-        "decode, exact": in_graph(lambda data: decode.decode_jpeg(data, ImageSpec()), contents),
-        "resize, nearest": in_graph(lambda image: resize.resize(image, SIZE), images),
-        "resize, bilinear": in_graph(lambda image: resize.resize(image, SIZE, "bilinear"), images),
-        "batch to float32": in_graph(lambda x: tf.cast(x, tf.float32), [batch] * 8) / BATCH,
+        "one call of the function": call,
+        "read the file": with_read - call,
+        "decode, exact": with_decoder - with_read,
+        "libjpeg-turbo alone (simplejpeg)": alone,
+        "resize, nearest": chain(read, decoded, nearest) - with_decoder,
+        "resize, bilinear": chain(read, decoded, bilinear) - with_decoder,
+        "batch to float32": cast,
     }
 
 
