@@ -115,8 +115,10 @@ def plot(results: Results, path: Path) -> None:
         colours = [_colour(peer) for peer in peers]
         labels = [NAMES[peer].replace("*", "").replace("`", "") for peer in peers]
         bars = panel.barh(labels, rates, color=colours)
-        base = rates[0]
-        panel.bar_label(bars, [f"{rate:,.0f}  ({rate / base:.1f}x)" for rate in rates], padding=4)
+        base = next(iter(peers.values()))  # ratios as in the table: round by round
+        times = [measured.times(base) for measured in peers.values()]
+        texts = [f"{rate:,.0f}  ({ratio:.1f}x)" for rate, ratio in zip(rates, times, strict=True)]
+        panel.bar_label(bars, texts, padding=4)
         panel.set_xlim(0, max(rates) * 1.3)
         panel.invert_yaxis()
         title = SETTINGS[name].title.replace("`", "")
