@@ -1,6 +1,7 @@
 """tfpipe.affine against SciPy itself and against the classic's apply_affine_transform."""
 
 import functools
+import time
 
 import numpy as np
 import pytest
@@ -352,3 +353,17 @@ class TestCompiled:
 
     def test_xla_is_available_here(self):
         assert affine.xla_available()
+
+    def test_which_thread_runs_it(self):
+        def many_sines(x):
+            def step(i, y):
+                return i + 1, tf.sin(y) + 1.0
+
+            return tf.while_loop(lambda i, y: i < 2_000_000, step, (0, x))[1]
+
+        function = compiled(many_sines)
+        function(tf.constant(1.0))
+        whole, own = time.process_time(), time.thread_time()
+        function(tf.constant(2.0)).numpy()
+        whole, own = time.process_time() - whole, time.thread_time() - own
+        assert (own < whole / 2) == affine.compiled_code_makes_wait()

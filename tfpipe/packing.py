@@ -23,7 +23,7 @@ from tfpipe.shard_process import in_processes
 from tfpipe.shard_writer import Task, write
 from tfpipe.skipping import ErrorPolicy
 from tfpipe.sources import Files, Records, Source, joined
-from tfpipe.specs import ImageSpec, usable_cores
+from tfpipe.specs import ImageSpec, default_parallel_calls
 
 _BYTES_A_SHARD = 2**27  # 128 MiB: TensorFlow's guide on input pipelines advises 100 to 200 MB
 _JOB = "job.json"  # what is being packed; gone when all is there
@@ -292,7 +292,7 @@ def _task(job: _Job, paths: Sequence[str], rows: Sequence[np.ndarray]) -> Task:
         replace(job.errors, max_errors=None),  # of all tasks together
         job.spec.encoding,
         job.spec.quality,
-        -(-usable_cores() // job.spec.processes),
+        -(-default_parallel_calls() // job.spec.processes),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from tfpipe import gaps, stages
+from tfpipe.affine import compiled_code_makes_wait
 from tfpipe.cell import Cell
 from tfpipe.columns import ColumnMaker, in_graph
 from tfpipe.graph import as_is, filtered, flat_mapped, mapped, scanned, unbatched
@@ -20,7 +21,7 @@ from tfpipe.order import Shard
 from tfpipe.service import ServiceSpec
 from tfpipe.skipping import SkipList
 from tfpipe.sources import Source
-from tfpipe.specs import PipelineSpec
+from tfpipe.specs import PipelineSpec, default_parallel_calls
 
 # Indices are computed this many at a time: one call a sample would cost 35 microseconds, not 1. The
 # checkpoint of an iterator holds one chunk.
@@ -158,7 +159,7 @@ def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec, content: str)
         return service.through(dataset.with_options(_service_options()), name)
 
     dataset = flat_mapped(_begins(cursor), of_epoch).prefetch(plan.spec.prefetch)
-    dataset = dataset.with_options(_options())
+    dataset = dataset.with_options(_options(plan))
     return _of_length(dataset, plan.count) if service.keeps_length else dataset
 
 
@@ -260,7 +261,7 @@ def finished(plan: Plan, batched: tf.data.Dataset, size: int) -> tf.data.Dataset
     batched = filtered(batched, lambda *samples: tf.size(samples[1]) > 0)
     whole = mapped(batched, finish, 2)
     delivered = whole if plan.spec.batched else unbatched(whole)
-    return delivered.prefetch(plan.spec.prefetch).with_options(_options())
+    return delivered.prefetch(plan.spec.prefetch).with_options(_options(plan))
 
 
 def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
@@ -340,13 +341,19 @@ def of_specs(pixels: stages.Pixels, specs: tuple[tf.TensorSpec, ...]) -> stages.
     return tuple(tf.ensure_shape(p, spec.shape) for p, spec in zip(pixels, specs, strict=True))
 
 
-def _options() -> tf.data.Options:
+def _options(plan: Plan) -> tf.data.Options:
     options = tf.data.Options()
     options.deterministic = True
     # Autotune stalls up to 0.8 s when an iterator is deleted, so at the end of each short epoch.
     options.autotune.enabled = False
     # The epoch counter is outside the graph: whoever restores an iterator sets it.
     options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
+    calls = plan.spec.num_parallel_calls
+    makes_wait = plan.augment is not None and compiled_code_makes_wait()
+    if makes_wait or calls > default_parallel_calls():
+        # By itself tf.data has as many threads as there are cores. Where they wait, for a disc or for
+        # another thread, each sample in work has its own; one more is for the batches.
+        options.threading.private_threadpool_size = calls + 1
     return options
 
 

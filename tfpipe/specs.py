@@ -45,8 +45,8 @@ def dtype_name(dtype: Any) -> str:
     return str(name)
 
 
-def usable_cores() -> int:
-    """One more than the cores this process may use: a thread that reads leaves its core idle."""
+def default_parallel_calls() -> int:
+    """One more than the cores this process may use: the next sample waits, not a thread."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return (cores or 1) + 1
 
@@ -135,7 +135,7 @@ class PipelineSpec:
     data_format: str = "channels_last"
     errors: ErrorPolicy = field(default_factory=ErrorPolicy)
     save: SaveSpec | None = None
-    num_parallel_calls: int = field(default_factory=usable_cores)
+    num_parallel_calls: int = field(default_factory=default_parallel_calls)
     prefetch: int = 2
     ram_budget: int | None = None
 
