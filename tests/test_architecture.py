@@ -32,6 +32,7 @@ LAYERS = [
         "derived",
         "splits",
         "lost_workers",
+        "parallelism",
     ],
     [
         "color",

@@ -366,8 +366,9 @@ class ImageDataset(KnowsClasses):
         loop begins where the next one of this data set would.
 
         Args:
-            num_parallel_calls: samples in work at once; one more than there are cores by default. Less
-                leaves cores to a model that is trained on them.
+            num_parallel_calls: samples in work at once; one more than there are cores by default, on a
+                worker of a tf.data service as many as it has. Less leaves cores to a model that is trained
+                on them; more have a thread each, which may wait for a network disc.
             prefetch: batches made ahead, 2 by default. With those in work they are all the memory that
                 grows with the size of a batch.
             cache: keep decoded images from the first epoch on: "memory", or a directory.

@@ -16,6 +16,7 @@ from tfpipe import pipeline
 from tfpipe.cell import Cell
 from tfpipe.columns import Column, in_file, in_graph, nbytes
 from tfpipe.order import Shard
+from tfpipe.parallelism import on_any_host
 from tfpipe.service import python_ops
 from tfpipe.sources import Arrays, Source
 from tfpipe.specs import PipelineSpec
@@ -73,7 +74,7 @@ def over_replicas(
 
 def content_of(source: Source, spec: PipelineSpec) -> str:
     """What tells an epoch of these samples, so treated, from any other; the same in every process."""
-    settings = replace(spec, num_parallel_calls=1, prefetch=1, ram_budget=None)
+    settings = replace(spec, num_parallel_calls=None, prefetch=1, ram_budget=None)
     # Functions are told by their names: where they lie in memory differs between processes.
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", repr(settings)).encode())
     images, targets = source.images, source.targets
@@ -130,4 +131,5 @@ def plan_for_service(
             )
         return in_graph(values)
 
-    return pipeline.plan(source, spec, column)
+    here = pipeline.plan(source, spec, column)
+    return replace(here, parallelism=on_any_host(spec.num_parallel_calls))

@@ -118,7 +118,8 @@ def image_dataset_from_directory(
             "float32" for grey values in 0..1.
         class_weights: "balanced", or {class name or id: weight}: a third item in each batch, the weight
             of each training sample.
-        num_parallel_calls: samples in work at once; None for one more than there are cores.
+        num_parallel_calls: samples in work at once; None for one more than there are cores, on a worker of a
+            tf.data service as many as it has.
         prefetch: batches made ahead; None for 2, `tf.data.AUTOTUNE` leaves it to tf.data.
         ram_budget: bytes that the buffers, and a cache in memory, may take: an error where they may take
             more. Images in work before they are resized are not counted.

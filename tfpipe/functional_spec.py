@@ -16,10 +16,11 @@ from tfpipe.checks import check_bool, check_type
 from tfpipe.delivery import Share, deliver
 from tfpipe.headers import MAX_PIXELS
 from tfpipe.labels import LabelSpec
+from tfpipe.parallelism import AUTOTUNE
 from tfpipe.reporting import say
 from tfpipe.skipping import ErrorPolicy
 from tfpipe.sources import Source
-from tfpipe.specs import AUTOTUNE, ImageSpec, PipelineSpec, dtype_name
+from tfpipe.specs import ImageSpec, PipelineSpec, dtype_name
 from tfpipe.standardize import Standardize
 
 # What each label mode makes of the labels: the target columns of `frames.from_dataframe`, and the

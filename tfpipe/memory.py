@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfpipe.cache import MEMORY, nbytes
+from tfpipe.parallelism import default_parallel_calls
 from tfpipe.specs import PipelineSpec
 
 # Batches beside those of `prefetch`: one that is filled, two that are finished, one that is used.
@@ -27,10 +28,11 @@ def held_bytes(spec: PipelineSpec, pixels: tuple[tf.TensorSpec, ...], n: int) ->
     """
     values = sum(image.shape.num_elements() for image in pixels)
     width = max(tf.as_dtype(spec.dtype).size, tf.as_dtype(spec.compute_dtype).size)
+    in_work = spec.num_parallel_calls or default_parallel_calls()
     return {
         "batches": (spec.prefetch + _UNDER_WAY) * spec.together * values * width,
         # One that is loaded, one that the user's function or the saving of images has in hand.
-        "samples": 2 * spec.num_parallel_calls * values * width,
+        "samples": 2 * in_work * values * width,
         "cache": n * nbytes(pixels) if spec.cache == MEMORY else 0,
     }
 

@@ -18,12 +18,13 @@ from tfpipe.cache import description_of_files
 from tfpipe.checks import check_int, check_one_of, head, warn
 from tfpipe.color import CHANNELS
 from tfpipe.dataset import ImageDataset
+from tfpipe.parallelism import default_parallel_calls
 from tfpipe.progress import bar, shown
 from tfpipe.shard_process import in_processes
 from tfpipe.shard_writer import Task, write
 from tfpipe.skipping import ErrorPolicy
 from tfpipe.sources import Files, Records, Source, joined
-from tfpipe.specs import ImageSpec, default_parallel_calls
+from tfpipe.specs import ImageSpec
 
 _BYTES_A_SHARD = 2**27  # 128 MiB: TensorFlow's guide on input pipelines advises 100 to 200 MB
 _JOB = "job.json"  # what is being packed; gone when all is there

@@ -18,10 +18,11 @@ from tfpipe.columns import ColumnMaker, in_graph
 from tfpipe.graph import as_is, filtered, flat_mapped, mapped, scanned, unbatched
 from tfpipe.memory import check_budget
 from tfpipe.order import Shard
+from tfpipe.parallelism import AUTOTUNE, Parallelism, on_this_host
 from tfpipe.service import ServiceSpec
 from tfpipe.skipping import SkipList
 from tfpipe.sources import Source
-from tfpipe.specs import PipelineSpec, default_parallel_calls
+from tfpipe.specs import PipelineSpec
 
 # Indices are computed this many at a time: one call a sample would cost 35 microseconds, not 1. The
 # checkpoint of an iterator holds one chunk.
@@ -43,6 +44,7 @@ class Plan:
         augment: (epoch, index, pixels) -> pixels, the random transforms; None where there are none.
         transform: the same for saving and the user's function.
         finish: (epoch, first position, indices, pixels) -> what the model is given.
+        parallelism: how many samples are in work at once, and on which threads.
         skipping: how files that cannot be used are stepped over; None: they are errors.
     """
 
@@ -53,6 +55,7 @@ class Plan:
     augment: stages.SampleStep | None
     transform: stages.SampleStep | None
     finish: stages.BatchStep
+    parallelism: Parallelism
     skipping: gaps.Skipping | None = None
 
     @property
@@ -91,14 +94,17 @@ def plan(
         if skipped is not None and spec.errors.skips and loader.describe_failure is not None:
             limit = spec.errors.limit(len(source))
             skipping = gaps.Skipping(skipped, limit, loader.describe_failure, index_at)
+        augment = stages.augmentation(loader, source, spec)
+        threads_wait = augment is not None and compiled_code_makes_wait()
         return Plan(
             spec,
             length,
             index_at,
             loader,
-            stages.augmentation(loader, source, spec),
+            augment,
             stages.sample_transform(loader, source, spec),
             stages.batch_finisher(source, spec, column),
+            on_this_host(spec.num_parallel_calls, threads_wait),
             skipping,
         )
 
@@ -159,7 +165,7 @@ def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec, content: str)
         return service.through(dataset.with_options(_service_options()), name)
 
     dataset = flat_mapped(_begins(cursor), of_epoch).prefetch(plan.spec.prefetch)
-    dataset = dataset.with_options(_options(plan))
+    dataset = dataset.with_options(_options())
     return _of_length(dataset, plan.count) if service.keeps_length else dataset
 
 
@@ -232,17 +238,17 @@ def checked(plan: Plan, size: int) -> Callable[..., gaps.Samples]:
 
 def samples(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
     """(span, position, index, pixels) of each sample of some spans, and of their end marks."""
-    workers = plan.spec.num_parallel_calls
-    samples = mapped(positions(plan, spans), load_or_end(plan), workers)
+    calls = plan.parallelism.calls
+    samples = mapped(positions(plan, spans), load_or_end(plan), calls)
     if plan.loader.describe_failure is not None:
         # Costs nothing while all goes well; the batch shows the gap that an error leaves.
         samples = samples.ignore_errors(log_warning=plan.skipping is None)
     if plan.transform is not None:
         transform = transform_or_end(plan, plan.transform)
         if plan.spec.standardize.preprocessing_function is None:
-            return mapped(samples, transform, workers)
+            return mapped(samples, transform, calls)
         # The method: the user's function may have variables on another device.
-        return samples.map(as_is(transform), num_parallel_calls=workers, deterministic=True)
+        return samples.map(as_is(transform), num_parallel_calls=calls, deterministic=True)
     return samples
 
 
@@ -261,7 +267,7 @@ def finished(plan: Plan, batched: tf.data.Dataset, size: int) -> tf.data.Dataset
     batched = filtered(batched, lambda *samples: tf.size(samples[1]) > 0)
     whole = mapped(batched, finish, 2)
     delivered = whole if plan.spec.batched else unbatched(whole)
-    return delivered.prefetch(plan.spec.prefetch).with_options(_options(plan))
+    return delivered.prefetch(plan.spec.prefetch).with_options(_parallel_options(plan.parallelism))
 
 
 def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
@@ -341,19 +347,23 @@ def of_specs(pixels: stages.Pixels, specs: tuple[tf.TensorSpec, ...]) -> stages.
     return tuple(tf.ensure_shape(p, spec.shape) for p, spec in zip(pixels, specs, strict=True))
 
 
-def _options(plan: Plan) -> tf.data.Options:
+def _options() -> tf.data.Options:
     options = tf.data.Options()
     options.deterministic = True
     # Autotune stalls up to 0.8 s when an iterator is deleted, so at the end of each short epoch.
     options.autotune.enabled = False
     # The epoch counter is outside the graph: whoever restores an iterator sets it.
     options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
-    calls = plan.spec.num_parallel_calls
-    makes_wait = plan.augment is not None and compiled_code_makes_wait()
-    if makes_wait or calls > default_parallel_calls():
-        # By itself tf.data has as many threads as there are cores. Where they wait, for a disc or for
-        # another thread, each sample in work has its own; one more is for the batches.
-        options.threading.private_threadpool_size = calls + 1
+    return options
+
+
+def _parallel_options(parallelism: Parallelism) -> tf.data.Options:
+    options = _options()
+    if parallelism.calls == AUTOTUNE:
+        # Without autotune it means as many calls as threads, but 16 at most by itself.
+        options.autotune.initial_parallelism = 1024
+    if parallelism.threads is not None:
+        options.threading.private_threadpool_size = parallelism.threads
     return options
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +14,7 @@ from tfpipe.cache import check_cache
 from tfpipe.checks import check_bool, check_int, check_one_of, check_size
 from tfpipe.headers import MAX_PIXELS
 from tfpipe.labels import LabelSpec
+from tfpipe.parallelism import AUTOTUNE
 from tfpipe.saving import SaveSpec
 from tfpipe.skipping import ErrorPolicy
 from tfpipe.standardize import Standardize
@@ -23,7 +23,6 @@ DECODINGS = ("exact", "keras", "fast")
 ASPECTS = ("stretch", "crop", "pad")
 INTERPOLATIONS = {"pillow": resize.INTERPOLATIONS, "tensorflow": tf_resize.INTERPOLATIONS}
 DATA_FORMATS = ("channels_last", "channels_first")
-AUTOTUNE = -1  # tf.data's number for it
 DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
 
 # Samples that are delivered one by one are finished together nevertheless: a batch for each of them
@@ -43,12 +42,6 @@ def dtype_name(dtype: Any) -> str:
         name = dtype
     check_one_of("dtype", name, DTYPES)
     return str(name)
-
-
-def default_parallel_calls() -> int:
-    """One more than the cores this process may use: the next sample waits, not a thread."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (cores or 1) + 1
 
 
 @dataclass(frozen=True)
@@ -114,7 +107,8 @@ class PipelineSpec:
         data_format: "channels_last" or "channels_first".
         errors: what becomes of a file that cannot be used.
         save: write each image as it leaves the pipeline; None: do not.
-        num_parallel_calls: samples in work at once. Never changes a batch.
+        num_parallel_calls: samples in work at once; None: as many as the host that prepares them does
+            well. Never changes a batch.
         prefetch: batches made ahead; `tf.data.AUTOTUNE` leaves it to tf.data. Never changes a batch.
         ram_budget: bytes that buffers, and a cache in memory, may take; None: no limit.
     """
@@ -135,7 +129,7 @@ class PipelineSpec:
     data_format: str = "channels_last"
     errors: ErrorPolicy = field(default_factory=ErrorPolicy)
     save: SaveSpec | None = None
-    num_parallel_calls: int = field(default_factory=default_parallel_calls)
+    num_parallel_calls: int | None = None
     prefetch: int = 2
     ram_budget: int | None = None
 
@@ -147,7 +141,8 @@ class PipelineSpec:
                 "MixUp and CutMix mix the samples of a batch. Received: batch_size=None. Give a batch_size; "
                 "dataset.unbatch() takes the mixed batches apart again."
             )
-        check_int("num_parallel_calls", self.num_parallel_calls, 1)
+        if self.num_parallel_calls is not None:
+            check_int("num_parallel_calls", self.num_parallel_calls, 1)
         check_int("prefetch", self.prefetch, AUTOTUNE)
         if self.ram_budget is not None:
             check_int("ram_budget", self.ram_budget, 1)
