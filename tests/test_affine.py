@@ -363,7 +363,9 @@ class TestCompiled:
 
         function = compiled(many_sines)
         function(tf.constant(1.0))
-        whole, own = time.process_time(), time.thread_time()
-        function(tf.constant(2.0)).numpy()
-        whole, own = time.process_time() - whole, time.thread_time() - own
-        assert (own < whole / 2) == affine.compiled_code_makes_wait()
+        shares = []  # of the CPU time, not the time it takes; threads of other tests may be at work
+        for _ in range(5):
+            whole, own = time.process_time(), time.thread_time()
+            function(tf.constant(2.0)).numpy()
+            shares.append((time.thread_time() - own) / (time.process_time() - whole))
+        assert (max(shares) < 0.5) == affine.xla_has_own_threads()

@@ -159,16 +159,13 @@ def xla_available() -> bool:
     return True
 
 
-def compiled_code_makes_wait() -> bool:
-    """Whether a thread that calls compiled code waits while one of XLA's own runs it.
+def xla_has_own_threads() -> bool:
+    """Whether a thread of XLA's runs compiled code, while the one that calls it waits.
 
-    Before TensorFlow 2.20, it is so; measured with 2.17 to 2.21.
-
-    >>> compiled_code_makes_wait() in (True, False)
-    True
+    True before TensorFlow 2.20; measured with 2.17 to 2.21.
     """
     major, minor = tf.__version__.split(".")[:2]
-    return (int(major), int(minor)) < (2, 20)
+    return xla_available() and (int(major), int(minor)) < (2, 20)
 
 
 def _check(image: tf.Tensor, order: int, fill_mode: str) -> None:

@@ -368,7 +368,8 @@ class ImageDataset(KnowsClasses):
         Args:
             num_parallel_calls: samples in work at once; one more than there are cores by default, on a
                 worker of a tf.data service as many as it has. Less leaves cores to a model that is trained
-                on them; more have a thread each, which may wait for a network disc.
+                on them. More have a thread each, for files on a network disc; from a local one they are
+                slower, and each holds a whole image.
             prefetch: batches made ahead, 2 by default. With those in work they are all the memory that
                 grows with the size of a batch.
             cache: keep decoded images from the first epoch on: "memory", or a directory.

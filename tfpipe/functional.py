@@ -119,7 +119,8 @@ def image_dataset_from_directory(
         class_weights: "balanced", or {class name or id: weight}: a third item in each batch, the weight
             of each training sample.
         num_parallel_calls: samples in work at once; None for one more than there are cores, on a worker of a
-            tf.data service as many as it has.
+            tf.data service as many as it has. More have a thread each, for files on a network disc; from
+            a local one they are slower, and each holds a whole image.
         prefetch: batches made ahead; None for 2, `tf.data.AUTOTUNE` leaves it to tf.data.
         ram_budget: bytes that the buffers, and a cache in memory, may take: an error where they may take
             more. Images in work before they are resized are not counted.

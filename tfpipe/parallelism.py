@@ -15,10 +15,10 @@ class Parallelism:
     Attributes:
         calls: samples in work at once; AUTOTUNE: as many as the host that runs the graph has
             cores.
-        threads: of a pool that the data set has to itself; None: tf.data's, as many as that host's
-            cores. Of tf.data's a thread that waits, for a disc or for another thread, leaves a core
-            idle; but with more threads than cores, where none waits, operations go from thread to
-            thread, which takes a tenth more time.
+        threads: of a pool that the data set has to itself, more than the samples in work; None:
+            tf.data's, as many as that host's cores. Of those, one that waits, for a disc or for
+            another thread, leaves a core idle. But where none waits, operations go from thread to
+            thread where there are more than cores, which takes a tenth more time.
     """
 
     calls: int
@@ -26,7 +26,7 @@ class Parallelism:
 
 
 def default_parallel_calls() -> int:
-    """One more than the cores this process may use: the next sample waits, not a thread."""
+    """One more than the cores this process may use: who is done finds the next sample waiting."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return (cores or 1) + 1
 
@@ -38,12 +38,13 @@ def on_this_host(asked: int | None, threads_wait: bool) -> Parallelism:
         asked: for samples in work at once; None: as many as this host does well.
         threads_wait: whether a thread waits in every sample, however many there are.
 
-    >>> on_this_host(1, threads_wait=True)
-    Parallelism(calls=1, threads=2)
+    >>> on_this_host(1, threads_wait=False)
+    Parallelism(calls=1, threads=None)
     """
-    calls = asked or default_parallel_calls()
-    if threads_wait or calls > default_parallel_calls():
-        return _with_threads(calls)
+    default = default_parallel_calls()
+    calls = asked or default
+    if threads_wait or calls > default:  # more than tf.data has: whatever is added has them too
+        return Parallelism(calls, max(calls, default) + 1)
     return Parallelism(calls)
 
 
@@ -53,8 +54,4 @@ def on_any_host(asked: int | None) -> Parallelism:
     >>> on_any_host(None).calls == AUTOTUNE
     True
     """
-    return Parallelism(AUTOTUNE) if asked is None else _with_threads(asked)
-
-
-def _with_threads(calls: int) -> Parallelism:
-    return Parallelism(calls, calls + 1)  # one for each sample in work, one for the batches
+    return Parallelism(AUTOTUNE) if asked is None else Parallelism(asked, asked + 1)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from tfpipe import gaps, stages
-from tfpipe.affine import compiled_code_makes_wait
+from tfpipe.affine import xla_has_own_threads
 from tfpipe.cell import Cell
 from tfpipe.columns import ColumnMaker, in_graph
 from tfpipe.graph import as_is, filtered, flat_mapped, mapped, scanned, unbatched
@@ -95,7 +95,7 @@ def plan(
             limit = spec.errors.limit(len(source))
             skipping = gaps.Skipping(skipped, limit, loader.describe_failure, index_at)
         augment = stages.augmentation(loader, source, spec)
-        threads_wait = augment is not None and compiled_code_makes_wait()
+        threads_wait = augment is not None and xla_has_own_threads()
         return Plan(
             spec,
             length,
