@@ -235,6 +235,12 @@ class TestRejects:
         with pytest.raises(ValueError, match="its BMP data are damaged"):
             decoded(content)
 
+    def test_rare_kinds_behind_another_suffix(self, picture):
+        content = bmp(4, 4, 16, packed(picture(4, 4, 2), 16))
+        np.testing.assert_array_equal(decoded(content), pillows(content))
+        with pytest.raises(ValueError, match="BMP with 16 bits, .* which its suffix does not say"):
+            decoded(content, suffixes=frozenset({"jpg"}))
+
     @pytest.mark.parametrize(("width", "height"), [(0, 4), (-4, 4), (4, 0), (4, -(2**31))])
     def test_sizes(self, width, height):
         with pytest.raises(ValueError, match="its BMP data are damaged|more than max_pixels"):

@@ -16,6 +16,7 @@ _BITFIELDS, _ALPHA_BITFIELDS = 3, 6
 _RUN_LENGTHS = (64 + 8, 128 + 4)
 _PLAIN = (1, 2, 4, 8, 24, 32)
 _FIELDS = tuple(64 * kind + bits for kind in (3, 6) for bits in (16, 24, 32))
+_RARE = (*_RUN_LENGTHS, 16, *_FIELDS)
 
 _MASKS_555 = np.array([0x7C00, 0x3E0, 0x1F, 0], np.int32)
 _MASKS_888 = np.array([0xFF0000, 0xFF00, 0xFF, 0], np.int32)
@@ -96,7 +97,7 @@ def decode_bmp(
             truncated file, or one with more than `max_pixels`.
     """
     header = read_header(contents)
-    kinds = (*_PLAIN, *_RUN_LENGTHS, 16, *_FIELDS) if every_kind else _PLAIN
+    kinds = (*_PLAIN, *_RARE) if every_kind else _PLAIN
     known = _is_one_of(header.kind, kinds) & (header.width > 0)
     size = tf.abs(tf.cast(tf.stack([header.height, header.width]), tf.int64))
     with tf.control_dependencies(bounded(tf.where(known, size, 0), max_pixels)):
@@ -148,6 +149,11 @@ def decode_bmp(
     image = tf.cond(header.height < 0, lambda: image, lambda: image[::-1])
     image.set_shape([None, None, None])
     return image
+
+
+def is_rare(contents: tf.Tensor) -> tf.Tensor:  # bool scalar
+    """Whether a BMP file is of a kind that `decode_bmp` reads with `every_kind` only, by its header."""
+    return _is_one_of(read_header(contents).kind, _RARE)
 
 
 def _is_one_of(value: tf.Tensor, allowed: Sequence[int]) -> tf.Tensor:

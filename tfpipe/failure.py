@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe import decode, formats, listing, python_decode
+from tfpipe.bmp import is_rare
 from tfpipe.graph import as_is, case_of_one
 from tfpipe.headers import fixed_size, format_of, window
 from tfpipe.jxl import jxl_size
@@ -58,6 +59,9 @@ def _reason(contents: tf.Tensor, spec: ImageSpec, suffixes: frozenset[str]) -> t
         limit = f" pixels, more than max_pixels={spec.max_pixels}"
         too_large = tf.strings.join(["it has ", width, " x ", height, limit])
         words = tf.where(size[0] * size[1] > spec.max_pixels, too_large, words)
+    if suffixes.isdisjoint(formats.BMP.suffixes):  # then only the plain kinds are read
+        rare = tf.equal(number, formats.FORMATS.index(formats.BMP)) & is_rare(contents)
+        words = tf.where(rare, _RARE_BMP, words)
     animated = tf.equal(number, formats.FORMATS.index(formats.WEBP)) & is_animated(contents)
     words = tf.where(animated, "an animated WebP file is not read: save its first frame", words)
     if formats.needs_python(suffixes):
@@ -67,6 +71,9 @@ def _reason(contents: tf.Tensor, spec: ImageSpec, suffixes: frozenset[str]) -> t
     return tf.where(tf.equal(length, "0"), "the file is empty", words)
 
 
+_RARE_BMP = (
+    "its content is BMP with 16 bits, bit fields or runs, which its suffix does not say: rename it"
+)
 _UNKNOWN = "its content is of no format that is read here"
 
 
