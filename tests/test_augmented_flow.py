@@ -396,6 +396,16 @@ class TestPreprocessingFunction:
         np.testing.assert_array_equal(all_images(dataset), expected)
         assert seen == {(np.ndarray, (HEIGHT, WIDTH, 3), "float32")}
 
+    def test_nor_are_those_that_make_their_own_generator(self):
+        def seldom(image):  # three probes would hardly see it
+            return image * 0 if np.random.default_rng().random() < 0.1 else image
+
+        with pytest.warns(UserWarning, match="random"):
+            flow = ImageDataGenerator(preprocessing_function=seldom).flow(
+                np.ones([400, 2, 2, 1], np.float32), batch_size=400
+            )
+        assert 0 < (flow[0] == 0).all(axis=(1, 2, 3)).sum() < 400
+
     def test_random_functions_are_not_frozen(self, images):
         def function(image):
             return image * 0 + np.random.randint(10**6)

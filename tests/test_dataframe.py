@@ -1,7 +1,10 @@
 """`flow_from_dataframe` beside the classic."""
 
+import os
 import re
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import tfpipe
-from tfpipe import frames
+from tfpipe import frames, listing
 
 
 @pytest.fixture(scope="module")
@@ -452,3 +455,36 @@ class TestFiles:
     def test_missing_numbers_are_those_of_pandas(self):
         parsers = pytest.importorskip("pandas._libs.parsers")
         assert set(frames._MISSING) == set(parsers.STR_NA_VALUES)
+
+
+def test_weights_in_a_column_of_number_0(folder):
+    frame = pd.DataFrame({0: [0.5], "filename": ["0.png"], "class": ["a"]})
+    flow = tfpipe.ImageDataGenerator().flow_from_dataframe(frame, folder, weight_col=0)
+    assert flow[0][2].tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.csv", b""), ("b.csv", b"\xff\0"), ("c.parquet", b"x")]
+)
+def test_a_table_that_cannot_be_read_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(
+        ValueError, match=re.escape(f"{tmp_path / name}' cannot be read as a table")
+    ):
+        tfpipe.ImageDataGenerator().flow_from_dataframe(tmp_path / name)
+
+
+def test_a_folder_that_may_be_entered_but_not_listed():
+    with tempfile.TemporaryDirectory() as top:
+        (Path(top) / "a.png").touch()
+        Path(top).chmod(0o311)
+        user = os.geteuid()
+        if user == 0:  # who may list everything
+            os.seteuid(65534)
+        try:
+            with pytest.raises(PermissionError):
+                os.listdir(top)
+            assert listing.are_files([f"{top}/a.png", f"{top}/b.png"]) == [True, False]
+        finally:
+            os.seteuid(user)
+            Path(top).chmod(0o700)

@@ -803,3 +803,16 @@ class TestFitOnADataSet:
         assert terminal.getvalue() == ""
         generator.fit(flow)
         assert "4/4" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("name", ["standardize", "get_random_transform", "apply_transform"])
+def test_methods_of_a_subclass_are_refused_where_batches_would_pass_them_by(name):
+    own = type("Own", (ImageDataGenerator,), {name: lambda self, *_: None})
+    with pytest.raises(ValueError, match=f"Own has a {name} of its own"):
+        own().flow(np.zeros([2, 3, 4, 1]))
+
+
+def test_dtype_float_is_numpys():
+    for dtype in (float, "float", np.float64):
+        assert ImageDataGenerator(dtype=dtype).flow(np.zeros([2, 3, 4, 1]))[0].dtype == np.float64
+    assert ImageDataGenerator(dtype=tf.float32).flow(np.zeros([2, 3, 4, 1]))[0].dtype == np.float32

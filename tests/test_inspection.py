@@ -182,6 +182,11 @@ class TestCommand:
         assert result.stdout.startswith("\n10 image files in "), result.stdout
         assert result.stdout.endswith("; 1 others left alone.\nAll is sound.\n"), result.stdout
 
+    def test_no_images_are_not_sound(self, tmp_path):
+        (tmp_path / "notes.txt").touch()
+        result = CliRunner().invoke(cli, ["check", str(tmp_path)])
+        assert (result.exit_code, "No images found in" in result.output) == (1, True)
+
     def test_bad_files_as_a_process(self, bad):
         result = run(bad)
         assert (result.returncode, result.stderr) == (1, ""), result.stderr

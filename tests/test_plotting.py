@@ -173,6 +173,8 @@ class TestPlotAugmentation:
         (tmp_path / "b.png").write_bytes(b"")
         with pytest.raises(ValueError, match=r"Cannot read the image file '.*b\.png'"):
             tfpipe.plot_augmentation(tmp_path / "b.png", {})
+        with pytest.raises(ValueError, match="mix the images of a batch"):
+            tfpipe.plot_augmentation(tmp_path / "a.png", {"mixup_alpha": 0.4})
 
 
 class TestClasses:

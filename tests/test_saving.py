@@ -133,6 +133,9 @@ class TestFormats:
         else:
             assert np.abs(read.reshape(x[1].shape)[..., :3].astype(int) - x[1][..., :3]).mean() < 40
 
+    def test_no_name_is_no_folder(self, images):
+        assert tfpipe.ImageDataGenerator().flow(images, save_to_dir="")._spec.save is None
+
     def test_rejects_five_channels(self, tmp_path):
         with (
             pytest.warns(UserWarning, match="5 channels"),

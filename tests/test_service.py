@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -261,6 +262,14 @@ class TestSharedJob:
         other, _ = self.trainers(address, folder, "other", seed=7)
         assert len(as_bytes(one)) == len(as_bytes(other)) == 11
 
+    def test_the_same_names_in_another_folder_are_another_job(self, address, folder, tmp_path):
+        shutil.copytree(folder, tmp_path / "other")
+        one, other = (
+            flow(top, seed=6).distribute(service=address, job_name="folders")
+            for top in (folder, tmp_path / "other")
+        )
+        assert len(as_bytes(one)) == len(as_bytes(other)) == 11
+
     def test_the_length_of_a_share_is_unknown(self, address, folder):
         one, _ = self.trainers(address, folder, "length")
         assert one.cardinality() == tf.data.UNKNOWN_CARDINALITY
@@ -352,6 +361,13 @@ class TestFaults:
             process.terminate()
             out, err = process.communicate(timeout=60)
             assert (process.returncode, out) == (0, ""), err
+
+    def test_a_worker_says_that_it_waits(self, processes):
+        waiting = processes.launch("worker", "--dispatcher", "localhost:1")
+        assert (
+            waiting.stderr.readline()
+            == "Worker begins when the dispatcher at localhost:1 answers\n"
+        )
 
     def test_a_port_that_is_taken(self, address):
         command = ["dispatcher", "--port", address.rpartition(":")[2]]

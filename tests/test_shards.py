@@ -198,6 +198,29 @@ class TestCommand:
         found = shards(tmp_path / "packed", split="test", shuffle=False)
         assert (found.samples, found.image_shape) == (14, (6, 8, 3))
 
+    def test_says_what_it_leaves_out(self, tmp_path, write, picture):
+        for number in range(3):
+            write(tmp_path / "photos" / "a" / f"{number}.png", picture(4, 5, seed=number))
+        (tmp_path / "photos" / "a" / "bad.png").write_bytes(b"no image")
+        done = tfpipe_pack(
+            tmp_path / "photos", tmp_path / "packed", "--image-size", "4", "--on-error", "skip"
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Warning: Left out 1 file(s)" in done.stderr
+        assert "bad.png" in done.stderr
+
+    @pytest.mark.skipif(sys.platform == "darwin", reason="its file system takes only UTF-8 names")
+    def test_a_class_whose_name_is_not_utf8(self, tmp_path, write, picture):
+        name = os.fsdecode(b"\xe9cl")
+        for number in range(3):
+            write(tmp_path / "photos" / name / f"{number}.png", picture(4, 5, seed=number))
+        photos = tfpipe.image_dataset_from_directory(
+            tmp_path / "photos", image_size=4, verbose=False
+        )
+        tfpipe.pack(photos, tmp_path / "packed", verbose=False)
+        found = tfpipe.image_dataset_from_shards(tmp_path / "packed", verbose=False)
+        assert found.class_names == photos.class_names == [name]
+
     def test_splits_that_are_none(self, tmp_path):
         done = tfpipe_pack(tmp_path, tmp_path / "packed", "--splits")
         assert done.returncode == 1

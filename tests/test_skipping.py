@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -216,6 +217,45 @@ class TestPlaces:
         for one, other in zip(fit(Count), whole, strict=True):
             np.testing.assert_array_equal(one, other)
         assert Count.batches == 3 + 7  # of the first epoch what was left after four
+
+    @pytest.mark.filterwarnings("ignore:Left out", "ignore:Your input ran out of data")
+    def test_fit_takes_as_many_steps_as_one_that_was_never_stopped(self, tmp_path, write, picture):
+        for number in range(32):
+            write(
+                tmp_path / "photos" / "ab"[number % 2] / f"{number}.png", picture(3, 4, seed=number)
+            )
+
+        class Stop(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                if batch == 2:
+                    raise KeyboardInterrupt
+
+        def fit(*callbacks):
+            dataset = image_dataset_from_directory(
+                tmp_path / "photos",
+                image_size=(3, 4),
+                batch_size=4,
+                seed=3,
+                on_error="skip",
+                verbose=False,
+            )
+            for row in dataset.index_array[
+                :4
+            ]:  # a batch of positions, before the one it is stopped at
+                Path(dataset.filepaths[row]).write_bytes(b"no image")
+            keras.utils.set_random_seed(1)
+            model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+            model.compile("adam", "mse")
+            keep = [ResumableFit(dataset, tmp_path / "kept", save_freq=2)] if callbacks else []
+            stop = [callback() for callback in callbacks]
+            model.fit(dataset, epochs=2, verbose=0, shuffle=False, callbacks=[*keep, *stop])
+            return [int(model.optimizer.iterations), *model.get_weights()]
+
+        whole = fit()
+        with pytest.raises(KeyboardInterrupt):
+            fit(Stop)
+        for one, other in zip(fit(keras.callbacks.Callback), whole, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.filterwarnings("ignore:Left out")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfpipe
 
@@ -30,6 +31,12 @@ class TestTuned:
         third = small_dataset().starting_at(2)
         images, _ = next(iter(third.tuned(prefetch=1)))
         np.testing.assert_array_equal(images, next(iter(third.starting_at(2)))[0])
+
+    def test_autotune_is_the_default(self, small_dataset):
+        tuned = (
+            small_dataset().tuned(num_parallel_calls=5).tuned(num_parallel_calls=tf.data.AUTOTUNE)
+        )
+        assert tuned._plan.parallelism == small_dataset()._plan.parallelism
 
     def test_a_cache_on_disk_is_used(self, small_dataset, tmp_path):
         list(small_dataset().tuned(cache=tmp_path / "cache"))

@@ -18,6 +18,7 @@ from tfpipe.cell import Cell
 from tfpipe.checks import check_int, head
 from tfpipe.derived import KnowsClasses
 from tfpipe.labels import LabelSpec
+from tfpipe.parallelism import AUTOTUNE
 from tfpipe.service import ServiceSpec
 from tfpipe.skipping import SkipList
 from tfpipe.sources import Arrays, Source
@@ -366,10 +367,10 @@ class ImageDataset(KnowsClasses):
         loop begins where the next one of this data set would.
 
         Args:
-            num_parallel_calls: samples in work at once; one more than there are cores by default, on a
-                worker of a tf.data service as many as it has. Less leaves cores to a model that is trained
-                on them. More have a thread each, for files on a network disc; from a local one they are
-                slower, and each holds a whole image.
+            num_parallel_calls: samples in work at once; by default, and for `tf.data.AUTOTUNE`, one more than
+                there are cores, on a worker of a tf.data service as many as it has. Less leaves cores to a
+                model that is trained on them. More have a thread each, for files on a network disc; from a
+                local one they are slower, and each holds a whole image.
             prefetch: batches made ahead, 2 by default. With those in work they are all the memory that
                 grows with the size of a batch.
             cache: keep decoded images from the first epoch on: "memory", or a directory.
@@ -394,6 +395,8 @@ class ImageDataset(KnowsClasses):
             "ram_budget": ram_budget,
         }
         changes = {name: value for name, value in given.items() if value is not None}
+        if num_parallel_calls == AUTOTUNE:
+            changes["num_parallel_calls"] = None
         if decoding is not None and self._spec.image is not None:
             changes["image"] = replace(self._spec.image, decoding=decoding)
         spec = replace(self._spec, **changes)

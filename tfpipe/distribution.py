@@ -79,9 +79,10 @@ def content_of(source: Source, spec: PipelineSpec) -> str:
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", repr(settings)).encode())
     images, targets = source.images, source.targets
     parts: list[Any]
-    parts = [images.images, *images.misc] if isinstance(images, Arrays) else [images.names]
+    # By their paths: the same names may stand in a folder for training and in another for validation.
+    parts = [images.images, *images.misc] if isinstance(images, Arrays) else [images.paths]
     parts += list(targets) if isinstance(targets, tuple) else [targets]
-    parts += [source.weights, None if source.masks is None else source.masks.names]
+    parts += [source.weights, None if source.masks is None else source.masks.paths]
     for values in parts:
         if isinstance(values, np.ndarray) and values.dtype != object:
             digest.update(f"{values.dtype}{values.shape}".encode() + values.tobytes())

@@ -52,6 +52,15 @@ def read_frame(
             "dataframe must be a pandas.DataFrame or the path of a .csv or .parquet file. "
             f"Received: dataframe={path!r}."
         )
+    try:
+        return _read_file(path, suffix, text_columns)
+    except (ValueError, OSError) as err:
+        if isinstance(err, FileNotFoundError):
+            raise
+        raise ValueError(f"dataframe={path!r} cannot be read as a table: {err}") from err
+
+
+def _read_file(path: str, suffix: str, text_columns: Sequence[str]) -> pd.DataFrame:
     file: str | io.BytesIO = path
     if listing.scheme(path):
         # pandas would need fsspec, and knows other schemes than TensorFlow.
@@ -408,7 +417,7 @@ def from_dataframe(
     source = Source(
         images,
         values,
-        weight_values(frame, weight_col) if weight_col else None,
+        None if weight_col is None else weight_values(frame, weight_col),
         tuple(class_names),
         frame_rows=rows,
         masks=masks,

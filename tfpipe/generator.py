@@ -543,6 +543,7 @@ class ImageDataGenerator:
         save: SaveSpec | None,
         errors: ErrorPolicy | None = None,
     ) -> ImageDataset:
+        self._check_own_methods()
         warn_of_unfitted(self.standardization)
         return ImageDataset(
             source,
@@ -560,6 +561,16 @@ class ImageDataGenerator:
                 errors=errors or ErrorPolicy(),
             ),
         )
+
+    def _check_own_methods(self) -> None:
+        """Raises `ValueError` for methods of a subclass, which no batch would ever go through."""
+        for name in ("get_random_transform", "apply_transform", "random_transform", "standardize"):
+            method = getattr(getattr(self, name), "__func__", None)
+            if method is not getattr(ImageDataGenerator, name):
+                raise ValueError(
+                    f"{type(self).__name__} has a {name} of its own, which batches, made in the graph, "
+                    "do not call. Write it as a preprocessing_function, or as dataset.map(...)."
+                )
 
     def _fraction(self, subset: str | None) -> float:
         """The validation share, checked against the subset asked for."""
@@ -587,7 +598,7 @@ class ImageDataGenerator:
 
 
 def _save_spec(directory: str | None, prefix: str, format: str) -> SaveSpec | None:
-    return None if directory is None else SaveSpec(os.fspath(directory), str(prefix), format)
+    return SaveSpec(os.fspath(directory), str(prefix), format) if directory else None
 
 
 def _image_spec(

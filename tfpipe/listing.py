@@ -300,11 +300,12 @@ class Entries:
 
     def __init__(self) -> None:
         self._folders: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+        self._closed: set[str] = set()  # those that may be entered, but not listed
 
     def is_file(self, path: str) -> bool:
         """Whether it is a regular file, through links."""
         folder, name = os.path.split(path)
-        return name in self._of(folder)[0]
+        return name in self._of(folder)[0] or (folder in self._closed and os.path.isfile(path))
 
     def irregular_in(self, folder: str) -> frozenset[str]:
         """What else stands in a folder: folders, FIFOs, devices, links to nothing."""
@@ -314,8 +315,10 @@ class Entries:
         if folder not in self._folders:
             try:
                 found = scan(folder or ".")
-            except (OSError, tf.errors.OpError):
+            except (OSError, tf.errors.OpError) as err:
                 found = Folder([], [], [], [])
+                if isinstance(err, PermissionError):
+                    self._closed.add(folder)
             others = found.folders + found.linked_folders + found.irregular
             self._folders[folder] = frozenset(found.files), frozenset(others)
         return self._folders[folder]

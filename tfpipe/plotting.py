@@ -114,7 +114,7 @@ def plot_augmentation(
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: a range is none that is allowed; the file cannot be read as an image.
+        ValueError: a range is none that is allowed, or mixes images; the file cannot be read as one.
 
     >>> import tempfile
     >>> path = f"{tempfile.mkdtemp()}/1.png"
@@ -125,6 +125,12 @@ def plot_augmentation(
     """
     check_int("n", n, 1)
     ranges = as_augment(augment)
+    if ranges.mixes:
+        raise ValueError(
+            "mixup_alpha and cutmix_alpha mix the images of a batch, and here is one image. Received: "
+            f"mixup_alpha={ranges.mixup_alpha!r}, cutmix_alpha={ranges.cutmix_alpha!r}. Leave them out, or "
+            "look at a batch: image_dataset_from_directory(..., augment=...).show()."
+        )
     image = tf.constant(read_image(os.fspath(path)))
     key = order.stream_key(order.as_seed(seed), "augment")
     zero = tf.constant(0, tf.int64)

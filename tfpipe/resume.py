@@ -67,6 +67,9 @@ class ResumableFit(keras.callbacks.Callback):
         self._directory = os.fspath(directory)
         self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._position = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._batches = tf.Variable(
+            0, dtype=tf.int64, trainable=False
+        )  # of the epoch, that are done
         self._seed = tf.Variable(dataset.seed, dtype=tf.int64, trainable=False)
         self._first = 0
 
@@ -83,6 +86,7 @@ class ResumableFit(keras.callbacks.Callback):
             optimizer=[variable.value for variable in self.model.optimizer.variables],
             epoch=self._epoch,
             position=self._position,
+            batches=self._batches,
             seed=self._seed,
         )
         self._manager = tf.train.CheckpointManager(checkpoint, self._directory, max_to_keep=2)
@@ -110,16 +114,19 @@ class ResumableFit(keras.callbacks.Callback):
         # Pinned, not counted: fit under MirroredStrategy makes an iterator more than there are epochs.
         self._dataset.seek_position(epoch, self._first)
         self._begin, self._first = self._first, 0
+        self._before = int(self._batches) if self._begin else 0
         self._saved = 0
         self._epoch.assign(epoch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         done = batch + 1
-        rest = len(self._dataset) - self._begin // (self._dataset.batch_size or 1) - done
+        # By batches, not by positions, of which files that are left out take some too.
+        rest = len(self._dataset) - self._before - done
         if self._every and done - self._saved >= self._every and rest > 0:
             self._saved = done
             epoch = int(self._epoch)
             self._position.assign(self._dataset.position_after(epoch, self._begin, done))
+            self._batches.assign(self._before + done)
             self._manager.save()
         if self._begin and rest == 0 and not self.model.stop_training:
             # The epoch began in the middle. Were fit to ask for one batch more, the optimizer would
@@ -131,4 +138,5 @@ class ResumableFit(keras.callbacks.Callback):
             self.model.stop_training = False
         self._epoch.assign(epoch + 1)
         self._position.assign(0)
+        self._batches.assign(0)
         self._manager.save()

@@ -106,7 +106,8 @@ def write_index(directory: str, index: Index, source: Source, split: np.ndarray)
     np.savez(buffer, **columns)
     write_whole(listing.join(directory, COLUMNS), buffer.getvalue())
     text = json.dumps(asdict(index), indent=1, ensure_ascii=False)
-    write_whole(listing.join(directory, INDEX), text.encode())
+    # The name of a folder need not be UTF-8: its bytes become escapes of JSON.
+    write_whole(listing.join(directory, INDEX), text.encode(errors="backslashreplace"))
 
 
 def places_path(path: str) -> str:

@@ -198,7 +198,8 @@ def joined(sources: Sequence[Source]) -> Source:
         len(column) not in (0, len(sources)) for column in (weights, groups, masks)
     ):
         raise ValueError(
-            "The sources must all have targets of one kind, and all or none weights, groups, and masks."
+            "What is packed together must all have targets of one kind, and all or none weights, groups, and "
+            "masks. (class_weights are of training alone: give them to image_dataset_from_shards instead.)"
         )
     return Source(
         _joined_files(files),

@@ -36,6 +36,8 @@ def dtype_name(dtype: Any) -> str:
     >>> dtype_name(tf.uint8)
     'uint8'
     """
+    if dtype is float or (isinstance(dtype, str) and dtype == "float"):
+        dtype = "float64"  # as NumPy has it; TensorFlow makes it float32
     try:
         name = tf.as_dtype(dtype).name
     except (TypeError, ValueError):  # TensorFlow's own words name no argument

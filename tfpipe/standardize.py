@@ -21,6 +21,7 @@ from tfpipe.checks import check_bool, check_number, warn
 
 _EPSILON = 1e-6  # the classic's, added to each standard deviation
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+_MAKERS = frozenset({"default_rng", "RandomState", "SystemRandom"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +119,8 @@ def warn_of_unfitted(spec: Standardize) -> None:
     for name in spec.unfitted():
         warn(
             f"This ImageDataGenerator specifies `{name}`, but it hasn't been fit on any training "
-            "data. Fit it first by calling `.fit(numpy_data)`. The step is left out.",
+            "data. Fit it first by calling `.fit(numpy_data)`. The step is left out, of this data set also "
+            "after a later fit.",
         )
 
 
@@ -256,8 +258,9 @@ def _holds_generator(function: Callable[[Any], Any]) -> bool:
         with contextlib.suppress(ValueError):  # a cell may be empty
             held.append(cell.cell_contents)
     code, names = getattr(function, "__code__", None), getattr(function, "__globals__", {})
-    held += [names.get(name) for name in code.co_names] if code else []
-    return any(isinstance(value, _GENERATORS) for value in held)
+    used = code.co_names if code else ()
+    held += [names.get(name) for name in used]
+    return any(isinstance(value, _GENERATORS) for value in held) or not _MAKERS.isdisjoint(used)
 
 
 def _attempt(call: Callable[[], Any]) -> tuple[Any, Exception | None]:

@@ -70,7 +70,7 @@ def check(
     changed. Listed are files that are missing, that cannot be read and why, that are of another
     format than their names say, and that equal another file.
 
-    The exit status is 0 if all is sound, 1 if not, 2 for wrong usage.
+    The exit status is 0 if all is sound, 1 if not or if there are no images, 2 for wrong usage.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other.")
@@ -88,6 +88,8 @@ def check(
             duplicates="duplicate" not in ignore,
             verbose=not is_quiet,
         ).without(ignore)
+    if not report.files and not report.problems:
+        raise click.ClickException(f"No images found in {source!r}.")
     if as_json:
         click.echo(json.dumps(as_dict(report), indent=2))
     elif as_csv:
