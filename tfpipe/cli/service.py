@@ -98,10 +98,10 @@ def worker(dispatcher: str, port: int, host: str) -> None:
             f"must be HOST:PORT. Received: {dispatcher!r}.", param_hint="--dispatcher"
         )
     _check_free(port)
+    click.echo(f"Worker begins when the dispatcher at {address} answers", err=True)
     _import_tensorflow()
     from tfpipe import service as servers
 
-    click.echo(f"Worker begins when the dispatcher at {address} answers", err=True)
     with _started("worker", lambda: servers.worker(address, host, port)) as own_address:
         _wait(f"Worker for {address} listens on {own_address}")
 
