@@ -479,6 +479,8 @@ def test_a_folder_that_may_be_entered_but_not_listed():
         (Path(top) / "a.png").touch()
         Path(top).chmod(0o311)
         user = os.geteuid()
+        if user == 0 and not all(p.stat().st_mode & 1 for p in Path(top).resolve().parents):
+            pytest.skip("another user may not enter the folder of temporary files")
         if user == 0:  # who may list everything
             os.seteuid(65534)
         try:

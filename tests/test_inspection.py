@@ -186,6 +186,13 @@ class TestCommand:
         (tmp_path / "notes.txt").touch()
         result = CliRunner().invoke(cli, ["check", str(tmp_path)])
         assert (result.exit_code, "No images found in" in result.output) == (1, True)
+        result = CliRunner().invoke(cli, ["check", str(tmp_path), "--json"])
+        assert (result.exit_code, json.loads(result.stdout)["files"]) == (1, 0)
+
+    def test_ignored_problems_are_no_emptiness(self, tmp_path):
+        (tmp_path / "m.csv").write_text("filename\nnone.png\n")
+        options = ["--x-col", "filename", "--ignore", "missing"]
+        assert CliRunner().invoke(cli, ["check", str(tmp_path / "m.csv"), *options]).exit_code == 0
 
     def test_bad_files_as_a_process(self, bad):
         result = run(bad)

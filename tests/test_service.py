@@ -364,10 +364,7 @@ class TestFaults:
 
     def test_a_worker_says_that_it_waits(self, processes):
         waiting = processes.launch("worker", "--dispatcher", "localhost:1")
-        assert (
-            waiting.stderr.readline()
-            == "Worker begins when the dispatcher at localhost:1 answers\n"
-        )
+        assert waiting.stderr.readline() == "Waiting for the dispatcher at localhost:1\n"
 
     def test_a_port_that_is_taken(self, address):
         command = ["dispatcher", "--port", address.rpartition(":")[2]]

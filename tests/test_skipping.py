@@ -239,9 +239,8 @@ class TestPlaces:
                 on_error="skip",
                 verbose=False,
             )
-            for row in dataset.index_array[
-                :4
-            ]:  # a batch of positions, before the one it is stopped at
+            # A batch of positions, before the one it is stopped at.
+            for row in dataset.index_array[:4]:
                 Path(dataset.filepaths[row]).write_bytes(b"no image")
             keras.utils.set_random_seed(1)
             model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])

@@ -31,14 +31,14 @@ def did_you_mean(value: object, allowed: Iterable[object]) -> str:
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warns at the line of the user's that led here: the nearest one outside of this package.
 
-    A thread of TensorFlow's has none: then at the line of this package that warns.
+    Where TensorFlow calls, as in its threads, at the line of this package that warns.
     """
     here = os.path.join(os.path.dirname(__file__), "")  # a neighbour "tfpipe_models" is the user's
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
         frame, level = frame.f_back, level + 1
-    in_thread = frame.f_globals.get("__name__", "").startswith("tensorflow.")
-    warnings.warn(message, category, stacklevel=2 if in_thread else level)
+    of_tensorflow = frame.f_globals.get("__name__", "").startswith("tensorflow.")
+    warnings.warn(message, category, stacklevel=2 if of_tensorflow else level)
 
 
 def require_pillow(what: str) -> None:

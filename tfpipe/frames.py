@@ -52,10 +52,12 @@ def read_frame(
             "dataframe must be a pandas.DataFrame or the path of a .csv or .parquet file. "
             f"Received: dataframe={path!r}."
         )
+    if listing.scheme(path):
+        listing.require_filesystem(path)
     try:
         return _read_file(path, suffix, text_columns)
     except (ValueError, OSError) as err:
-        if isinstance(err, FileNotFoundError):
+        if getattr(err, "errno", None) is not None:  # of the system, which names the path
             raise
         raise ValueError(f"dataframe={path!r} cannot be read as a table: {err}") from err
 
@@ -64,7 +66,6 @@ def _read_file(path: str, suffix: str, text_columns: Sequence[str]) -> pd.DataFr
     file: str | io.BytesIO = path
     if listing.scheme(path):
         # pandas would need fsspec, and knows other schemes than TensorFlow.
-        listing.require_filesystem(path)
         with tf.io.gfile.GFile(path, "rb") as remote:
             file = io.BytesIO(remote.read())
     if suffix == ".csv":

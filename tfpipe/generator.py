@@ -255,6 +255,9 @@ class ImageDataGenerator:
             ValueError: x is not of rank 4, or is empty.
         """
         check_int("rounds", rounds, 1)
+        if augment:
+            transforms = ("random_transform", "get_random_transform", "apply_transform")
+            self._check_own("the batches of fit", *transforms)
         dataset = x if isinstance(x, ImageDataset) else self._plain_flow(x)
         images = dataset.images_only(
             augment=self.augment if augment else Augment(),
@@ -543,8 +546,8 @@ class ImageDataGenerator:
         save: SaveSpec | None,
         errors: ErrorPolicy | None = None,
     ) -> ImageDataset:
-        self._check_own_methods()
-        warn_of_unfitted(self.standardization)
+        self._check_own("batches", "get_random_transform", "apply_transform", "standardize")
+        warn_of_unfitted(self.standardization, "The step is left out, after a later fit too.")
         return ImageDataset(
             source,
             PipelineSpec(
@@ -562,14 +565,14 @@ class ImageDataGenerator:
             ),
         )
 
-    def _check_own_methods(self) -> None:
-        """Raises `ValueError` for methods of a subclass, which no batch would ever go through."""
-        for name in ("get_random_transform", "apply_transform", "random_transform", "standardize"):
+    def _check_own(self, what: str, *names: str) -> None:
+        """Raises `ValueError` for methods of a subclass which `what` would pass by."""
+        for name in names:
             method = getattr(getattr(self, name), "__func__", None)
             if method is not getattr(ImageDataGenerator, name):
                 raise ValueError(
-                    f"{type(self).__name__} has a {name} of its own, which batches, made in the graph, "
-                    "do not call. Write it as a preprocessing_function, or as dataset.map(...)."
+                    f"This {type(self).__name__} has a {name} of its own, which {what}, made in the graph, "
+                    "would not call. Write it as a preprocessing_function, or as dataset.map(...)."
                 )
 
     def _fraction(self, subset: str | None) -> float:

@@ -114,7 +114,7 @@ def plot_augmentation(
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: a range is none that is allowed, or mixes images; the file cannot be read as one.
+        ValueError: a range is none that is allowed, or mixes images; the file is no image that can be read.
 
     >>> import tempfile
     >>> path = f"{tempfile.mkdtemp()}/1.png"

@@ -67,9 +67,8 @@ class ResumableFit(keras.callbacks.Callback):
         self._directory = os.fspath(directory)
         self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._position = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._batches = tf.Variable(
-            0, dtype=tf.int64, trainable=False
-        )  # of the epoch, that are done
+        # Batches of the epoch that are done.
+        self._batches = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._seed = tf.Variable(dataset.seed, dtype=tf.int64, trainable=False)
         self._first = 0
 

@@ -21,7 +21,10 @@ from tfpipe.checks import check_bool, check_number, warn
 
 _EPSILON = 1e-6  # the classic's, added to each standard deviation
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
-_MAKERS = frozenset({"default_rng", "RandomState", "SystemRandom"})
+# Names by which a function makes a generator of its own; "Generator" may be TensorFlow's.
+_MAKERS = frozenset(
+    {"default_rng", "RandomState", "SystemRandom", "Random", "PCG64", "MT19937", "Philox", "SFC64"}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +117,12 @@ def _check_numbers(name: str, value: Any, allowed: str) -> None:
         raise ValueError(f"{name} must be {allowed}, or None. Received: {name}={value!r}.")
 
 
-def warn_of_unfitted(spec: Standardize) -> None:
-    """One `UserWarning` for each step that is left out for want of statistics."""
+def warn_of_unfitted(spec: Standardize, so: str = "The step is left out.") -> None:
+    """One `UserWarning` for each step that is left out for want of statistics; `so` ends it."""
     for name in spec.unfitted():
         warn(
             f"This ImageDataGenerator specifies `{name}`, but it hasn't been fit on any training "
-            "data. Fit it first by calling `.fit(numpy_data)`. The step is left out, of this data set also "
-            "after a later fit.",
+            f"data. Fit it first by calling `.fit(numpy_data)`. {so}",
         )
 
 
@@ -178,8 +180,8 @@ def in_graph_function(
     `np.ndarray` of rank 3, and one warning says what that costs.
 
     That it draws is seen from NumPy's and Python's global generators, from generators that it holds
-    (closure, defaults, globals it names, attributes of its object), and from two different results; a
-    generator hidden deeper is not found.
+    (closure, defaults, globals it names, attributes of its object) or makes, and from two different
+    results; one that is hidden deeper, or in what it calls, is not found.
 
     Args:
         function: image -> image.

@@ -87,16 +87,18 @@ def check(
             follow_links=follow_links,
             duplicates="duplicate" not in ignore,
             verbose=not is_quiet,
-        ).without(ignore)
-    if not report.files and not report.problems:
-        raise click.ClickException(f"No images found in {source!r}.")
+        )
+    empty = not report.files and not report.problems
+    report = report.without(ignore)
     if as_json:
         click.echo(json.dumps(as_dict(report), indent=2))
     elif as_csv:
         table = report.frame().map(lambda t: t.encode("utf-8", "backslashreplace").decode())
         click.echo(table.to_csv(index=False), nl=False)
-    else:
+    elif not empty:
         show(report)
+    if empty:
+        raise click.ClickException(f"No images found in {source!r}.")
     if not report.sound:
         raise click.exceptions.Exit(1)
 

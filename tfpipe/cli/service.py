@@ -98,7 +98,7 @@ def worker(dispatcher: str, port: int, host: str) -> None:
             f"must be HOST:PORT. Received: {dispatcher!r}.", param_hint="--dispatcher"
         )
     _check_free(port)
-    click.echo(f"Worker begins when the dispatcher at {address} answers", err=True)
+    click.echo(f"Waiting for the dispatcher at {address}", err=True)
     _import_tensorflow()
     from tfpipe import service as servers
 
