@@ -22,9 +22,10 @@ def steps(directory: str) -> dict[str, float]:
     import simplejpeg
     import tensorflow as tf
 
-    from tfpipe import decode, resize
+    from tfpipe.codecs import decode
+    from tfpipe.codecs.spec import DecodeSpec
     from tfpipe.graph import mapped
-    from tfpipe.specs import ImageSpec
+    from tfpipe.ops import resize
 
     paths = sorted(map(str, Path(directory).rglob("*.jpg")))[:300]
     contents = [Path(path).read_bytes() for path in paths]
@@ -44,7 +45,7 @@ def steps(directory: str) -> dict[str, float]:
         return _cpu_ms(lambda: list(every.batch(BATCH)), 3 * len(paths))
 
     def decoded(data: Any) -> Any:
-        return decode.decode_jpeg(data, ImageSpec())
+        return decode.decode_jpeg(data, DecodeSpec())
 
     def nearest(image: Any) -> Any:
         return resize.resize(image, SIZE)

@@ -103,7 +103,7 @@ def order_microseconds(n: int = 10_000_000, chunk: int = 256, chunks: int = 2000
     """Microseconds of computing which sample stands at a position, of n samples, chunk by chunk."""
     import tensorflow as tf
 
-    from tfpipe import order
+    from tfpipe import seeds as order
 
     positions = tf.data.Dataset.range(0, chunk * chunks, chunk).map(
         lambda start: order.shuffled(tf.range(start, start + chunk), n, 7, tf.constant(3, tf.int64))
@@ -115,7 +115,7 @@ def manifest(n: int = 1_000_000) -> tuple[float, float]:
     """Megabytes of the file of n paths, and seconds until a worker has read it."""
     import tensorflow as tf
 
-    from tfpipe.columns import in_file
+    from tfpipe.sources.columns import in_file
 
     paths = np.array(
         [b"photographs/train/n%04d/%09d.jpg" % (i % 1000, i) for i in range(n)], object

@@ -10,86 +10,48 @@ from pathlib import Path
 MARK = "<!-- every message of the package is listed here when the site is built -->"
 PACKAGE = Path(__file__).parent.parent / "tfpipe"
 
-# Where an error comes from, and why it is raised. A test fails where a module with errors is in none.
+# Where an error comes from, and why it is raised: packages of tfpipe, or modules that tell another story than
+# the rest of their package. A test fails where a module with errors is in none.
 GROUPS = {
     "Arguments of any kind": (
         "An argument is not what is allowed. The message says what is, what came, and what to do.",
-        ("checks", "specs", "order", "columns"),
+        ("checks", "seeds", "console", "installed", "ops", "codecs.spec", "pipeline.spec"),
     ),
-    "Transforms and standardisation": (
+    "Transforms and standardization": (
         "A range, or a function of yours, cannot be used on images of this shape.",
-        (
-            "augment",
-            "ranges",
-            "affine",
-            "mix",
-            "layers",
-            "standardize",
-            "statistics",
-            "numpy_ops",
-            "plotting",
-        ),
+        ("transforms", "layers", "plotting", "pipeline.stages"),
     ),
     "ImageDataGenerator": (
         "A `flow...` method was given data that do not go together; many are the classic's own.",
-        ("generator", "generator_checks"),
+        ("builders.generator", "builders.classic_checks"),
     ),
     "image_dataset_from_...": (
         "The function was given arguments that do not go together; many are Keras' own.",
-        (
-            "functional",
-            "functional_checks",
-            "functional_spec",
-            "delivery",
-            "functional_shards",
-            "masks",
-            "weights",
-        ),
+        ("builders", "fields"),
     ),
     "Directories and files": (
         "What should be read is not there, or not of the kind expected.",
-        (
-            "listing",
-            "sources",
-            "formats",
-            "decode",
-            "readers",
-            "pillow_decode",
-            "dicom",
-            "tfio",
-            "saving",
-            "cache",
-        ),
+        ("sources", "codecs", "pipeline.saving", "pipeline.cache"),
     ),
     "Dataframes": (
         "A column is missing, or holds what labels, paths or weights cannot be.",
-        ("frames", "labels", "balance"),
+        ("sources.table", "sources.dataframe", "sources.class_weights"),
     ),
     "Splits and folds": (
         "There are too few samples, classes or groups for the split that is asked for.",
-        ("splits", "crossval"),
+        ("sources.splits", "builders.folds"),
     ),
     "Bad files": (
         "Too much is bad, or the policy does not go with the rest.",
-        ("skipping", "gaps"),
+        ("pipeline.bad_files",),
     ),
     "Packing and shards": (
         "Data sets that cannot be packed together, or a directory that does not hold what is asked for.",
-        ("packing", "shards", "shard_process", "shard_writer"),
+        ("tools", "sources.shards"),
     ),
     "The data set": (
         "A batch, a place, a memory budget or a use that this data set cannot have.",
-        (
-            "dataset",
-            "batches",
-            "derived",
-            "resume",
-            "stages",
-            "memory",
-            "distribution",
-            "service",
-            "pipeline",
-        ),
+        ("dataset", "distribute", "pipeline", "graph"),
     ),
 }
 WARNINGS = "Nothing stops: something was left out, is slow, or is not what was asked for."
@@ -151,25 +113,42 @@ def _text(node: ast.expr) -> str:
 
 
 def sources() -> dict[str, str]:
-    """The source of each module of the package, by its name."""
-    return {path.stem: path.read_text("utf-8") for path in sorted(PACKAGE.glob("*.py"))}
+    """The source of each module of the package, by its name, but for the command line."""
+    paths = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "cli")
+    names = [
+        path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in paths
+    ]
+    return {name: path.read_text("utf-8") for name, path in zip(names, paths, strict=True)}
+
+
+def group_of(module: str) -> str | None:
+    """The group of a module: that which names it, or its package.
+
+    >>> group_of("sources.splits"), group_of("sources.readers"), group_of("elsewhere")
+    ('Splits and folds', 'Directories and files', None)
+    """
+    for name in (module, module.partition(".")[0]):
+        for title, (_, names) in GROUPS.items():
+            if name in names:
+                return title
+    return None
 
 
 def ungrouped() -> list[str]:
     """The modules that raise errors and are in no group, and the names in a group that are no modules."""
     known = sources()
-    grouped = {module for _, modules in GROUPS.values() for module in modules}
-    return sorted(
-        {name for name in known if messages(known[name])} - grouped | grouped - set(known)
-    )
+    there = set(known) | {name.partition(".")[0] for name in known}
+    grouped = {name for _, names in GROUPS.values() for name in names}
+    return sorted({n for n in known if messages(known[n]) and not group_of(n)} | (grouped - there))
 
 
 def markdown() -> str:
     """A section for each group, with a table of its messages, and one for warnings."""
     known = sources()
     lines = []
-    for title, (why, modules) in GROUPS.items():
-        lines += _section(title, why, [row for name in modules for row in messages(known[name])])
+    for title, (why, _) in GROUPS.items():
+        rows = [row for name in known if group_of(name) == title for row in messages(known[name])]
+        lines += _section(title, why, rows)
     rows = [row for source in known.values() for row in warned(source)]
     return "\n".join(lines + _section("Warnings", WARNINGS, rows))
 

@@ -30,7 +30,7 @@ def dicom_file():
 
 def sound():
     """{suffix: a sound file}, of each format that is read here."""
-    from tfpipe import formats
+    from tfpipe.codecs import formats
 
     rows, columns = np.mgrid[:48, :64]
     pixels = np.stack([rows * 5, columns * 3, rows * columns], -1).astype(np.uint8)
@@ -150,7 +150,7 @@ def main():
     """Reads a line of JSON with a seed and a count; decodes as many cases, and answers with a line."""
     import warnings
 
-    from tfpipe import failure
+    from tfpipe.codecs import diagnose as failure
 
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "w")

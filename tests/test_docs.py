@@ -64,11 +64,11 @@ def folder(photos, tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def dispatcher():
     """The address of a tf.data service with one worker, in this process."""
-    from tfpipe import service
+    from tfpipe.distribute import service
 
-    server, target = service.dispatcher(0, None)
+    server, target = service.start_dispatcher(0, None)
     address = target.removeprefix("grpc://")
-    worker, _ = service.worker(address, "localhost", 0)
+    worker, _ = service.start_worker(address, "localhost", 0)
     yield address
     worker._stop()
     server._stop()
@@ -168,7 +168,7 @@ def test_every_option_of_a_command_is_explained(hook):
 
 
 def test_every_operation_of_rand_augment_is_listed():
-    from tfpipe.rand_augment import OPERATIONS
+    from tfpipe.transforms.rand_augment import OPERATIONS
 
     assert [name for name in OPERATIONS if name not in tfpipe.Augment.__doc__] == []
 

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import tfpipe
-from tfpipe import augment, layers, order, transforms
+from tfpipe import layers, seeds
+from tfpipe.transforms import augment, motion
 
 B, H, W = 3, 9, 13
 EVERYTHING = {
@@ -30,8 +31,8 @@ def images(picture):
 
 def numbers_of(seed, batches):
     """What the layer draws for a batch after so many others."""
-    key = order.fold_in(order.stream_key(seed, "augment"), tf.constant(batches, tf.int64))
-    key = order.fold_in(key, tf.constant(0, tf.int64))  # the only replica
+    key = seeds.fold_in(seeds.stream_key(seed, "augment"), tf.constant(batches, tf.int64))
+    key = seeds.fold_in(key, tf.constant(0, tf.int64))  # the only replica
     return tf.random.stateless_uniform([B, augment.NUMBERS], key, 0, 1, tf.float64, alg="philox")
 
 
@@ -49,7 +50,7 @@ class TestAugment:
             actual = layer(images, training=True)
             for image, numbers, one in zip(images, numbers_of(5, batches), actual, strict=True):
                 params = augment.parameters(layer.augment, numbers, H, W)
-                expected = transforms.apply(tf.constant(image), params, layer.augment)
+                expected = motion.apply(tf.constant(image), params, layer.augment)
                 assert np.abs(expected - image).max() > 1
                 assert_same_but_for_levels(one, expected)
 

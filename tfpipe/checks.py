@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import math
 import numbers
 import os
@@ -39,18 +38,6 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
         frame, level = frame.f_back, level + 1
     of_tensorflow = frame.f_globals.get("__name__", "").startswith("tensorflow.")
     warnings.warn(message, category, stacklevel=2 if of_tensorflow else level)
-
-
-def require_pillow(what: str) -> None:
-    """Raises `ImportError` with the remedy where Pillow is not installed; `what` begins the message."""
-    if importlib.util.find_spec("PIL") is None:
-        raise ImportError(f"{what} Pillow, which is not installed: pip install pillow.")
-
-
-def require_matplotlib(what: str) -> None:
-    """The same of matplotlib, which draws the pictures."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError(f'{what} matplotlib, which is not installed: pip install "tfpipe[plot]".')
 
 
 def check_one_of(name: str, value: Any, allowed: Sequence[object]) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpipe import augment as draws
-from tfpipe import order
+from tfpipe import seeds
 from tfpipe.checks import check_bool
-from tfpipe.transforms import apply
+from tfpipe.transforms import augment as draws
+from tfpipe.transforms.motion import apply
 
 
 @keras.saving.register_keras_serializable(package="tfpipe")
@@ -80,7 +80,7 @@ class Augment(keras.layers.Layer):
             )
         check_bool("unit_range", unit_range)
         self.unit_range = bool(unit_range)
-        self.seed = order.as_seed(seed)
+        self.seed = seeds.as_seed(seed)
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
@@ -104,10 +104,10 @@ class Augment(keras.layers.Layer):
         if not training or not self.augment.changes_pixels:
             return tf.cast(images, self.compute_dtype)
         batch = images if images.shape.rank == 4 else images[tf.newaxis]
-        key = order.fold_in(order.stream_key(self.seed, "augment"), self.batches.value)
+        key = seeds.fold_in(seeds.stream_key(self.seed, "augment"), self.batches.value)
         replica = tf.distribute.get_replica_context()
         if replica is not None:  # each replica of a strategy draws for its own images
-            key = order.fold_in(key, tf.cast(replica.replica_id_in_sync_group, tf.int64))
+            key = seeds.fold_in(key, tf.cast(replica.replica_id_in_sync_group, tf.int64))
         self.batches.assign_add(1)
         numbers = tf.random.stateless_uniform(
             [tf.shape(batch)[0], draws.NUMBERS], key, 0, 1, tf.float64, alg="philox"

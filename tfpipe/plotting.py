@@ -19,10 +19,13 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfpipe import augment as augmentation
-from tfpipe import failure, order, transforms
-from tfpipe.augment import Augment
-from tfpipe.checks import check_int, require_matplotlib
+from tfpipe import seeds
+from tfpipe.checks import check_int
+from tfpipe.fields.image import read_image
+from tfpipe.installed import require_matplotlib
+from tfpipe.transforms import augment as augmentation
+from tfpipe.transforms import motion
+from tfpipe.transforms.augment import Augment
 
 _CELL = 1.9  # inches
 _BAR = 0.28  # inches
@@ -131,14 +134,14 @@ def plot_augmentation(
             f"mixup_alpha={ranges.mixup_alpha!r}, cutmix_alpha={ranges.cutmix_alpha!r}. Leave them out, or "
             "look at a batch: image_dataset_from_directory(..., augment=...).show()."
         )
-    image = tf.constant(read_image(os.fspath(path)))
-    key = order.stream_key(order.as_seed(seed), "augment")
+    image = tf.constant(_read_picture(os.fspath(path)))
+    key = seeds.stream_key(seeds.as_seed(seed), "augment")
     zero = tf.constant(0, tf.int64)
     images, titles = [tf.cast(image, tf.float32)], ["original"]
     for place in range(n):  # as the pipeline draws for the samples of its first epoch
-        sample_key = order.sample_key(key, zero, tf.constant(place, tf.int64))
+        sample_key = seeds.sample_key(key, zero, tf.constant(place, tf.int64))
         params = augmentation.draw(ranges, sample_key, *image.shape[:2])
-        images.append(transforms.apply(image, params, ranges))
+        images.append(motion.apply(image, params, ranges))
         titles.append(params_text(params))
     return grid(for_the_eye(tf.stack(images).numpy()), titles)
 
@@ -161,10 +164,10 @@ def as_augment(augment: Any) -> Augment:
     )
 
 
-def read_image(path: str) -> np.ndarray:  # [H, W, 3], 0..255
+def _read_picture(path: str) -> np.ndarray:  # [H, W, 3], 0..255
     """An image file at its own size."""
     try:
-        return failure.decoded(path).numpy()
+        return read_image(path).numpy()
     except ValueError as err:
         raise ValueError(f"Cannot read the image file {path!r}: {err}") from None
 
@@ -347,7 +350,7 @@ def class_bars(counts: pd.DataFrame) -> Any:
     return figure
 
 
-def table(caption: str, rows: Mapping[str, str]) -> str:
+def html_table(caption: str, rows: Mapping[str, str]) -> str:
     """Names and values as a small table in HTML, for notebooks.
 
     >>> table("Zoo", {"<animals>": "3"})

@@ -13,14 +13,14 @@ import click
 
 from tfpipe import __version__
 from tfpipe.cli import interrupt
-from tfpipe.cli.bench import bench as bench_command
-from tfpipe.cli.check import check as check_command
-from tfpipe.cli.demo import demo as demo_command
-from tfpipe.cli.formats import formats as formats_command
-from tfpipe.cli.pack import pack as pack_command
-from tfpipe.cli.preview import preview as preview_command
-from tfpipe.cli.service import service as service_command
-from tfpipe.cli.summary import summary as summary_command
+from tfpipe.cli.bench import bench_command
+from tfpipe.cli.check import check_command
+from tfpipe.cli.demo import demo_command
+from tfpipe.cli.formats import formats_command
+from tfpipe.cli.pack import pack_command
+from tfpipe.cli.preview import preview_command
+from tfpipe.cli.service import service_command
+from tfpipe.cli.summary import summary_command
 
 
 class Commands(click.Group):
@@ -32,7 +32,7 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             # Only where `interrupt.listen` could do nothing. Click would say "Aborted!" and exit
             # with 1, like any failure; Python's own way out can crash in TensorFlow's threads.
-            interrupt.say()
+            interrupt.say_interrupted()
             os._exit(interrupt.STATUS)
         finally:
             interrupt.give_way()

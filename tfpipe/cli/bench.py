@@ -12,13 +12,14 @@ from tfpipe.cli import quiet, speed, text
 
 
 @click.command(
+    "bench",
     epilog="""\b
 Examples:
   tfpipe bench photos                                a folder of classes, to 224x224
   tfpipe bench photos --image-size 299 --batch-size 64 --rounds 9
   tfpipe bench photos --augment                      with rotation, shifts, zoom and a flip
   tfpipe bench photos --json | jq .rates.tfpipe
-"""
+""",
 )
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
 @click.option(
@@ -48,7 +49,7 @@ Examples:
 @click.option("--augment", is_flag=True, help="Random transforms; without Keras' function.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--quiet", "-q", "is_quiet", is_flag=True, help="No progress bar.")
-def bench(
+def bench_command(
     directory: str,
     image_size: tuple[int, int],
     batch_size: int,
@@ -65,7 +66,7 @@ def bench(
     """
     quiet.import_tensorflow()
     with text.plain_messages(), speed.silence():
-        from tfpipe import progress
+        from tfpipe import console as progress
 
         loaders, count = _loaders(directory, image_size, batch_size, images, augment)
         with progress.shown(not is_quiet):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tfpipe.cli import quiet, text
+from tfpipe.tools.problem import KINDS
 
 if TYPE_CHECKING:
     from tfpipe import CheckReport
 
 # As in `tfpipe.inspection`, which imports TensorFlow.
-KINDS = ("missing", "irregular", "unreadable", "suffix", "duplicate")
 TITLES = {
     "missing": "not there",
     "irregular": "no regular files",
@@ -25,13 +25,14 @@ TITLES = {
 
 
 @click.command(
+    "check",
     epilog="""\b
 Examples:
   tfpipe check photos                      every file below ./photos
   tfpipe check labels.csv --x-col path     every file that a table names
   tfpipe check photos --ignore duplicate   equal files are no reason to fail
   tfpipe check photos --json | jq '.problems[].path'
-"""
+""",
 )
 @click.argument("source", metavar="SRC", type=click.Path())
 @text.table_options()
@@ -53,7 +54,7 @@ Examples:
     "--csv", "as_csv", is_flag=True, help="Print the problems as CSV: path, kind, reason."
 )
 @click.option("--quiet", "-q", "is_quiet", is_flag=True, help="No progress bar.")
-def check(
+def check_command(
     source: str,
     x_col: str,
     directory: str | None,
@@ -91,24 +92,24 @@ def check(
     empty = not report.files and not report.problems
     report = report.without(ignore)
     if as_json:
-        click.echo(json.dumps(as_dict(report), indent=2))
+        click.echo(json.dumps(report_as_dict(report), indent=2))
     elif as_csv:
         table = report.frame().map(lambda t: t.encode("utf-8", "backslashreplace").decode())
         click.echo(table.to_csv(index=False), nl=False)
     elif not empty:
-        show(report)
+        show_report(report)
     if empty:
         raise click.ClickException(f"No images found in {source!r}.")
     if not report.sound:
         raise click.exceptions.Exit(1)
 
 
-def as_dict(report: CheckReport) -> dict[str, Any]:
+def report_as_dict(report: CheckReport) -> dict[str, Any]:
     """The report as plain values, what a script asks for first."""
     return {"sound": report.sound, "counts": report.counts, **dataclasses.asdict(report)}
 
 
-def show(report: CheckReport) -> None:
+def show_report(report: CheckReport) -> None:
     """The report for the eye."""
     for kind, count in report.counts.items():
         text.heading(f"{count:,} {TITLES[kind]}")

@@ -26,11 +26,12 @@ WANTED_ACCURACY = 0.95
 
 
 @click.command(
+    "demo",
     epilog="""\b
 Examples:
   tfpipe demo                       everything in a temporary folder
   tfpipe demo --directory digits    keep the images in ./digits
-"""
+""",
 )
 @click.option(
     "--directory",
@@ -51,7 +52,7 @@ Examples:
     show_default=True,
     help="Of the order of the images and of the networks' first weights.",
 )
-def demo(directory: Path | None, epochs: int, seed: int) -> None:
+def demo_command(directory: Path | None, epochs: int, seed: int) -> None:
     """Train small networks on 1,797 scanned digits.
 
     Writes the digits as PNG folders, reads them by ImageDataGenerator from the folders and from a
@@ -102,7 +103,7 @@ def write_images(root: Path) -> list[str]:
     """Step 1: PNG files, one folder a class."""
     from tfpipe.cli import digits
 
-    heading(1, "Image files")
+    numbered_heading(1, "Image files")
     data = digits.read_digits()
     others = digits.strangers(root, digits.file_names(data.labels))
     if others:
@@ -124,7 +125,7 @@ def from_folders(root: Path, seed: int) -> tuple[ImageDataset, ImageDataset]:
     """Step 2: ten classes from the names of the folders."""
     from tfpipe import ImageDataGenerator
 
-    heading(2, "A generator from the folders")
+    numbered_heading(2, "A generator from the folders")
     generator = ImageDataGenerator()
     options: Any = {"target_size": SIZE, "color_mode": "grayscale", "class_mode": "categorical"}
     training = generator.flow_from_directory(root / "train", seed=seed, **options)
@@ -167,7 +168,7 @@ def from_frames(root: Path, names: list[str], seed: int) -> tuple[ImageDataset, 
     from tfpipe import ImageDataGenerator
     from tfpipe.cli import digits
 
-    heading(3, "A generator from a dataframe: is the digit odd?")
+    numbered_heading(3, "A generator from a dataframe: is the digit odd?")
     frames = [
         digits.parity_frame([name for name in names if name.startswith(part)])
         for part in ("train", "validation")
@@ -185,7 +186,7 @@ def compare_speed(root: Path, training: ImageDataset) -> None:
     """Step 4: images per second, beside the classic generator on the same folder."""
     from tfpipe.cli import speed
 
-    heading(4, "Speed: whole epochs over the training folder, median")
+    numbered_heading(4, "Speed: whole epochs over the training folder, median")
     epochs: dict[str, Any] = {"tfpipe": lambda: speed.read_all(training)}
     classic = speed.classic_generator()
     if classic:
@@ -207,17 +208,17 @@ def digit_network() -> keras.Model:
     """A small convolutional network for ten classes."""
     from keras import layers
 
-    return compiled(layers.Dense(10, activation="softmax"), "categorical_crossentropy")
+    return compiled_network(layers.Dense(10, activation="softmax"), "categorical_crossentropy")
 
 
 def parity_network() -> keras.Model:
     """The same network for two classes."""
     from keras import layers
 
-    return compiled(layers.Dense(1, activation="sigmoid"), "binary_crossentropy")
+    return compiled_network(layers.Dense(1, activation="sigmoid"), "binary_crossentropy")
 
 
-def compiled(head: keras.layers.Layer, loss: str) -> keras.Model:
+def compiled_network(head: keras.layers.Layer, loss: str) -> keras.Model:
     """The network up to its last layer, that layer, and the loss that belongs to it."""
     import keras
     from keras import layers
@@ -239,7 +240,7 @@ def compiled(head: keras.layers.Layer, loss: str) -> keras.Model:
     return model
 
 
-def heading(number: int, text: str) -> None:
+def numbered_heading(number: int, text: str) -> None:
     click.secho(f"\n{number}. {text}", fg="cyan", bold=True)
 
 

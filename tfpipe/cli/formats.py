@@ -6,35 +6,34 @@ import json
 
 import click
 
-from tfpipe.cli import quiet, text
+from tfpipe.cli import text
 
 
 @click.command(
+    "formats",
     epilog="""\b
 Examples:
   tfpipe formats           a table
   tfpipe formats --json    for a script
-"""
+""",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as a JSON list of objects.")
-def formats(as_json: bool) -> None:
+def formats_command(as_json: bool) -> None:
     """Print which decoder reads each format here.
 
     What is decoded in the graph runs in parallel threads and on tf.data service workers; what is
     decoded in Python holds Python's lock. Among the formats of the graph the content of a file decides,
     not its suffix; a file that is read in Python needs a suffix of its own format.
     """
-    quiet.import_tensorflow()
     with text.plain_messages():
-        import tensorflow as tf
-
         from tfpipe import formats as known
+        from tfpipe.installed import tensorflow_version
 
         rows = known.table()
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    click.secho(f"With TensorFlow {tf.__version__}", bold=True)
+    click.secho(f"With TensorFlow {tensorflow_version()}", bold=True)
     for line in aligned([{name: name for name in rows[0]}, *rows]):
         click.echo(line)
 

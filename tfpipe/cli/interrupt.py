@@ -41,11 +41,11 @@ def _end_on_signal() -> None:
     for clean_up in reversed(_clean_ups.copy()):
         with contextlib.suppress(Exception):  # nobody is left to mend it
             clean_up()
-    say()
+    say_interrupted()
     os._exit(STATUS)
 
 
-def say() -> None:
+def say_interrupted() -> None:
     """Tells the user."""
     with contextlib.suppress(OSError, ValueError):  # whoever reads may be gone
         sys.stdout.flush()

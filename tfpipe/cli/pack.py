@@ -11,6 +11,7 @@ from tfpipe.cli import quiet, text
 
 
 @click.command(
+    "pack",
     epilog="""\b
 Examples:
   tfpipe pack photos packed                      a folder of classes, at 256x256
@@ -19,7 +20,7 @@ Examples:
   tfpipe pack labels.csv gs://bucket/packed --x-col path --y-col label
 and in the training program:
   training = tfpipe.image_dataset_from_shards("packed")
-"""
+""",
 )
 @click.argument("source", metavar="SRC", type=click.Path())
 @click.argument("destination", metavar="DEST", type=click.Path())
@@ -86,7 +87,7 @@ and in the training program:
     help="Of a file that cannot be used: end, or leave it out.",
 )
 @click.option("--quiet", "-q", "is_quiet", is_flag=True, help="No progress bar.")
-def pack(source: str, destination: str, is_quiet: bool, **options: Any) -> None:
+def pack_command(source: str, destination: str, is_quiet: bool, **options: Any) -> None:
     """Write images as shards, decoded and resized, with their labels.
 
     SRC is a directory with one folder a class, or a .csv or .parquet file. DEST gets TFRecord files and
@@ -110,7 +111,9 @@ def pack(source: str, destination: str, is_quiet: bool, **options: Any) -> None:
 def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
     """The data sets to pack, by the names of their splits."""
     import tfpipe
-    from tfpipe import inventory, listing
+    from tfpipe.sources import listing
+    from tfpipe.sources.directory import class_folders
+    from tfpipe.tools import inventory
 
     share = options["validation_split"]
     common: dict[str, Any] = {
@@ -129,7 +132,7 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
     if options["splits"]:
         if share:
             raise click.UsageError("--splits and --validation-split exclude each other.")
-        names = listing.class_folders(source)
+        names = class_folders(source)
         if not names:
             raise ValueError(
                 f"With --splits, SRC holds a folder a split. There is none in {source!r}."

@@ -40,13 +40,14 @@ def _literal(node: ast.expr) -> Any:
 
 
 @click.command(
+    "preview",
     epilog="""\b
 Examples:
   tfpipe preview photos -o grid.png
   tfpipe preview photos -o augmented.png --augment rotation_range=20,zoom_range=0.2
   tfpipe preview labels.csv --x-col path --y-col label --size 128x96 -n 9
   tfpipe preview photos/cat/1.jpg --augment "brightness_range=(0.5,1.5),fill_mode=reflect"
-"""
+""",
 )
 @click.argument("source", metavar="SRC", type=click.Path())
 @click.option(
@@ -99,7 +100,7 @@ Examples:
     show_default=True,
     help="Of the order and of the transforms.",
 )
-def preview(
+def preview_command(
     source: str,
     output: Path,
     x_col: str,
@@ -123,8 +124,8 @@ def preview(
     quiet.import_tensorflow()
     with text.plain_messages():
         import tfpipe
-        from tfpipe import inventory
-        from tfpipe.reporting import silent
+        from tfpipe.console import silent
+        from tfpipe.tools import inventory
 
         if augment is not None and os.path.isfile(source) and not inventory.is_table(source):
             path, figure = source, tfpipe.plot_augmentation(source, augment, draws, seed=seed)
@@ -162,7 +163,9 @@ def read(
     """The data set of a directory or a table; without labels where it has none."""
     import pandas as pd
 
-    from tfpipe import ImageDataGenerator, frames, inventory
+    from tfpipe import ImageDataGenerator
+    from tfpipe.sources.table import all_strings, read_frame
+    from tfpipe.tools import inventory
 
     generator = ImageDataGenerator()
     if not inventory.is_table(source):
@@ -172,10 +175,10 @@ def read(
         images = inventory.list_directory(source, follow_links).images  # at its top, of no class
         frame = pd.DataFrame({x_col: images}, dtype=object)
     else:
-        frame = frames.read_frame(source, [x_col, y_col])
+        frame = read_frame(source, [x_col, y_col])
     mode, column = None, None
     if y_col in frame.columns:
-        mode, column = ("categorical" if frames.all_strings(frame[y_col]) else "raw"), y_col
+        mode, column = ("categorical" if all_strings(frame[y_col]) else "raw"), y_col
     return generator.flow_from_dataframe(
         frame, directory, x_col=x_col, y_col=column, class_mode=mode, **options
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from tfpipe.cli import interrupt, quiet
 
 
 @click.group(
+    "service",
     epilog="""\b
 Example, with two workers, each command on a host of its own:
   tfpipe service dispatcher --port 5000 --work-dir /var/lib/tfpipe
@@ -24,18 +24,19 @@ Example, with two workers, each command on a host of its own:
   tfpipe service worker --dispatcher first-host:5000 --host third-host
 and in the training program:
   model.fit(dataset.distribute(service="grpc://first-host:5000"), ...)
-"""
+""",
 )
-def service() -> None:
+def service_command() -> None:
     """Prepare batches on other processes or hosts (tf.data service)."""
 
 
-@service.command(
+@service_command.command(
+    "dispatcher",
     epilog="""\b
 Examples:
   tfpipe service dispatcher                          on a free port, which is printed
   tfpipe service dispatcher --port 5000 --work-dir /var/lib/tfpipe
-"""
+""",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
 @click.option(
@@ -51,31 +52,32 @@ Examples:
     metavar="SECONDS",
     help="Epochs end without a worker that has not answered for so long. 0: they wait for it.",
 )
-def dispatcher(port: int, work_dir: Path | None, worker_timeout: float) -> None:
+def dispatcher_command(port: int, work_dir: Path | None, worker_timeout: float) -> None:
     """Run the dispatcher, which hands out the work.
 
     One for all trainers. Ends on SIGTERM with status 0.
     """
     _check_free(port)
     _import_tensorflow()
-    from tfpipe import service as servers
+    from tfpipe.distribute import service as servers
 
     if work_dir is not None:
         work_dir.mkdir(parents=True, exist_ok=True)
     journal = None if work_dir is None else str(work_dir)
     with (
-        _started("dispatcher", lambda: servers.dispatcher(port, journal)) as address,
+        _started("dispatcher", lambda: servers.start_dispatcher(port, journal)) as address,
         _watched(address, worker_timeout),
     ):
         _wait(f"Dispatcher listens on {address}")
 
 
-@service.command(
+@service_command.command(
+    "worker",
     epilog="""\b
 Examples:
   tfpipe service worker --dispatcher localhost:5000
   tfpipe service worker --dispatcher first-host:5000 --host second-host --port 5001
-"""
+""",
 )
 @click.option("--dispatcher", required=True, metavar="HOST:PORT", help="Where the dispatcher is.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
@@ -85,7 +87,7 @@ Examples:
     show_default=True,
     help="The name by which trainers reach this worker.",
 )
-def worker(dispatcher: str, port: int, host: str) -> None:
+def worker_command(dispatcher: str, port: int, host: str) -> None:
     """Run a worker, which reads, decodes and augments.
 
     Start as many as the trainers keep busy. They must see the files by the paths that the trainers
@@ -100,9 +102,9 @@ def worker(dispatcher: str, port: int, host: str) -> None:
     _check_free(port)
     click.echo(f"Waiting for the dispatcher at {address}", err=True)
     _import_tensorflow()
-    from tfpipe import service as servers
+    from tfpipe.distribute import service as servers
 
-    with _started("worker", lambda: servers.worker(address, host, port)) as own_address:
+    with _started("worker", lambda: servers.start_worker(address, host, port)) as own_address:
         _wait(f"Worker for {address} listens on {own_address}")
 
 
@@ -119,10 +121,10 @@ def _check_free(port: int) -> None:
 def _import_tensorflow() -> None:
     """TensorFlow, with the ops of tensorflow-io where it can be had: workers must know them all."""
     quiet.import_tensorflow()
-    import tensorflow as tf
+    from tfpipe.installed import tensorflow_io
 
-    if importlib.util.find_spec("tensorflow_io") and tf.__version__.startswith(("2.16.", "2.17.")):
-        quiet.import_silently("tensorflow_io")
+    with quiet.native_silence():
+        tensorflow_io()
 
 
 @contextlib.contextmanager
@@ -142,7 +144,7 @@ def _watched(address: str, patience: float) -> Iterator[None]:
     if not patience:
         yield
         return
-    from tfpipe.lost_workers import Watch
+    from tfpipe.distribute.lost_workers import Watch
 
     watch = Watch(
         address.removeprefix("grpc://"), patience, say=lambda line: click.echo(line, err=True)

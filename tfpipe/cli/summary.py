@@ -11,23 +11,24 @@ import click
 from tfpipe.cli import quiet, text
 
 if TYPE_CHECKING:
-    from tfpipe.survey import Summary
+    from tfpipe.tools.survey import Summary
 
 MOST = 20  # lines of a list
 
 
 @click.command(
+    "summary",
     epilog="""\b
 Examples:
   tfpipe summary photos                  a folder of classes
   tfpipe summary labels.csv --x-col path --y-col label --directory photos
   tfpipe summary photos --json           for a script
-"""
+""",
 )
 @click.argument("source", metavar="SRC", type=click.Path())
 @text.table_options(y_col=True)
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
-def summary(
+def summary_command(
     source: str, x_col: str, y_col: str, directory: str | None, follow_links: bool, as_json: bool
 ) -> None:
     """Count classes, sizes, shapes, colour modes and formats.
@@ -38,23 +39,23 @@ def summary(
     """
     quiet.import_tensorflow()
     with text.plain_messages():
-        from tfpipe import survey
+        from tfpipe.tools import survey
 
         found = survey.survey(
             source, directory=directory, x_col=x_col, y_col=y_col, follow_links=follow_links
         )
     if as_json:
-        click.echo(json.dumps(as_dict(found), indent=2))
+        click.echo(json.dumps(summary_as_dict(found), indent=2))
     else:
-        show(found)
+        show_summary(found)
 
 
-def as_dict(found: Summary) -> dict[str, Any]:
+def summary_as_dict(found: Summary) -> dict[str, Any]:
     """The summary as plain values."""
     return {**dataclasses.asdict(found), "imbalance": found.imbalance}
 
 
-def show(found: Summary) -> None:
+def show_summary(found: Summary) -> None:
     """The summary for the eye."""
     click.secho(text.printable(found.source), bold=True, nl=False)
     click.echo(f": {found.files:,} image files, {megabytes(found.bytes)}")

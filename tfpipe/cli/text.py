@@ -105,7 +105,7 @@ def _of_tensorflow(err: Exception) -> str:
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(err, tensorflow.errors.OpError):
         return ""
-    from tfpipe import gaps
+    from tfpipe.pipeline import bad_files as gaps
 
     # The names of nodes and their places in the graph say nothing to a user.
     plain = re.sub(r"\{\{.*?\}\}\s*", "", str(err.message)).partition("\n")[0]

@@ -1,0 +1,240 @@
+"""`tfpipe.check` and `tfpipe check`: every kind of bad file, and no other, is named."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import tfpipe
+from tfpipe.cli import check as check_command
+from tfpipe.cli import cli
+from tfpipe.codecs import formats
+from tfpipe.tools.problem import KINDS
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory, picture, write):
+    """Ten sound files of four formats in two classes."""
+    top = tmp_path_factory.mktemp("good")
+    for number in range(8):
+        suffix = ("jpg", "png", "bmp", "gif")[number % 4]
+        write(top / "ab"[number % 2] / f"{number}.{suffix}", picture(20, 30, seed=number))
+    write(top / "a" / "deeper" / "x.JPEG", picture(21, 30), quality=90)
+    write(top / "root.png", picture(22, 30))
+    (top / "notes.txt").write_text("no image")
+    (top / ".hidden.png").write_bytes(b"")
+    return top
+
+
+@pytest.fixture(scope="module")
+def bad(good, tmp_path_factory):
+    """The same, with one file of every kind of fault."""
+    top = tmp_path_factory.mktemp("bad") / "photos"
+    shutil.copytree(good, top)
+    data = (top / "a" / "0.jpg").read_bytes()
+    (top / "a" / "cut.jpg").write_bytes(data[: len(data) // 2])
+    (top / "a" / "empty.png").write_bytes(b"")
+    (top / "b" / "text.jpg").write_text("no image")
+    (top / "b" / "cut.png").write_bytes((top / "root.png").read_bytes()[:200])
+    (top / "b" / "lies.png").write_bytes((top / "a" / "deeper" / "x.JPEG").read_bytes())
+    (top / "b" / "twin.gif").write_bytes((top / "b" / "3.gif").read_bytes())
+    (top / "b" / "hidden.dat").write_bytes((top / "b" / "5.png").read_bytes() + b"\0")
+    (top / "b" / "gone.jpg").symlink_to("nowhere")
+    os.mkfifo(top / "b" / "fifo.png")
+    (top / "a" / os.fsdecode(b"\xff\n.jpg")).write_bytes(b"no image either")
+    return top
+
+
+FOUND = {
+    ("cut.jpg", "unreadable"),
+    ("empty.png", "unreadable"),
+    ("text.jpg", "unreadable"),
+    ("cut.png", "unreadable"),
+    (os.fsdecode(b"\xff\n.jpg"), "unreadable"),
+    ("lies.png", "suffix"),
+    ("lies.png", "duplicate"),
+    ("hidden.dat", "suffix"),
+    ("twin.gif", "duplicate"),
+    ("gone.jpg", "irregular"),
+    ("fifo.png", "irregular"),
+}
+
+
+def found(report):
+    return sorted((Path(problem.path).name, problem.kind) for problem in report.problems)
+
+
+class TestCheck:
+    def test_good_files(self, good):
+        report = tfpipe.check(good)
+        assert report.problems == ()
+        assert (report.sound, report.files, report.others, report.counts) == (True, 10, 1, {})
+        assert str(report) == f"{good}: 10 image files, all sound"
+
+    def test_bad_files(self, bad):
+        report = tfpipe.check(bad)
+        assert found(report) == sorted(FOUND)
+        assert (report.sound, report.files, report.others) == (False, 18, 1)
+        assert list(report.counts) == [kind for kind in KINDS if kind in report.counts]
+        reasons = {(Path(p.path).name, p.kind): p.reason for p in report.problems}
+        assert reasons["empty.png", "unreadable"] == "the file is empty"
+        assert "JPEG" in reasons["cut.jpg", "unreadable"]
+        assert reasons["lies.png", "suffix"] == (
+            "its content is JPEG, named .png: rename it to .jpg"
+        )
+        x = bad / "a" / "deeper" / "x.JPEG"
+        assert reasons["lies.png", "duplicate"] == f"its content is that of {x}, in another folder"
+
+    def test_kinds_can_be_left_out(self, bad):
+        report = tfpipe.check(bad, duplicates=False).without(["unreadable", "suffix"])
+        assert found(report) == [("fifo.png", "irregular"), ("gone.jpg", "irregular")]
+        with pytest.raises(
+            ValueError, match="kind must be one of 'missing'.*Did you mean 'suffix'"
+        ):
+            report.without(["suffx"])
+
+    @pytest.mark.parametrize("form", ["frame", "csv", "parquet"])
+    def test_of_a_table(self, bad, tmp_path, form):
+        names = ["a/0.jpg", "a/cut.jpg", "a/4.jpg", "b/fifo.png", "a", "b/no.png", "a/0.jpg", None]
+        frame = pd.DataFrame({"path": names}, index=range(5, 13))
+        source = frame
+        if form != "frame":
+            source = tmp_path / f"table.{form}"
+            frame.to_csv(source) if form == "csv" else frame.to_parquet(source)
+        report = tfpipe.check(source, directory=bad, x_col="path")
+        assert found(report) == [
+            ("0.jpg", "duplicate"),
+            ("a", "irregular"),
+            ("cut.jpg", "unreadable"),
+            ("fifo.png", "irregular"),
+            ("no.png", "missing"),
+            ("row 7", "missing"),
+        ]
+        assert report.files == 3
+        assert report.frame()["reason"].str.len().min() > 5
+
+    def test_of_a_column_that_is_not_there(self):
+        with pytest.raises(KeyError, match="x_col='filename' is not a column.*'filenames'"):
+            tfpipe.check(pd.DataFrame({"filenames": ["a.png"]}))
+
+    def test_of_a_folder_that_is_not_there(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="No such directory"):
+            tfpipe.check(tmp_path / "nowhere")
+
+    def test_of_nothing(self, tmp_path):
+        assert tfpipe.check(tmp_path).sound
+
+    def test_a_format_that_nothing_installed_reads(self, tmp_path, write, monkeypatch):
+        write(tmp_path / "1.png")
+        write(tmp_path / "2.TIF")
+        (tmp_path / "3.png").write_bytes(b"")
+        really = formats.library_of
+        monkeypatch.setattr(
+            formats, "library_of", lambda f: None if f is formats.TIFF else really(f)
+        )
+        report = tfpipe.check(tmp_path, verbose=False)
+        found = {Path(p.path).name: p.reason for p in report.problems if p.kind == "unreadable"}
+        assert found == {
+            "2.TIF": 'nothing that is installed reads TIFF: pip install "tfpipe[pillow]"',
+            "3.png": "the file is empty",
+        }
+
+    def test_a_file_that_may_not_be_opened(self, good, monkeypatch):
+        real = open
+
+        def refuse(path, *arguments, **options):
+            if str(path).endswith("2.bmp"):
+                raise PermissionError(13, "Permission denied")
+            return real(path, *arguments, **options)
+
+        monkeypatch.setattr("builtins.open", refuse)  # root may open everything
+        problem = tfpipe.check(good).problems[0]
+        assert problem.path.endswith("2.bmp")
+        assert problem.reason == "it cannot be opened: Permission denied"
+
+
+def run(*arguments):
+    path = [str(Path(tfpipe.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = {name: v for name, v in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [sys.executable, "-m", "tfpipe", "check", *map(str, arguments)],
+        env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, path))},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+
+
+class TestCommand:
+    @pytest.mark.slow
+    def test_good_files_as_a_process(self, good):
+        result = run(good)
+        assert (result.returncode, result.stderr) == (0, ""), result.stderr
+        assert result.stdout.startswith("\n10 image files in "), result.stdout
+        assert result.stdout.endswith("; 1 others left alone.\nAll is sound.\n"), result.stdout
+
+    def test_no_images_are_not_sound(self, tmp_path):
+        (tmp_path / "notes.txt").touch()
+        result = CliRunner().invoke(cli, ["check", str(tmp_path)])
+        assert (result.exit_code, "No images found in" in result.output) == (1, True)
+        result = CliRunner().invoke(cli, ["check", str(tmp_path), "--json"])
+        assert (result.exit_code, json.loads(result.stdout)["files"]) == (1, 0)
+
+    def test_ignored_problems_are_no_emptiness(self, tmp_path):
+        (tmp_path / "m.csv").write_text("filename\nnone.png\n")
+        options = ["--x-col", "filename", "--ignore", "missing"]
+        assert CliRunner().invoke(cli, ["check", str(tmp_path / "m.csv"), *options]).exit_code == 0
+
+    def test_bad_files_as_a_process(self, bad):
+        result = run(bad)
+        assert (result.returncode, result.stderr) == (1, ""), result.stderr
+        assert "\n5 cannot be read\n" in result.stdout, result.stdout
+        assert f"  {bad}/a/empty.png: the file is empty\n" in result.stdout, result.stdout
+        assert f"  {bad}/a/\\xff\\n.jpg: " in result.stdout, result.stdout
+        assert result.stdout.endswith("\n10 of them have problems.\n"), result.stdout
+
+    def test_json(self, bad):
+        result = CliRunner().invoke(cli, ["check", str(bad), "--json", "--ignore", "duplicate"])
+        assert result.exit_code == 1
+        report = json.loads(result.stdout)
+        assert (report["sound"], report["files"], report["counts"]["suffix"]) == (False, 18, 2)
+        names = {(Path(p["path"]).name, p["kind"]) for p in report["problems"]}
+        assert names == {pair for pair in FOUND if pair[1] != "duplicate"}
+
+    def test_csv(self, bad):
+        result = CliRunner().invoke(cli, ["check", str(bad), "--csv"])
+        assert result.exit_code == 1
+        rows = list(csv.DictReader(io.StringIO(result.stdout, newline="")))
+        assert list(rows[0]) == ["path", "kind", "reason"]
+        assert len(rows) == len(FOUND)
+
+    def test_ignoring_all_that_is_wrong_is_success(self, good, tmp_path):
+        shutil.copy(good / "root.png", tmp_path / "1.png")
+        shutil.copy(good / "root.png", tmp_path / "2.png")
+        assert CliRunner().invoke(cli, ["check", str(tmp_path)]).exit_code == 1
+        options = ["check", str(tmp_path), "--ignore", "duplicate"]
+        assert CliRunner().invoke(cli, options).exit_code == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--json", "--csv"], "--json and --csv exclude each other."),
+            (["--ignore", "dup"], "'dup' is not one of"),
+        ],
+    )
+    def test_wrong_usage(self, good, arguments, message):
+        result = CliRunner().invoke(cli, ["check", str(good), *arguments])
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+    def test_its_kinds_are_those_of_the_library(self):
+        assert check_command.KINDS == KINDS

@@ -1,0 +1,17 @@
+from . import formats as formats
+from . import layers as layers
+from ._version import __version__ as __version__
+from .builders.dataframe import image_dataset_from_dataframe as image_dataset_from_dataframe
+from .builders.directory import image_dataset_from_directory as image_dataset_from_directory
+from .builders.folds import folds as folds
+from .builders.generator import ImageDataGenerator as ImageDataGenerator
+from .builders.shards import image_dataset_from_shards as image_dataset_from_shards
+from .dataset.image_dataset import ImageDataset as ImageDataset
+from .dataset.resume import ResumableFit as ResumableFit
+from .plotting import plot_augmentation as plot_augmentation
+from .tools.check import CheckReport as CheckReport
+from .tools.check import check as check
+from .tools.pack import pack as pack
+from .tools.problem import Problem as Problem
+from .transforms.augment import Augment as Augment
+from .transforms.standardize import Standardize as Standardize

@@ -1,0 +1,147 @@
+"""What the classic class checks, in its own words, beyond the checks that every door shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfpipe.checks import did_you_mean, warn
+from tfpipe.sources import table
+from tfpipe.sources.source import Source
+from tfpipe.sources.splits import split_count
+
+_DEPRECATED = {
+    "has_ext": "filenames in the dataframe have to match the exact filenames on disk",
+    "sort": "with shuffle=False batches come in the order of the dataframe",
+    "drop_duplicates": "use pandas.DataFrame.drop_duplicates",
+}
+
+
+def check_deprecated(
+    class_mode: str | None, keywords: dict[str, Any], known: Sequence[str]
+) -> str | None:
+    """Warns of what the classic took once; returns the class mode by its name of today."""
+    for name in keywords:
+        if name not in _DEPRECATED:
+            raise TypeError(
+                f"flow_from_dataframe() got an unexpected keyword argument {name!r}."
+                + did_you_mean(name, known)
+            )
+        warn(
+            f"{name} is deprecated and ignored: {_DEPRECATED[name]}.",
+            DeprecationWarning,
+        )
+    if class_mode == "other":
+        warn(
+            '`class_mode="other"` is deprecated, please use `class_mode="raw"`.',
+            DeprecationWarning,
+        )
+        return "raw"
+    return class_mode
+
+
+def check_class_columns(
+    frame: pd.DataFrame,
+    x_col: str,
+    y_col: Any,
+    weight_col: str | None,
+    classes: Sequence[str] | None,
+    class_mode: str | None,
+) -> None:
+    """Raises or warns where the columns do not fit the class mode."""
+    if class_mode == "multi_output" and not isinstance(y_col, list):
+        raise TypeError(
+            f'If class_mode="{class_mode}", y_col must be a list. Received {type(y_col).__name__}.'
+        )
+    table.require_columns(frame, x_col=x_col, y_col=y_col, weight_col=weight_col)
+    table.check_strings(frame, x_col, f"x_col={x_col}")
+    if class_mode in ("binary", "sparse") and not table.all_strings(frame[y_col]):
+        raise TypeError(
+            f'If class_mode="{class_mode}", y_col="{y_col}" column values must be strings.'
+        )
+    if class_mode == "categorical" and not (
+        table.all_strings(frame[y_col])
+        or all(isinstance(label, str | list | tuple) for label in frame[y_col])
+    ):
+        raise TypeError(
+            f'If class_mode="{class_mode}", y_col="{y_col}" column values must be type string, '
+            "list or tuple."
+        )
+    if classes and class_mode in ("input", "multi_output", "raw", None):
+        warn(
+            f'`classes` will be ignored given the class_mode="{class_mode}"',
+        )
+    if class_mode == "binary" and classes and len(set(classes)) != 2:
+        raise ValueError(
+            f'If class_mode="binary" there must be 2 classes. {len(set(classes))} class/es were '
+            "given."
+        )
+    if weight_col is not None:
+        table.check_weight_column(
+            frame, weight_col, f"weight_col={weight_col}", "class_mode", class_mode is not None
+        )
+
+
+def check_binary_classes(source: Source, class_mode: str | None, classes: Any) -> None:
+    """Raises unless "binary" has 2 classes, counted after files that are not there were dropped."""
+    found = len(source.class_names)
+    if class_mode == "binary" and not classes and found != 2 and len(source):
+        raise ValueError(f'If class_mode="binary" there must be 2 classes. Found {found} classes.')
+
+
+def check_lengths(
+    images: np.ndarray, misc: Sequence[np.ndarray], y: np.ndarray | None, weights: Any
+) -> None:
+    """Raises where the columns of `flow` have different lengths."""
+    for other in misc:
+        if len(images) != len(other):
+            raise ValueError(
+                "All of the arrays in `x` should have the same length. Found a pair with: "
+                f"len(x[0]) = {len(images)}, len(x[?]) = {len(other)}"
+            )
+    for name, words, column in (
+        ("y", "`y` (labels)", y),
+        ("sample_weight", "`sample_weight`", weights),
+    ):
+        if column is not None and len(images) != len(column):
+            raise ValueError(
+                f"`x` (images tensor) and {words} should have the same length. "
+                f"Found: x.shape = {images.shape}, {name}.shape = {np.asarray(column).shape}"
+            )
+
+
+def check_rank_and_channels(where: str, images: np.ndarray, axis: int, data_format: str) -> None:
+    """Raises unless the images are of rank 4; warns of an unusual number of channels."""
+    if images.ndim != 4:
+        raise ValueError(
+            f"Input to `.{where}()` should have rank 4. Got array with shape: {images.shape}"
+        )
+    if images.shape[axis] not in (1, 3, 4):
+        choice = "1, 3, or 4" if where == "flow" else "1, 3 or 4"  # the classic's two wordings
+        warn(
+            f'`{where}` is set to use the data format convention "{data_format}" (channels on axis '
+            f"{axis}), i.e. expected either {choice} channels on axis {axis}. However, it was "
+            f"passed an array with shape {images.shape} ({images.shape[axis]} channels).",
+        )
+
+
+def check_weights(weights: np.ndarray, has_labels: bool) -> None:
+    """Raises unless the weights of `flow` are finite numbers that go with labels."""
+    if not has_labels:
+        raise ValueError("sample_weight needs labels: pass y too, or leave sample_weight out.")
+    if weights.dtype.kind not in "biuf" or not np.isfinite(weights).all():
+        raise ValueError("sample_weight must hold finite numbers. Received NaN or others.")
+
+
+def check_same_labels(y: np.ndarray, fraction: float) -> None:
+    """Raises where one side of the split lacks a label of the other."""
+    count = split_count(len(y), fraction)
+    if not np.array_equal(np.unique(y[:count]), np.unique(y[count:])):
+        raise ValueError(
+            "Training and validation subsets have different number of classes after the split. If "
+            "your numpy arrays are sorted by the label, you might want to shuffle them, or pass "
+            "ignore_class_split=True."
+        )

@@ -1,0 +1,195 @@
+"""`image_dataset_from_dataframe`: a table of paths and labels, in the spelling of Keras 3."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from tfpipe.builders import keras_checks as checks
+from tfpipe.builders.options import (
+    DATAFRAME_LABEL_MODES,
+    LABEL_MODES,
+    Options,
+    deliver_found,
+    label_spec,
+    pipeline_spec,
+    share_of,
+)
+from tfpipe.checks import check_bool, check_names
+from tfpipe.codecs.formats import KNOWN_SUFFIXES
+from tfpipe.codecs.headers import MAX_PIXELS
+from tfpipe.sources import table
+from tfpipe.sources.dataframe import class_labels, from_dataframe, label_lists
+from tfpipe.sources.source import grouped
+from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.standardize import Standardize
+
+
+def image_dataset_from_dataframe(
+    dataframe: pd.DataFrame | str | os.PathLike[str],
+    directory: str | os.PathLike[str] | None = None,
+    x_col: str = "filename",
+    y_col: Any = "class",
+    weight_col: str | None = None,
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: str = "rgb",
+    batch_size: int | None = 32,
+    image_size: Any = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    interpolation: str = "bilinear",
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: str | None = None,
+    verbose: bool = True,
+    *,
+    separator: str = ",",
+    validate_filenames: bool = True,
+    augment: Augment | None = None,
+    standardize: Standardize | None = None,
+    antialias: bool = False,
+    decoding: str = "keras",
+    dtype: str = "float32",
+    drop_remainder: bool = False,
+    stratify: bool = False,
+    groups: str | Callable[[str], Any] | None = None,
+    mask_col: str | None = None,
+    mask_dtype: str = "int32",
+    class_weights: str | Mapping[Any, float] | None = None,
+    num_parallel_calls: int | None = None,
+    prefetch: int | None = None,
+    ram_budget: int | None = None,
+    deterministic: bool = True,
+    on_error: str = "raise",
+    max_errors: float | None = None,
+    include_paths: bool = False,
+    balance: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+    exif_orientation: bool = False,
+) -> Any:
+    """Batches of the images that a dataframe names, in the spelling of Keras 3.
+
+    Args:
+        dataframe: a frame, or the path of a .csv or .parquet file. It is not changed.
+        directory: where relative names start; absolute ones work with or without it.
+        x_col: the column of file names, all str.
+        y_col: the column of labels, or a list of columns for "raw" and "multi_output".
+        weight_col: the column of sample weights, numbers; a third item of each batch.
+        label_mode: "int" (int32 [B]), "binary" (2 classes; float32 [B, 1]) or "categorical" (float32
+            [B, K]), one class a row: strings or whole numbers; "multi_label" (float32 [B, K] of zeros
+            and ones), lists of classes or strings with `separator` between them; "raw" (the column as
+            it is, [B] or [B, columns]); "multi_output" (a tuple, one array a column); "input" (y is x)
+            or None (no y).
+        class_names: the classes in the order of their ids; rows of others are dropped. Default: the
+            labels that occur, sorted; of a categorical column its categories.
+        separator: see "multi_label".
+        validate_filenames: drop rows whose file is no image by its suffix or not there, and warn.
+        validation_split, subset: the split is taken over all rows that are left.
+        groups: a column, or a function path -> group; no group is in both subsets.
+        mask_col: the column of the files of masks; y is the mask, see `masks` there.
+        color_mode, batch_size, image_size, shuffle, seed, interpolation, crop_to_aspect_ratio,
+            pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, decoding, dtype,
+            drop_remainder, stratify, mask_dtype, class_weights, num_parallel_calls, prefetch, ram_budget,
+            deterministic, on_error, max_errors, include_paths, balance, cache, max_pixels,
+            exif_orientation: as for `image_dataset_from_directory`.
+
+    Returns:
+        An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
+
+    Raises:
+        KeyError: the frame has no such column.
+        TypeError: a column holds the wrong type.
+        ValueError: an argument is not one of those allowed; a row has no label; there are no images.
+        ImportError: `stratify` or `groups` without scikit-learn.
+
+    >>> import tempfile
+    >>> import tensorflow as tf
+    >>> path = f"{tempfile.mkdtemp()}/1.png"
+    >>> tf.io.write_file(path, tf.io.encode_png(tf.zeros([4, 5, 3], tf.uint8)))
+    >>> frame = pd.DataFrame({"path": [path, path], "age": [30.5, 41.0]})
+    >>> ages = image_dataset_from_dataframe(
+    ...     frame, x_col="path", y_col="age", label_mode="raw", shuffle=False, verbose=False
+    ... )
+    >>> ages[0][1].tolist()
+    [30.5, 41.0]
+    """
+    options = Options.of(locals())
+    checks.check_label_mode(label_mode, DATAFRAME_LABEL_MODES)
+    if mask_col is not None:
+        label_mode = checks.check_masks_alone(label_mode, class_names=class_names)
+    check_bool("validate_filenames", validate_filenames)
+    spec = pipeline_spec(options)
+    checks.check_deterministic(deterministic)
+    share = share_of(options, label_mode)
+    frame = read_labelled_table(dataframe, x_col, y_col, label_mode, mask_col, groups)
+    checks.check_label_columns(frame, x_col, y_col, weight_col, label_mode)
+    checks.check_mask_column(frame, mask_col)
+    targets = LABEL_MODES[label_mode][0]
+    given_as = None if class_names is None else "class_names"
+    if targets == "classes":
+        frame, class_names = _with_classes(frame, y_col, label_mode, class_names, separator)
+    elif class_names is not None:
+        raise ValueError(
+            f"`class_names` needs labels that are classes. Received: label_mode={label_mode!r}."
+        )
+    table.require_columns(frame, groups=groups if isinstance(groups, str) else None)
+    source = from_dataframe(
+        frame,
+        KNOWN_SUFFIXES,
+        directory=os.fspath(directory or ""),
+        x_col=x_col,
+        y_col=y_col,
+        weight_col=weight_col,
+        mask_col=mask_col,
+        targets=targets,
+        classes=class_names,
+        classes_given_as=given_as,
+        keep_unlabelled=label_mode == "multi_label",
+        validate_filenames=validate_filenames,
+    )
+    if isinstance(groups, str):
+        source = replace(source, groups=frame[groups].to_numpy(object)[source.frame_rows])
+    elif groups is not None:
+        source = grouped(source, groups)
+    where = f"in x_col={x_col!r} of the dataframe, below {os.fspath(directory or '.')!r}."
+    return deliver_found(source, spec, label_spec(label_mode, mask_dtype), share, where, verbose)
+
+
+def read_labelled_table(
+    dataframe: pd.DataFrame | str | os.PathLike[str],
+    x_col: str = "filename",
+    y_col: Any = "class",
+    label_mode: str | None = "int",
+    mask_col: str | None = None,
+    groups: Any = None,
+) -> pd.DataFrame:
+    """The table, of whose CSV file no class, name or group becomes a number: "01" stays "01"."""
+    has_classes = LABEL_MODES[label_mode][0] == "classes" and mask_col is None
+    text = table.text_columns(x_col, y_col, mask_col, groups, has_classes=has_classes)
+    frame = table.read_frame(dataframe, text)
+    one_class = has_classes and label_mode != "multi_label" and not isinstance(y_col, list | tuple)
+    if isinstance(dataframe, pd.DataFrame) or not one_class or y_col not in frame:
+        return frame
+    return frame.assign(**{y_col: table.plain_numbers(frame[y_col])})
+
+
+def _with_classes(
+    frame: pd.DataFrame, y_col: str, label_mode: str | None, class_names: Any, separator: str
+) -> tuple[pd.DataFrame, Any]:
+    """The frame with classes as str, or lists of them, and the class names where they are known."""
+    check_names("class_names", class_names)
+    if label_mode == "multi_label":
+        if not isinstance(separator, str) or not separator:
+            raise ValueError(f"separator must be a str. Received: separator={separator!r}.")
+        return frame.assign(**{y_col: label_lists(frame[y_col], separator)}), class_names
+    labels, names = class_labels(frame[y_col])
+    names = names if class_names is None else [str(name) for name in class_names]
+    return frame.assign(**{y_col: labels}), names

@@ -1,0 +1,174 @@
+"""`image_dataset_from_directory`: Keras' function of this name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tfpipe import console
+from tfpipe.builders import keras_checks as checks
+from tfpipe.builders.options import Options, deliver_found, label_spec, pipeline_spec, share_of
+from tfpipe.codecs.formats import KNOWN_SUFFIXES
+from tfpipe.codecs.headers import MAX_PIXELS
+from tfpipe.sources.directory import from_directory, from_tree
+from tfpipe.sources.source import grouped
+from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.standardize import Standardize
+
+DIRECTORY_LABEL_MODES = ("int", "categorical", "binary", "raw", "input")
+
+
+def image_dataset_from_directory(
+    directory: str | os.PathLike[str],
+    labels: Any = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: str = "rgb",
+    batch_size: int | None = 32,
+    image_size: Any = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    interpolation: str = "bilinear",
+    follow_links: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: str | None = None,
+    format: str = "tf",
+    verbose: bool = True,
+    *,
+    augment: Augment | None = None,
+    standardize: Standardize | None = None,
+    antialias: bool = False,
+    decoding: str = "keras",
+    dtype: str = "float32",
+    drop_remainder: bool = False,
+    stratify: bool = False,
+    groups: Callable[[str], Any] | None = None,
+    masks: str | os.PathLike[str] | None = None,
+    mask_dtype: str = "int32",
+    class_weights: str | Mapping[Any, float] | None = None,
+    num_parallel_calls: int | None = None,
+    prefetch: int | None = None,
+    ram_budget: int | None = None,
+    deterministic: bool = True,
+    on_error: str = "raise",
+    max_errors: float | None = None,
+    include_paths: bool = False,
+    balance: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+    exif_orientation: bool = False,
+) -> Any:
+    """Batches of the images below a directory, as Keras' function of this name gives them.
+
+    Every argument up to `verbose` means what it means there. The keyword-only ones are tfpipe's.
+
+    Args:
+        directory: a local folder, or one behind a scheme such as gs://.
+        labels: "inferred" from the sub-folders; None: no labels; or a list with the label of each file in
+            the sorted order of the paths, sub-folders being no classes then.
+        label_mode: "int" (int32 [B]), "binary" (2 classes; float32 [B, 1]), "categorical" (float32
+            [B, K]), "raw" (numbers given in `labels`, as they are), "input" (y is x) or None (no y).
+        class_names: the sub-folders to take, in the order of their ids. Default: all, sorted.
+        color_mode: "grayscale", "rgb" or "rgba".
+        batch_size: samples in a batch; the last one may be short. None: samples without a batch dimension.
+        image_size: (height, width) in pixels, or one int for both.
+        shuffle: a new order each epoch, over all samples. False: sorted by path.
+        seed: of the order, the split and the augmentation; None draws one.
+        validation_split: the share of the samples, 0 < share < 1, that is for validation: as many as Keras
+            takes, int(share * samples) in floating point, 28 of 100 for 0.29.
+        subset: "training", "validation", or "both": a list of the two, the second not shuffled. The
+            samples in each are those that Keras' function chooses for the same seed.
+        interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian" or
+            "mitchellcubic".
+        follow_links: go into links to folders.
+        crop_to_aspect_ratio: crop the centre to the ratio of `image_size` first.
+        pad_to_aspect_ratio: pad with zeros to that ratio.
+        data_format: "channels_last", "channels_first", or None for Keras' setting.
+        format: "tf".
+        verbose: print what was found; in a terminal, a progress bar where listing takes its time.
+        augment: random transforms of the training samples. A validation subset gets none.
+        standardize: what is done to every image after that, in both subsets.
+        antialias: widen the kernel where an image gets smaller; bilinear, bicubic and lanczos3 are then
+            Pillow's filters, to the bit. With `pad_to_aspect_ratio` they are TensorFlow's antialiased
+            kernels, as `tf.image.resize(..., antialias=True)` has them, which differ a little.
+        decoding: "keras" for the JPEG pixels of Keras' function, "exact" for Pillow's, "fast" to decode
+            JPEG files at the smallest of 1, 1/2, 1/4, 1/8 of their size that covers `image_size`.
+        dtype: of the images: "float16", "bfloat16", "float32", "float64" or "uint8".
+        drop_remainder: leave a short last batch out.
+        stratify: keep the class shares in both subsets (needs scikit-learn).
+        groups: path -> group; no group is in both subsets (needs scikit-learn).
+        masks: a directory that has a mask for each image, by the same name below it, the suffix apart. y is
+            the mask [B, H, W, 1], which the augmentation moves as it does the image, without
+            interpolation. Sub-folders are no classes then.
+        mask_dtype: "int32" for class ids, the samples as they are stored (the indices of a palette);
+            "float32" for grey values in 0..1.
+        class_weights: "balanced", or {class name or id: weight}: a third item in each batch, the weight
+            of each training sample.
+        num_parallel_calls: samples in work at once; None for one more than there are cores, on a worker of a
+            tf.data service as many as it has. More have a thread each, for files on a network disc; from
+            a local one they are slower, and each holds a whole image.
+        prefetch: batches made ahead; None for 2, `tf.data.AUTOTUNE` leaves it to tf.data.
+        ram_budget: bytes that the buffers, and a cache in memory, may take: an error where they may take
+            more. Images in work before they are resized are not counted.
+        deterministic: True.
+        on_error: "raise": a file that cannot be used is an error that names it. "skip": it is left out;
+            `dataset.skipped` lists what was.
+        max_errors: with "skip", how many files may be left out, a count or a fraction of the samples.
+        include_paths: the path of each sample is the last item of a batch, to stand beside a prediction.
+        balance: "oversample" or "undersample": each epoch of the training samples has as many of each
+            class as the largest, or the smallest, has.
+        cache: keep decoded images from the first epoch on: "memory", or a directory.
+        max_pixels: an image with more is refused by its header, before it is decoded; None: any size.
+        exif_orientation: turn each image as its EXIF data say. Keras ignores them.
+
+    Returns:
+        An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both". x is [B, H, W, C]
+        in 0..255, float32 unless `dtype` says otherwise.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: an argument is not one of those allowed; there are no images.
+        ImportError: `stratify` or `groups` without scikit-learn.
+
+    >>> import os, tempfile
+    >>> import tensorflow as tf
+    >>> folder = tempfile.mkdtemp()
+    >>> for name in ("cat/1.png", "dog/2.png"):
+    ...     os.mkdir(f"{folder}/{name[:3]}")
+    ...     tf.io.write_file(f"{folder}/{name}", tf.io.encode_png(tf.zeros([4, 5, 3], tf.uint8)))
+    >>> dataset = image_dataset_from_directory(folder, image_size=(2, 3), shuffle=False, verbose=False)
+    >>> images, labels = dataset[0]
+    >>> images.shape, labels.tolist(), dataset.class_names
+    ((2, 2, 3, 3), [0, 1], ['cat', 'dog'])
+    """
+    options = Options.of(locals())
+    checks.check_label_mode(label_mode, DIRECTORY_LABEL_MODES)
+    if masks is not None:
+        label_mode = checks.check_masks_alone(label_mode, labels=labels, class_names=class_names)
+    if labels is None and label_mode not in ("input", "mask"):
+        label_mode = None
+    checks.check_labels(labels if label_mode in checks.LABELLED else None, class_names)
+    spec = pipeline_spec(options)
+    checks.check_format(format)
+    checks.check_deterministic(deterministic)
+    share = share_of(options, label_mode)
+    checks.check_group_function(groups)
+    directory = os.fspath(directory)
+    with console.shown(verbose):
+        if label_mode in checks.LABELLED and isinstance(labels, str):
+            checks.check_class_names(directory, class_names)
+            source = from_directory(
+                directory, KNOWN_SUFFIXES, classes=class_names, follow_links=follow_links
+            )
+        else:
+            source = from_tree(directory, KNOWN_SUFFIXES, masks=masks, follow_links=follow_links)
+            if label_mode in checks.LABELLED:
+                source = checks.with_labels(source, labels, label_mode, directory)
+    if groups is not None:
+        source = grouped(source, groups)
+    where = f"in directory {directory}. Allowed formats: {KNOWN_SUFFIXES}"
+    return deliver_found(source, spec, label_spec(label_mode, mask_dtype), share, where, verbose)

@@ -1,0 +1,108 @@
+"""Cross-validation: the training and validation data sets of each fold, by the doors of `functional`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from tfpipe.builders import dataframe, directory, split_and_build
+from tfpipe.builders import keras_checks as checks
+from tfpipe.builders.options import DATAFRAME_LABEL_MODES
+from tfpipe.checks import check_bool
+from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.sources import splits, table
+
+
+def folds(
+    source: pd.DataFrame | str | os.PathLike[str],
+    k: int | str = 5,
+    *,
+    stratify: bool = False,
+    groups: str | Callable[[str], Any] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Iterator[tuple[ImageDataset, ImageDataset]]:
+    """The (training, validation) data sets of each fold; each sample is in one validation.
+
+    Both know the same classes by the same ids. As with `subset="both"`, validation is neither shuffled,
+    augmented, balanced nor weighted by class. The folds are a function of the seed and the source, so
+    several processes can each train one of them: `list(tfpipe.folds(...))[3]`.
+
+    Args:
+        source: a dataframe or the path of a .csv or .parquet file, for `image_dataset_from_dataframe`; the
+            path of a directory, for `image_dataset_from_directory`.
+        k: how many folds; or, of a dataframe, the column that names the fold of each sample.
+        stratify: each fold has the class shares of the whole.
+        groups: a column of the dataframe, or a function path -> group. No group is in two folds.
+        seed: of the folds, the order and the augmentation.
+        **options: further arguments of that function, such as `image_size` and `augment`.
+
+    Returns:
+        An iterator of `k` pairs, each made when it is asked for.
+
+    Raises:
+        ValueError: a fold would be empty; a class has fewer than `k` samples; there are fewer than `k`
+            groups; a group is in two folds of the column.
+        KeyError: the dataframe has no such column.
+        TypeError: `validation_split` or `subset` among the options.
+        ImportError: scikit-learn is not installed.
+
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import tensorflow as tf
+    >>> path = f"{tempfile.mkdtemp()}/1.png"
+    >>> tf.io.write_file(path, tf.io.encode_png(tf.zeros([4, 5, 3], tf.uint8)))
+    >>> frame = pd.DataFrame({"filename": [path] * 6, "class": ["cat", "dog"] * 3})
+    >>> pairs = folds(frame, k=3, stratify=True, image_size=(2, 2), verbose=False)
+    >>> [(len(training.source), len(validation.source)) for training, validation in pairs]
+    [(4, 2), (4, 2), (4, 2)]
+    """
+    check_bool("stratify", stratify)
+    for name in ("validation_split", "subset"):
+        if options.get(name) is not None:
+            raise TypeError(
+                f"folds makes the split itself: leave {name} out. Received: {name}={options[name]!r}."
+            )
+    class_weights = options.pop("class_weights", None)
+    options |= {"groups": groups, "seed": seed}
+    door: Callable[..., ImageDataset] = directory.image_dataset_from_directory
+    frame = None
+    if not _is_directory(source):
+        door = dataframe.image_dataset_from_dataframe
+        named = ("x_col", "y_col", "label_mode", "mask_col")
+        given = {name: options[name] for name in named if name in options}
+        checks.check_label_mode(given.get("label_mode"), DATAFRAME_LABEL_MODES)
+        source = frame = dataframe.read_labelled_table(source, groups=groups, **given)
+    whole = door(source, **options)
+    strata = split_and_build.strata_of(whole.source, stratify)
+    if not isinstance(k, str):
+        pairs = splits.fold_rows(len(whole.source), k, seed=seed, strata=strata)
+    elif frame is None:
+        raise TypeError(f"k={k!r} names a column, and a directory has none: pass an int.")
+    else:
+        table.require_columns(frame, k=k)
+        pairs = splits.given_folds(frame[k].to_numpy(object)[whole.frame_rows], strata=strata)
+    split_and_build.with_class_weights(whole.source, class_weights)  # raises before the first fold
+    return (_of_rows(whole, rows, class_weights) for rows in pairs)
+
+
+def _is_directory(source: Any) -> bool:
+    return isinstance(source, str | os.PathLike) and os.path.splitext(source)[1].lower() not in (
+        ".csv",
+        ".parquet",
+    )
+
+
+def _of_rows(
+    whole: ImageDataset, rows: splits.Holdout, class_weights: Any
+) -> tuple[ImageDataset, ImageDataset]:
+    spec = whole.spec
+    training = split_and_build.with_class_weights(whole.source.take(rows.training), class_weights)
+    validation = whole.source.take(rows.validation)
+    return (
+        ImageDataset(training, spec),
+        ImageDataset(validation, split_and_build.for_validation(spec)),
+    )

@@ -1,0 +1,505 @@
+"""`ImageDataGenerator`: the classic's names and defaults; its spellings live here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tfpipe import console, seeds
+from tfpipe.builders import classic_checks as checks
+from tfpipe.builders.generator_settings import GeneratorSettings
+from tfpipe.checks import check_bool, check_int, check_one_of
+from tfpipe.codecs.formats import KNOWN_SUFFIXES
+from tfpipe.codecs.headers import MAX_PIXELS
+from tfpipe.codecs.spec import DecodeSpec
+from tfpipe.console import say
+from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.fields.image import ImageSpec
+from tfpipe.fields.label import LabelSpec
+from tfpipe.ops.resize_spec import ResizeSpec
+from tfpipe.pipeline.bad_files import ErrorPolicy
+from tfpipe.pipeline.saving import SaveSpec
+from tfpipe.pipeline.spec import PipelineSpec
+from tfpipe.sources import table
+from tfpipe.sources.arrays import from_arrays
+from tfpipe.sources.dataframe import from_dataframe
+from tfpipe.sources.directory import from_directory
+from tfpipe.sources.source import Source
+from tfpipe.transforms import statistics
+from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.standardize import warn_of_unfitted
+
+DIRECTORY_CLASS_MODES = ("categorical", "binary", "sparse", "input", None)
+DATAFRAME_CLASS_MODES = (
+    "binary",
+    "categorical",
+    "input",
+    "multi_output",
+    "raw",
+    "sparse",
+    None,
+)
+SUBSETS = ("training", "validation", None)
+
+# What each class mode makes of the labels: the target columns of `frames.from_dataframe`, and the
+# encoding of `LabelSpec`.
+_CLASS_MODES: dict[str | None, tuple[str | None, str | None]] = {
+    "categorical": ("classes", "one_hot"),
+    "binary": ("classes", "index"),
+    "sparse": ("classes", "index"),
+    "raw": ("values", "value"),
+    "multi_output": ("outputs", "outputs"),
+    "input": (None, "image"),
+    None: (None, None),
+}
+
+
+class ImageDataGenerator(GeneratorSettings):
+    """Batches of images from a directory, a dataframe or arrays, as Keras' class of this name.
+
+    Every parameter means what it means there. The pixel work is done by one `tf.data` graph, so
+    what the `flow...` methods return is a `tf.data.Dataset`; see `ImageDataset`.
+
+    Args:
+        rotation_range, width_shift_range, height_shift_range, brightness_range, shear_range,
+            zoom_range, channel_shift_range, fill_mode, cval, horizontal_flip, vertical_flip,
+            interpolation_order: the random transforms; see `Augment`.
+        featurewise_center, samplewise_center, featurewise_std_normalization,
+            samplewise_std_normalization, zca_whitening, rescale, preprocessing_function: what is
+            done after them; see `Standardize`. Each std flag turns its centre flag on and ZCA the
+            feature-wise centre, with a warning. The feature-wise ones need `fit`.
+        zca_epsilon: added to the singular values of the ZCA.
+        data_format: "channels_last", "channels_first", or None for Keras' setting.
+        validation_split: the share of the samples, 0 <= share < 1, that `subset="validation"` takes.
+        dtype: of the batches; None for Keras' floatx.
+
+    Raises:
+        ValueError: an argument is out of its range; the message names it and what is allowed.
+
+    >>> generator = ImageDataGenerator(validation_split=0.25)
+    >>> batches = generator.flow(np.zeros([8, 4, 6, 3]), np.arange(8), batch_size=3,
+    ...                          subset="training", ignore_class_split=True)
+    >>> x, y = batches[0]
+    >>> x.shape, y.shape, len(batches)
+    ((3, 4, 6, 3), (3,), 2)
+    """
+
+    def fit(
+        self,
+        x: Any,
+        augment: bool = False,
+        rounds: int = 1,
+        seed: int | None = None,
+        *,
+        verbose: bool = True,
+    ) -> None:
+        """Computes `mean`, `std` and `zca_whitening_matrix`, whichever the flags ask for.
+
+        The statistics are those of what the model will see before the feature-wise steps: after
+        augmentation (if asked for), preprocessing_function, rescale and the sample-wise steps. One
+        streaming pass in float64: nothing but the ZCA sums is held in memory.
+
+        Args:
+            x: images [n, H, W, C] ([n, C, H, W] with channels_first), or an `ImageDataset`, such as
+                `generator.flow_from_directory(...)`, whose files need not fit in memory. Of a data set
+                the images and their size count; augmentation and standardisation are this generator's.
+            augment: whether to transform the images at random.
+            rounds: passes over the data, if `augment`.
+            seed: of the random transforms.
+            verbose: whether to show a progress bar, in a terminal, where it takes its time.
+
+        Raises:
+            ValueError: x is not of rank 4, or is empty.
+        """
+        check_int("rounds", rounds, 1)
+        if augment:
+            transforms = ("random_transform", "get_random_transform", "apply_transform")
+            self._check_own("the batches of fit", *transforms)
+        dataset = x if isinstance(x, ImageDataset) else self._plain_flow(x)
+        images = dataset.images_only(
+            augment=self.augment if augment else Augment(),
+            standardize=replace(
+                self.standardization,
+                featurewise_center=False,
+                featurewise_std_normalization=False,
+                zca_whitening=False,
+            ),
+            seed=seeds.as_seed(seed),
+            dtype="float64" if self.dtype == "float64" else "float32",
+            data_format=self.data_format,
+        )
+        passes = rounds if augment else 1
+        with console.shown(verbose), console.bar("Fitting", passes * len(images)) as advance:
+            found = statistics.fit(
+                _each_batch(images, passes, advance),
+                self.channel_axis,
+                self.zca_epsilon if self.zca_whitening else None,
+            )
+        dtype = tf.as_dtype(images.dtype).as_numpy_dtype
+        shape = (1, 1, -1) if self.channel_axis == 3 else (-1, 1, 1)
+        if self.featurewise_center:
+            self.mean = found.mean.reshape(shape).astype(dtype)
+        if self.featurewise_std_normalization:
+            self.std = found.std.reshape(shape).astype(dtype)
+        if found.zca_whitening_matrix is not None:
+            self.zca_whitening_matrix = found.zca_whitening_matrix.astype(dtype)
+
+    def _plain_flow(self, x: Any) -> ImageDataset:
+        source = from_arrays(self._image_array("fit", x))
+        return ImageDataset(source, PipelineSpec(shuffle=False))
+
+    def flow(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        sample_weight: Any = None,
+        seed: int | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        ignore_class_split: bool = False,
+        subset: str | None = None,
+    ) -> ImageDataset:
+        """Batches of images in memory.
+
+        Args:
+            x: images [n, H, W, C] ([n, C, H, W] with channels_first), or a pair (images, misc) where misc
+                is an array [n, ...] or a list of them that travels with the images.
+            y: targets [n, ...]; they keep their dtype.
+            batch_size: samples in a batch; the last one may be short.
+            shuffle: a new order each epoch.
+            sample_weight: [n].
+            seed: of the order; None draws one.
+            save_to_dir: a folder in which each image is written as it leaves the pipeline.
+            save_prefix, save_format: of the files written.
+            ignore_class_split: allow a subset that lacks some of the labels.
+            subset: "training", "validation" or None for all.
+
+        Returns:
+            An `ImageDataset` of x, (x, y) or (x, y, weights).
+
+        Raises:
+            ValueError: lengths differ, x is not of rank 4, the two subsets have different labels.
+        """
+        fraction = self._fraction(subset)
+        misc: list[np.ndarray] = []
+        if isinstance(x, tuple | list):
+            if len(x) != 2:
+                raise ValueError(
+                    "x must be an array of images, or a pair (images, misc). "
+                    f"Received a {type(x).__name__} of {len(x)}: make one array of it with np.stack."
+                )
+            x, others = x
+            misc = [np.asarray(o) for o in (others if isinstance(others, list) else [others])]
+        y = None if y is None else np.asarray(y)
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        checks.check_lengths(np.asarray(x), misc, y, weights)
+        images = self._image_array("flow", x)
+        if weights is not None:
+            checks.check_weights(weights, y is not None)
+        if subset is not None and y is not None and not ignore_class_split:
+            checks.check_same_labels(y, fraction)
+        source = from_arrays(images, misc, y, weights, fraction=fraction, subset=subset)
+        dataset = self._dataset(
+            source,
+            LabelSpec("value" if y is not None else None),
+            None,
+            batch_size,
+            shuffle,
+            seed,
+            _save_spec(save_to_dir, save_prefix, save_format),
+        )
+        return _with_attributes(dataset, subset=subset, split=self._split(subset))
+
+    def flow_from_directory(
+        self,
+        directory: str | os.PathLike[str],
+        target_size: tuple[int, int] = (256, 256),
+        color_mode: str = "rgb",
+        classes: Sequence[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        follow_links: bool = False,
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        keep_aspect_ratio: bool = False,
+        *,
+        max_pixels: int | None = MAX_PIXELS,
+        exif_orientation: bool = False,
+        on_error: str = "raise",
+        max_errors: float | None = None,
+    ) -> ImageDataset:
+        """Batches of the images below a directory that has one sub-folder a class.
+
+        Args:
+            directory: a local folder, or one behind a scheme such as gs://.
+            target_size: (height, width) that every image is resized to, in pixels.
+            color_mode: "grayscale", "rgb" or "rgba".
+            classes: the sub-folders to take, in the order of their ids. Default: all, sorted.
+            class_mode: "categorical" (one-hot [B, K]), "binary" or "sparse" (class ids [B]), "input"
+                (y is x) or None (no y).
+            batch_size, shuffle, seed, save_to_dir, save_prefix, save_format, subset: as for `flow`; the
+                split is taken from each class on its own.
+            follow_links: go into links to folders below a class.
+            interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos", Pillow's.
+            keep_aspect_ratio: crop the centre to the ratio of `target_size` first.
+            max_pixels: files of larger images are not decoded: they cannot be read. None: any size.
+            exif_orientation: turn each image as its EXIF data say. The classic ignores them.
+            on_error: "raise": a file that cannot be used is an error that names it. "skip": it is left
+                out; `skipped` of the data set lists what was.
+            max_errors: with "skip", how many files may be left out, a count or a fraction of the samples.
+
+        Returns:
+            An `ImageDataset` of x or (x, y).
+
+        Raises:
+            FileNotFoundError: there is no such directory.
+            ValueError: an argument is not one of those allowed; a name in `classes` has no folder.
+        """
+        check_one_of("class_mode", class_mode, DIRECTORY_CLASS_MODES)
+        image = _image_spec(
+            target_size, color_mode, interpolation, keep_aspect_ratio, max_pixels, exif_orientation
+        )
+        save = _save_spec(save_to_dir, save_prefix, save_format)
+        errors = ErrorPolicy(on_error, max_errors)
+        source = from_directory(
+            directory,
+            KNOWN_SUFFIXES,
+            classes=classes,
+            follow_links=follow_links,
+            fraction=self._fraction(subset),
+            subset=subset,
+        )
+        say(f"Found {len(source)} images belonging to {len(source.class_names)} classes.")
+        label = LabelSpec(_CLASS_MODES[class_mode][1], self.dtype, len(source.class_names))
+        dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save, errors)
+        return _with_attributes(
+            dataset,
+            directory=directory,
+            class_mode=class_mode,
+            subset=subset,
+            split=self._split(subset),
+            **_image_attributes(image),
+        )
+
+    def flow_from_dataframe(
+        self,
+        dataframe: pd.DataFrame | str | os.PathLike[str],
+        directory: str | os.PathLike[str] | None = None,
+        x_col: str = "filename",
+        y_col: Any = "class",
+        weight_col: str | None = None,
+        target_size: tuple[int, int] = (256, 256),
+        color_mode: str = "rgb",
+        classes: Sequence[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        validate_filenames: bool = True,
+        keep_aspect_ratio: bool = False,
+        *,
+        max_pixels: int | None = MAX_PIXELS,
+        exif_orientation: bool = False,
+        on_error: str = "raise",
+        max_errors: float | None = None,
+        **deprecated: Any,
+    ) -> ImageDataset:
+        """Batches of the images that a dataframe names.
+
+        Args:
+            dataframe: a frame, or the path of a .csv or .parquet file. It is not changed.
+            directory: where relative names start; absolute ones work with or without it.
+            x_col: the column of file names, all str.
+            y_col: the column of labels, or a list of columns for "raw" and "multi_output".
+            weight_col: the column of sample weights, numbers; a third item of each batch.
+            classes: the classes in the order of their ids; rows of others are dropped. Default: the
+                labels that occur, sorted.
+            class_mode: "categorical" (labels str, list or tuple; one-hot or multi-hot [B, K]), "binary"
+                (2 classes) or "sparse" (class ids [B]), "raw" (the column as it is, [B] or [B, columns]),
+                "multi_output" (a tuple, one array a column), "input" (y is x) or None (no y).
+            subset: the split is taken over all rows that are left, in their order.
+            validate_filenames: drop rows whose file is no image by its suffix or not there, and warn.
+            target_size, color_mode, batch_size, shuffle, seed, save_to_dir, save_prefix, save_format,
+                interpolation, keep_aspect_ratio, max_pixels, exif_orientation, on_error, max_errors: as for
+                `flow_from_directory`.
+            **deprecated: `has_ext`, `sort` and `drop_duplicates` warn and do nothing.
+
+        Returns:
+            An `ImageDataset` of x, (x, y) or (x, y, weights).
+
+        Raises:
+            KeyError: the frame has no such column.
+            TypeError: a column holds the wrong type; an unknown keyword.
+            ValueError: an argument is not one of those allowed; "binary" without exactly 2 classes.
+        """
+        known = list(ImageDataGenerator.flow_from_dataframe.__annotations__)
+        class_mode = checks.check_deprecated(class_mode, deprecated, known)
+        check_one_of("class_mode", class_mode, DATAFRAME_CLASS_MODES)
+        check_bool("validate_filenames", validate_filenames)
+        image = _image_spec(
+            target_size, color_mode, interpolation, keep_aspect_ratio, max_pixels, exif_orientation
+        )
+        save = _save_spec(save_to_dir, save_prefix, save_format)
+        errors = ErrorPolicy(on_error, max_errors)
+        fraction = self._fraction(subset)
+        targets, encoding = _CLASS_MODES[class_mode]
+        has_classes = targets == "classes"
+        text = table.text_columns(x_col, y_col, has_classes=has_classes)
+        frame = table.read_frame(dataframe, text)
+        checks.check_class_columns(
+            frame, x_col, None if targets is None else y_col, weight_col, classes, class_mode
+        )
+        source = from_dataframe(
+            frame,
+            KNOWN_SUFFIXES,
+            directory=os.fspath(directory or ""),
+            x_col=x_col,
+            y_col=y_col,
+            weight_col=weight_col,
+            targets=targets,
+            classes=classes,
+            validate_filenames=validate_filenames,
+            fraction=fraction,
+            subset=subset,
+        )
+        checks.check_binary_classes(source, class_mode, classes)
+        say(
+            f"Found {len(source)} {'validated' if validate_filenames else 'non-validated'} image "
+            "filenames"
+            + (f" belonging to {len(source.class_names)} classes." if has_classes else ".")
+        )
+        label = LabelSpec(encoding, self.dtype, len(source.class_names))
+        dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save, errors)
+        return _with_attributes(
+            dataset,
+            directory=directory or "",
+            class_mode=class_mode,
+            subset=subset,
+            split=self._split(subset),
+            **_image_attributes(image),
+        )
+
+    def _dataset(
+        self,
+        source: Source,
+        label: LabelSpec,
+        image: ImageSpec | None,
+        batch_size: int,
+        shuffle: bool,
+        seed: int | None,
+        save: SaveSpec | None,
+        errors: ErrorPolicy | None = None,
+    ) -> ImageDataset:
+        self._check_own("batches", "get_random_transform", "apply_transform", "standardize")
+        warn_of_unfitted(self.standardization, "The step is left out, after a later fit too.")
+        return ImageDataset(
+            source,
+            PipelineSpec(
+                image=image,
+                label=label,
+                augment=self.augment,
+                standardize=self.standardization,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                seed=seeds.as_seed(seed),
+                dtype=self.dtype,
+                data_format=self.data_format,
+                save=save,
+                errors=errors or ErrorPolicy(),
+            ),
+        )
+
+    def _check_own(self, what: str, *names: str) -> None:
+        """Raises `ValueError` for methods of a subclass which `what` would pass by."""
+        for name in names:
+            method = getattr(getattr(self, name), "__func__", None)
+            if method is not getattr(ImageDataGenerator, name):
+                raise ValueError(
+                    f"This {type(self).__name__} has a {name} of its own, which {what}, made in the graph, "
+                    "would not call. Write it as a preprocessing_function, or as dataset.map(...)."
+                )
+
+    def _fraction(self, subset: str | None) -> float:
+        """The validation share, checked against the subset asked for."""
+        check_one_of("subset", subset, SUBSETS)
+        if subset is not None and not self._validation_split:
+            raise ValueError(
+                f"subset={subset!r} needs a validation_split: pass "
+                "ImageDataGenerator(validation_split=0.2). Received: validation_split="
+                f"{self._validation_split!r}."
+            )
+        return self._validation_split or 0.0
+
+    def _split(self, subset: str | None) -> tuple[float, float] | None:
+        """The classic's `split` attribute."""
+        share = self._validation_split
+        return {None: None, "validation": (0, share), "training": (share, 1)}[subset]
+
+    def _image_array(self, where: str, x: Any) -> np.ndarray:
+        """Images as [n, H, W, C] in uint8, or in what is computed in; `dtype` comes last."""
+        images = np.asarray(x)
+        checks.check_rank_and_channels(where, images, self.channel_axis, self.data_format)
+        if images.dtype != np.uint8:
+            images = images.astype("float64" if self.dtype == "float64" else "float32", copy=False)
+        return images.transpose(0, 2, 3, 1) if self.channel_axis == 1 else images
+
+
+def _save_spec(directory: str | None, prefix: str, format: str) -> SaveSpec | None:
+    return SaveSpec(os.fspath(directory), str(prefix), format) if directory else None
+
+
+def _image_spec(
+    size: Any,
+    color_mode: str,
+    interpolation: str,
+    keep_aspect_ratio: bool,
+    max_pixels: int | None,
+    exif_orientation: bool,
+) -> ImageSpec:
+    check_bool("keep_aspect_ratio", keep_aspect_ratio)
+    aspect = "crop" if keep_aspect_ratio else "stretch"
+    decode = DecodeSpec(color_mode, max_pixels=max_pixels, exif_orientation=exif_orientation)
+    return ImageSpec(decode, ResizeSpec(size, interpolation, aspect=aspect))
+
+
+def _image_attributes(image: ImageSpec) -> dict[str, Any]:
+    return {
+        "target_size": image.resize.size,
+        "color_mode": image.decode.color_mode,
+        "interpolation": image.resize.interpolation,
+        "keep_aspect_ratio": image.resize.aspect == "crop",
+    }
+
+
+def _each_batch(
+    images: ImageDataset, passes: int, advance: console.Advance
+) -> Iterator[np.ndarray]:
+    for _ in range(passes):
+        for batch in images:
+            yield batch.numpy()
+            advance(1)
+
+
+def _with_attributes(dataset: ImageDataset, **attributes: Any) -> ImageDataset:
+    for name, value in attributes.items():
+        setattr(dataset, name, value)
+    return dataset

@@ -1,0 +1,165 @@
+"""The arguments of `ImageDataGenerator`, as attributes, and what they do to single arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfpipe.checks import check_number, check_one_of, is_share, warn
+from tfpipe.pipeline.spec import DATA_FORMATS, dtype_name
+from tfpipe.transforms import arrays
+from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.standardize import Standardize, warn_of_unfitted
+
+
+class GeneratorSettings:
+    """What `ImageDataGenerator` is told once, and its methods that need no data set."""
+
+    def __init__(
+        self,
+        featurewise_center: bool = False,
+        samplewise_center: bool = False,
+        featurewise_std_normalization: bool = False,
+        samplewise_std_normalization: bool = False,
+        zca_whitening: bool = False,
+        zca_epsilon: float = 1e-6,
+        rotation_range: float = 0,
+        width_shift_range: Any = 0.0,
+        height_shift_range: Any = 0.0,
+        brightness_range: Sequence[float] | None = None,
+        shear_range: float = 0.0,
+        zoom_range: Any = 0.0,
+        channel_shift_range: float = 0.0,
+        fill_mode: str = "nearest",
+        cval: float = 0.0,
+        horizontal_flip: bool = False,
+        vertical_flip: bool = False,
+        rescale: float | None = None,
+        preprocessing_function: Any = None,
+        data_format: str | None = None,
+        validation_split: float = 0.0,
+        interpolation_order: int = 1,
+        dtype: Any = None,
+    ) -> None:
+        self.rotation_range = rotation_range
+        self.width_shift_range = width_shift_range
+        self.height_shift_range = height_shift_range
+        self.brightness_range = brightness_range
+        self.shear_range = shear_range
+        self.zoom_range = zoom_range
+        self.channel_shift_range = channel_shift_range
+        self.fill_mode = fill_mode
+        self.cval = cval
+        self.horizontal_flip = horizontal_flip
+        self.vertical_flip = vertical_flip
+        self.interpolation_order = interpolation_order
+        self.zoom_range = list(self.augment.zoom_range)
+
+        self.preprocessing_function = preprocessing_function
+        self.rescale = rescale
+        self.samplewise_center = samplewise_center
+        self.samplewise_std_normalization = samplewise_std_normalization
+        self.featurewise_center = featurewise_center
+        self.featurewise_std_normalization = featurewise_std_normalization
+        self.zca_whitening = zca_whitening
+        self.zca_epsilon = zca_epsilon
+        self.mean: np.ndarray | None = None
+        self.std: np.ndarray | None = None
+        self.zca_whitening_matrix: np.ndarray | None = None
+        check_number("zca_epsilon", zca_epsilon, minimum=0)
+        Standardize(**self._standardize_fields())
+        self._override_flags()
+
+        self.data_format = data_format or keras.config.image_data_format()
+        check_one_of("data_format", self.data_format, DATA_FORMATS)
+        self.dtype = dtype_name(dtype or keras.config.floatx())
+        if validation_split and not is_share(validation_split):
+            raise ValueError(
+                "`validation_split` must be strictly between 0 and 1. "
+                f"Received: validation_split={validation_split!r}."
+            )
+        self._validation_split = validation_split
+        first = self.data_format == "channels_first"
+        self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
+
+    @property
+    def augment(self) -> Augment:
+        """The random transforms, from the attributes as they are now.
+
+        Those that the classic does not have, such as `crop_scale`, are off unless they are set as
+        attributes.
+        """
+        values: dict[str, Any] = {f.name: getattr(self, f.name, f.default) for f in fields(Augment)}
+        return Augment(**values)
+
+    @property
+    def standardization(self) -> Standardize:
+        """What is done after augmentation, from the attributes as they are now."""
+        return Standardize(**self._standardize_fields())
+
+    def _standardize_fields(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(Standardize)}
+
+    def _override_flags(self) -> None:
+        """Each std flag needs its centre flag, and ZCA the feature-wise centre; each says so."""
+        overrides = (
+            ("zca_whitening", "featurewise_center", True),
+            ("zca_whitening", "featurewise_std_normalization", False),
+            ("featurewise_std_normalization", "featurewise_center", True),
+            ("samplewise_std_normalization", "samplewise_center", True),
+        )
+        for cause, flag, value in overrides:
+            if getattr(self, cause) and bool(getattr(self, flag)) is not value:
+                setattr(self, flag, value)
+                warn(
+                    f"This ImageDataGenerator specifies `{cause}`, which overrides setting of "
+                    f"`{flag}`.",
+                )
+
+    def get_random_transform(
+        self, img_shape: tuple[int, ...], seed: int | None = None
+    ) -> dict[str, Any]:
+        """The parameters of one random transform.
+
+        Args:
+            img_shape: of one image, as `data_format` lays it out.
+            seed: the same gives the same; None draws from the operating system.
+
+        Returns:
+            theta and shear in degrees, tx (columns) and ty (rows) in pixels, zx, zy, flip_horizontal,
+            flip_vertical, channel_shift_intensity and brightness; what is off is 0, 0, 0, 0, 1, 1, 0,
+            0, None and None.
+        """
+        height, width = img_shape[self.row_axis - 1], img_shape[self.col_axis - 1]
+        return arrays.random_params(self.augment, height, width, seed)
+
+    def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:
+        """One image with a transform; see `get_random_transform` for its parameters.
+
+        Args:
+            x: [H, W, C], or [C, H, W] with channels_first.
+            transform_parameters: those missing are neutral, unknown ones are ignored.
+
+        Returns:
+            A new array of the same shape and dtype.
+
+        Raises:
+            ValueError: x is not of rank 3.
+        """
+        return arrays.transform_array(x, transform_parameters, self.augment, self.channel_axis == 1)
+
+    def random_transform(self, x: np.ndarray, seed: int | None = None) -> np.ndarray:
+        """One image with a random transform."""
+        return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
+
+    def standardize(self, x: np.ndarray) -> np.ndarray:
+        """One image or a batch, standardised; a new array.
+
+        Feature-wise steps that were not fitted warn and are left out.
+        """
+        warn_of_unfitted(self.standardization)
+        return arrays.standardize_array(x, self.standardization, self.dtype)

@@ -1,0 +1,302 @@
+"""What Keras' `image_dataset_from_directory` checks, in its own words, and the like for dataframes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfpipe.checks import check_names, check_size, did_you_mean, head, is_share
+from tfpipe.ops.color_modes import COLOR_MODES
+from tfpipe.ops.resize_tf import TF_INTERPOLATIONS
+from tfpipe.sources import table
+from tfpipe.sources.directory import class_folders
+from tfpipe.sources.source import Source
+from tfpipe.transforms.standardize import Standardize
+
+_CLASS_LABEL_MODES = ("int", "binary", "categorical")
+LABELLED = (
+    *_CLASS_LABEL_MODES,
+    "raw",
+)  # label modes of a directory that come from folders or a list
+
+
+def check_labels(labels: Any, class_names: Any) -> None:
+    """Raises unless `labels` is "inferred", None or a sequence, and fits `class_names`."""
+    if labels is None or (isinstance(labels, str) and labels == "inferred"):
+        if labels is None and class_names is not None:
+            raise ValueError(
+                "When `labels=None` (no labels), argument `class_names` cannot be specified."
+            )
+        return
+    if not isinstance(labels, list | tuple | np.ndarray | pd.Series):
+        raise ValueError(
+            "`labels` argument should be a list/tuple of integer labels, of the same size as the "
+            "number of image files in the target directory. If you wish to infer the labels from the "
+            'subdirectory names in the target directory, pass `labels="inferred"`. If you wish to get '
+            f"a dataset that only contains images (no labels), pass `labels=None`. Received: "
+            f"labels={labels!r}"
+        )
+    if class_names:
+        raise ValueError(
+            f'You can only pass `class_names` if `labels="inferred"`. Received: labels={labels}, and '
+            f"class_names={class_names}"
+        )
+
+
+def check_label_mode(label_mode: Any, allowed: Sequence[str]) -> None:
+    """Raises unless `label_mode` is one of `allowed`, or None."""
+    if label_mode is not None and (type(label_mode) is not str or label_mode not in allowed):
+        names = ", ".join(f'"{mode}"' for mode in allowed)
+        raise ValueError(
+            f"`label_mode` argument must be one of {names}, or None. Received: "
+            f"label_mode={label_mode}" + did_you_mean(label_mode, allowed)
+        )
+
+
+def check_masks_alone(label_mode: Any, **others: Any) -> str:
+    """The label mode of masks; raises where other labels are asked for beside them."""
+    given = {name: value for name, value in others.items() if value is not None}
+    if isinstance(given.get("labels"), str) and given["labels"] == "inferred":
+        del given["labels"]
+    if label_mode not in ("int", None):
+        given["label_mode"] = label_mode
+    if given:
+        raise ValueError(
+            "Masks are the labels of their images, there can be no others. Received: "
+            + ", ".join(f"{name}={value!r}" for name, value in given.items())
+            + ". Leave it out."
+        )
+    return "mask"
+
+
+def check_image_arguments(color_mode: Any, image_size: Any, interpolation: Any) -> tuple[int, int]:
+    """(height, width), once colour mode, size and interpolation are what they should be."""
+    if type(color_mode) is not str or color_mode not in COLOR_MODES:
+        raise ValueError(
+            '`color_mode` must be one of {"rgb", "rgba", "grayscale"}. Received: '
+            f"color_mode={color_mode}" + did_you_mean(color_mode, COLOR_MODES)
+        )
+    if isinstance(image_size, int | np.integer):
+        image_size = (image_size, image_size)
+    try:
+        size = check_size("image_size", image_size)
+    except ValueError:
+        raise ValueError(
+            "Invalid `image_size` value. Expected a tuple of 2 integers. Received: "
+            f"image_size={image_size}. They are (height, width) in pixels, at least 1."
+        ) from None
+    if type(interpolation) is not str or interpolation.lower() not in TF_INTERPOLATIONS:
+        raise ValueError(
+            f"Argument `interpolation` should be one of {TF_INTERPOLATIONS}. Received: "
+            f"interpolation={interpolation}" + did_you_mean(interpolation, TF_INTERPOLATIONS)
+        )
+    return size
+
+
+def check_aspect(crop: Any, pad: Any) -> str:
+    """`ImageSpec.aspect` for Keras' two flags."""
+    if crop and pad:
+        raise ValueError(
+            "Only one of `pad_to_aspect_ratio`, `crop_to_aspect_ratio` can be set to `True`."
+        )
+    return "crop" if crop else "pad" if pad else "stretch"
+
+
+def check_format(format: Any) -> None:
+    """Raises unless a tf.data set is asked for."""
+    if format != "tf":
+        raise ValueError(
+            f'`format` should be "tf": tfpipe makes `tf.data` sets. Received: format={format!r}. '
+            'For "grain" call keras.utils.image_dataset_from_directory.'
+        )
+
+
+def check_deterministic(deterministic: Any) -> None:
+    """Raises unless batches may be deterministic."""
+    if deterministic is not True:
+        raise ValueError(
+            "deterministic must be True: order and pixels are functions of (seed, epoch, index), "
+            f"whatever the number of threads. Received: deterministic={deterministic!r}. Leave it out."
+        )
+
+
+def check_fitted(standardize: Standardize | None) -> None:
+    """Raises where statistics are needed that nobody has computed."""
+    unfitted = list(standardize.unfitted()) if standardize is not None else []
+    if unfitted:
+        raise ValueError(
+            f"standardize asks for {', '.join(unfitted)} without the statistics of the data. Compute them "
+            "with ImageDataGenerator(...).fit(dataset), and pass the generator's `standardization`."
+        )
+
+
+def check_split(validation_split: Any, subset: Any, shuffle: Any, seed: Any) -> None:
+    """Raises unless share and subset fit each other."""
+    if validation_split and not is_share(validation_split):
+        raise ValueError(
+            f"`validation_split` must be between 0 and 1, received: {validation_split}"
+        )
+    if bool(validation_split) != bool(subset):
+        raise ValueError("If `subset` is set, `validation_split` must be set, and inversely.")
+    if subset not in ("training", "validation", "both", None):
+        raise ValueError(
+            f'`subset` must be either "training", "validation" or "both", received: {subset}'
+        )
+    if validation_split and shuffle and seed is None:
+        raise ValueError(
+            "If using `validation_split` and shuffling the data, you must provide a `seed` argument, "
+            "to make sure that there is no overlap between the training and validation subset."
+        )
+
+
+def check_stratify(stratify: Any, validation_split: Any, label_mode: Any) -> None:
+    """Raises where class shares are asked for that there are not."""
+    if stratify and not validation_split:
+        raise ValueError(
+            "stratify=True needs a split: pass validation_split and subset. Received: "
+            f"validation_split={validation_split!r}. For folds: tfpipe.folds(..., stratify=True)."
+        )
+    if stratify and label_mode not in _CLASS_LABEL_MODES:
+        raise ValueError(
+            "stratify=True needs one class a sample: label_mode 'int', 'binary' or 'categorical'. "
+            f"Received: label_mode={label_mode!r}."
+        )
+
+
+def check_balance(balance: Any, source: Source) -> None:
+    """Raises where `balance` is asked for of class ids below 0, which `labels` may hold."""
+    targets = source.targets
+    integers = isinstance(targets, np.ndarray) and targets.dtype.kind == "i" and len(targets)
+    if balance is not None and integers and targets.min() < 0:
+        raise ValueError(
+            f"balance={balance!r} needs class ids >= 0. Received: the label {targets.min()}. Number the "
+            "classes 0, 1, ... in `labels`, or leave balance out."
+        )
+
+
+def check_no_class_weights(class_weights: Any) -> None:
+    """Raises where weights are asked for of samples without labels."""
+    if class_weights is not None:
+        raise ValueError(
+            f"class_weights needs labels. Received: class_weights={class_weights!r}, label_mode=None."
+        )
+
+
+def check_group_function(groups: Any) -> None:
+    """Raises unless `groups` is a function, or None."""
+    if groups is not None and not callable(groups):
+        raise TypeError(
+            "groups must be a function path -> group, such as lambda path: "
+            f"os.path.basename(path)[:4]. Received: groups={groups!r}. Columns are for dataframes."
+        )
+
+
+def check_class_names(directory: str, class_names: Any) -> None:
+    """Raises unless `class_names` are sub-folders of `directory`, where they are given."""
+    check_names("class_names", class_names)
+    if class_names is None:
+        return
+    folders = class_folders(directory)
+    unknown = [name for name in class_names if name not in folders]
+    if unknown or not len(class_names):
+        raise ValueError(
+            "The `class_names` passed did not match the names of the subdirectories of the target "
+            f"directory. Expected: {folders} (or a subset of it), but received: "
+            f"class_names={list(class_names)}"
+            + (did_you_mean(unknown[0], folders) if unknown else "")
+        )
+
+
+def check_two_classes(class_names: Sequence[str]) -> None:
+    """Raises unless there are two classes."""
+    if len(class_names) != 2:
+        raise ValueError(
+            'When passing `label_mode="binary"`, there must be exactly 2 class_names. Received: '
+            f"class_names={list(class_names)}"
+        )
+
+
+def with_labels(source: Source, labels: Any, label_mode: str, directory: str) -> Source:
+    """Files with the labels that the user has given: int32 [n], or as they are for "raw".
+
+    Classes are "0", "1", ...; there are none where the labels have gaps, which "int" allows.
+
+    Raises:
+        ValueError: there is not one label for each file; they are no whole numbers, or have gaps where
+            they are to be encoded.
+    """
+    try:
+        values = np.asarray(labels)
+    except ValueError as err:  # NumPy's own speaks of an inhomogeneous shape
+        raise ValueError(
+            "`labels` must hold one label for each file, all of the same shape. Received: "
+            f"labels=[{head(list(labels), 3)}]. For any number of classes a file, use "
+            'image_dataset_from_dataframe with label_mode="multi_label".'
+        ) from err
+    if len(values) != len(source):
+        raise ValueError(
+            "Expected the lengths of `labels` to match the number of files in the target directory. "
+            f"len(labels) is {len(values)} while we found {len(source)} files in directory {directory}."
+        )
+    if label_mode == "raw":
+        return replace(source, targets=values)
+    if values.ndim != 1 or (values.dtype.kind not in "iub" and len(values)):
+        raise ValueError(
+            "`labels` argument should be a list/tuple of integer labels, of the same size as the "
+            f"number of image files in the target directory. Received values such as {values[0]!r}. "
+            'For other numbers pass label_mode="raw".'
+        )
+    limits = np.iinfo(np.int32)
+    outside = values[(values < limits.min) | (values > limits.max)]
+    if len(outside):
+        raise ValueError(
+            f"`labels` must be in the range of int32, {limits.min} to {limits.max}. Received: "
+            f'{outside[0]!r}. For other numbers pass label_mode="raw".'
+        )
+    targets = values.astype(np.int32)
+    distinct = np.unique(targets).tolist()
+    gapless = distinct == list(range(len(distinct)))
+    if label_mode != "int" and not gapless:
+        raise ValueError(
+            f'`labels` must be 0, 1, ... without a gap for label_mode="{label_mode}". Received the '
+            f"distinct labels {head(distinct, 20)}."
+        )
+    return replace(
+        source, targets=targets, class_names=tuple(map(str, distinct)) if gapless else ()
+    )
+
+
+def check_label_columns(
+    frame: pd.DataFrame, x_col: str, y_col: Any, weight_col: str | None, label_mode: str | None
+) -> None:
+    """Raises where the columns do not fit the label mode."""
+    if label_mode == "multi_output" and not isinstance(y_col, list | tuple):
+        raise TypeError(
+            'label_mode="multi_output" needs a list of columns in y_col, one for each output. '
+            f"Received: y_col={y_col!r}."
+        )
+    if label_mode in (*_CLASS_LABEL_MODES, "multi_label") and not isinstance(y_col, str):
+        raise TypeError(
+            f'label_mode="{label_mode}" needs one column in y_col. Received: y_col={y_col!r}. Several '
+            'columns go with "raw" or "multi_output".'
+        )
+    has_labels = label_mode not in ("input", "mask", None)
+    table.require_columns(
+        frame, x_col=x_col, y_col=y_col if has_labels else None, weight_col=weight_col
+    )
+    table.check_strings(frame, x_col, f"x_col={x_col!r}")
+    if weight_col is not None:
+        table.check_weight_column(
+            frame, weight_col, f"weight_col={weight_col!r}", "label_mode", label_mode is not None
+        )
+
+
+def check_mask_column(frame: pd.DataFrame, mask_col: str | None) -> None:
+    """Raises unless the column of masks is there and all str."""
+    table.require_columns(frame, mask_col=mask_col)
+    if mask_col is not None:
+        table.check_strings(frame, mask_col, f"mask_col={mask_col!r}")

@@ -1,0 +1,166 @@
+"""`image_dataset_from_shards`: packed images, with the arguments of the other functions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from tfpipe.builders import keras_checks as checks
+from tfpipe.builders.options import (
+    DATAFRAME_LABEL_MODES,
+    Options,
+    deliver_found,
+    label_spec,
+    pipeline_spec,
+    share_of,
+)
+from tfpipe.checks import check_int, check_one_of
+from tfpipe.sources import shards
+from tfpipe.sources.source import Records, Source, grouped
+from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.standardize import Standardize
+
+
+def image_dataset_from_shards(
+    directory: str | os.PathLike[str],
+    split: str | None = None,
+    label_mode: str | None = "packed",
+    color_mode: str | None = None,
+    batch_size: int | None = 32,
+    image_size: Any = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    interpolation: str = "bilinear",
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: str | None = None,
+    verbose: bool = True,
+    *,
+    host: tuple[int, int] = (0, 1),
+    augment: Augment | None = None,
+    standardize: Standardize | None = None,
+    antialias: bool = False,
+    dtype: str = "float32",
+    drop_remainder: bool = False,
+    stratify: bool = False,
+    groups: Callable[[str], Any] | None = None,
+    class_weights: str | Mapping[Any, float] | None = None,
+    num_parallel_calls: int | None = None,
+    prefetch: int | None = None,
+    ram_budget: int | None = None,
+    on_error: str = "raise",
+    max_errors: float | None = None,
+    include_paths: bool = False,
+    balance: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> Any:
+    """Batches of the images that `pack`, or `tfpipe pack`, wrote.
+
+    The samples are those that were packed, in the same order, with their labels, weights, names and
+    groups, which a `validation_split` keeps whole; each epoch is shuffled over all of them, and resumes,
+    is augmented and is distributed as any other.
+
+    Args:
+        directory: of the shards, local or behind a scheme such as gs://.
+        split: the name of a split that was packed; None for all samples.
+        label_mode: "packed": "int" for classes, "multi_label" for lists of them, "raw" or "multi_output"
+            for values, and no y where nothing was packed; or one of those of
+            `image_dataset_from_dataframe`.
+        color_mode: None for that of the packed images.
+        image_size: (height, width); None for that of the packed images, which nothing has to resize.
+        host: (i, k): only every k-th shard file from the i-th on, for host i of k that each have, or
+            should read, a part of the files. The shards are of one size but for the last, and mixed.
+        groups: name of the packed file, as in `dataset.filenames` -> group; no group is in both subsets
+            (needs scikit-learn). None for those that were packed.
+        batch_size, shuffle, seed, validation_split, subset, interpolation, crop_to_aspect_ratio,
+            pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, dtype,
+            drop_remainder, stratify, class_weights, num_parallel_calls, prefetch, ram_budget, on_error,
+            max_errors, include_paths, balance, cache: as for `image_dataset_from_directory`.
+
+    Returns:
+        An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
+
+    Raises:
+        FileNotFoundError: there are no shards, or their packing did not end.
+        ValueError: an argument is not one of those allowed; there is no such split.
+
+    >>> import tempfile
+    >>> import tensorflow as tf
+    >>> import tfpipe
+    >>> folder = tempfile.mkdtemp()
+    >>> tf.io.gfile.makedirs(f"{folder}/photos/cat")
+    >>> png = tf.io.encode_png(tf.zeros([8, 8, 3], tf.uint8))
+    >>> tf.io.write_file(f"{folder}/photos/cat/1.png", png)
+    >>> photos = tfpipe.image_dataset_from_directory(f"{folder}/photos", image_size=4, verbose=False)
+    >>> _ = tfpipe.pack(photos, f"{folder}/packed")
+    >>> packed = image_dataset_from_shards(f"{folder}/packed", verbose=False)
+    >>> packed[0][0].shape, packed.class_names
+    ((1, 4, 4, 3), ['cat'])
+    """
+    options = Options.of(locals())
+    index, source, number = shards.read_index(os.fspath(directory))
+    check_one_of("split", split, (None, *index.splits))
+    source = source.take(_rows_of_host(source, number, index, split, host))
+    label_mode = _label_mode(label_mode, source)
+    share = share_of(options, label_mode)
+    checks.check_group_function(groups)
+    if groups is not None:
+        source = grouped(source, groups)
+    if color_mode is None:
+        options = replace(options, color_mode=index.color_mode)
+    if image_size is None:
+        options = replace(options, image_size=index.image_shape[:2])
+    spec = pipeline_spec(options)
+    where = f"in the shards of {os.fspath(directory)!r}."
+    return deliver_found(source, spec, label_spec(label_mode, "int32"), share, where, verbose)
+
+
+def _rows_of_host(
+    source: Source, number: np.ndarray, index: shards.Index, split: str | None, host: Any
+) -> np.ndarray:
+    """The samples of a split that are in the shard files of a host."""
+    if not isinstance(host, tuple | list) or len(host) != 2:
+        raise ValueError(f"host must be (i, k), host i of k. Received: host={host!r}.")
+    check_int("host[1]", host[1], 1)
+    check_int("host[0]", host[0], 0)
+    if host[0] >= host[1] or host[1] > max(len(index.shards), 1):
+        raise ValueError(
+            f"host must be (i, k) with i < k and k at most the number of shards, {len(index.shards)}. "
+            f"Received: host={host!r}. Pack with fewer samples_per_shard for more hosts."
+        )
+    wanted = cast(Records, source.images).shard % host[1] == host[0]
+    if split is not None:
+        wanted &= number == index.splits.index(split)
+    return np.flatnonzero(wanted)
+
+
+def _label_mode(label_mode: str | None, source: Source) -> str | None:
+    """What "packed" means for these targets; otherwise checks that the targets can be had so."""
+    targets, has_classes = source.targets, bool(source.class_names)
+    if targets is None:
+        packed = None
+    elif isinstance(targets, list):
+        packed = "multi_label"
+    elif isinstance(targets, tuple):
+        packed = "multi_output"
+    else:
+        packed = "int" if has_classes else "raw"
+    if label_mode == "packed":
+        return packed
+    checks.check_label_mode(label_mode, ("packed", *DATAFRAME_LABEL_MODES))
+    of_classes = ("int", "binary", "categorical", "raw")
+    possible = {
+        "int": of_classes,
+        "multi_label": ("multi_label",),
+        "raw": ("raw",),
+        "multi_output": ("multi_output",),
+        None: (),
+    }[packed]
+    check_one_of("label_mode", label_mode, ("packed", *possible, "input", None))
+    return label_mode

@@ -1,0 +1,110 @@
+"""From a source and a specification to the data set, or the pair of them, that was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tfpipe.console import say
+from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.pipeline.spec import PipelineSpec
+from tfpipe.sources import splits
+from tfpipe.sources.class_weights import of_samples
+from tfpipe.sources.source import Source
+from tfpipe.transforms.augment import Augment
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of a source that is asked for.
+
+    Attributes:
+        subset: "training", "validation", "both" or None for all.
+        fraction: of validation, 0 < fraction < 1 where there is a subset.
+        stratify: keep the class shares.
+        class_weights: of training samples: "balanced", {class name or id: weight} or None.
+    """
+
+    subset: str | None = None
+    fraction: float = 0.0
+    stratify: bool = False
+    class_weights: Any = None
+
+
+def deliver(source: Source, spec: PipelineSpec, share: Share, where: str, verbose: bool) -> Any:
+    """The data set of a share of a source; a list of two for "both".
+
+    Args:
+        source: all samples.
+        spec: what is done to them. What changes samples at random is for training only.
+        share: the part that is asked for.
+        where: the samples were looked for, for messages: "in directory ...".
+        verbose: print how many there are.
+
+    Raises:
+        ValueError: a part is empty.
+    """
+    parts = _parts(source, spec, share)
+    for name, part in parts.items():
+        if share.subset is not None and verbose:
+            say(f"Using {len(part)} files for {name}.")
+        if not len(part):
+            raise ValueError(f"No {name} images found {where}")
+    datasets = [
+        ImageDataset(part, for_validation(spec, shuffle=spec.shuffle and len(parts) == 1))
+        if name == "validation"
+        else ImageDataset(with_class_weights(part, share.class_weights), spec)
+        for name, part in parts.items()
+    ]
+    return datasets if len(datasets) > 1 else datasets[0]
+
+
+def _parts(source: Source, spec: PipelineSpec, share: Share) -> dict[str, Source]:
+    """Training and validation, or the one of them that is asked for; all is training."""
+    if share.subset is None:
+        return {"training": source}
+    cut = splits.holdout(
+        len(source),
+        share.fraction,
+        seed=spec.seed,
+        shuffle=spec.shuffle,
+        strata=strata_of(source, share.stratify),
+    )
+    rows = {"training": cut.training, "validation": cut.validation}
+    asked = tuple(rows) if share.subset == "both" else (share.subset,)
+    return {name: source.take(rows[name]) for name in asked}
+
+
+def strata_of(source: Source, stratify: bool) -> splits.Strata:
+    """What a split of a source has to respect: its groups, and if `stratify` its class shares.
+
+    Labels that the user has given may have gaps, or be negative.
+
+    Raises:
+        ValueError: `stratify`, and a sample has not exactly one class.
+    """
+    if not stratify:
+        return splits.Strata(groups=source.groups)
+    targets = source.targets
+    if not isinstance(targets, np.ndarray) or targets.ndim != 1 or targets.dtype.kind not in "iu":
+        raise ValueError(
+            "stratify=True needs one class a sample: label_mode 'int', 'binary' or 'categorical'."
+        )
+    distinct, labels = np.unique(targets, return_inverse=True)
+    names = source.class_names
+    shown = [names[label] if names else str(label) for label in distinct.tolist()]
+    return splits.Strata(labels, shown, source.groups)
+
+
+def with_class_weights(source: Source, class_weights: Any) -> Source:
+    """`source` with the weight of each sample by its class, if class weights are asked for."""
+    if class_weights is None:
+        return source
+    return replace(source, weights=of_samples(source, class_weights))
+
+
+def for_validation(spec: PipelineSpec, *, shuffle: bool = False) -> PipelineSpec:
+    """The specification for samples to validate on: as they are, each once."""
+    return replace(spec, augment=Augment(), balance=None, shuffle=shuffle)

@@ -1,0 +1,172 @@
+"""DICOM files as images of 0..255, by pydicom."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfpipe.codecs.pillow import check_pixels
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+# Of a deflated file, unpacked: pydicom itself would unpack one that fills the memory.
+_MOST_INFLATED = 2**29
+
+# Value representations with a length of 4 bytes.
+_LONG = (b"OB", b"OW", b"OF", b"SQ", b"UN", b"UT")
+
+
+def decode_dicom(contents: bytes, max_pixels: int | None) -> np.ndarray:
+    """The first frame of a DICOM file, as a viewer shows it.
+
+    Grey: stored values -> rescale slope and intercept (or the modality LUT) -> the first window (or
+    the VOI LUT) -> 0..255 over the range that the window maps to; MONOCHROME1 is turned, so that
+    high is always white. Without a window, the range of the stored bits becomes 0..255, as that of
+    a 16-bit PNG does: files stay comparable with each other. Colour: RGB, from YBR or a palette too.
+
+    Args:
+        contents: of the file.
+        max_pixels: the largest rows * columns.
+
+    Returns:
+        uint8 [H, W, 1 or 3] where the stored 8 bits are shown as they are, else float32 in 0..255.
+        Floating-point pixels keep their values.
+
+    Raises:
+        ValueError: the image has more than `max_pixels`.
+        Exception: whatever pydicom raises for a damaged file, or one without an image.
+
+    Source: DICOM PS3.3, C.7.6.3 and C.11.2.
+    """
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import pixel_array
+
+    dataset = _read_dataset(contents)
+    check_pixels(int(dataset.Rows), int(dataset.Columns), max_pixels)
+    check_pixels(*_encoded_size(dataset), max_pixels)
+    stored = pixel_array(dataset, index=0)
+    if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+        return _channels(stored.astype(np.float32))
+    interpretation = str(dataset.PhotometricInterpretation)
+    if interpretation == "PALETTE COLOR":
+        color = apply_color_lut(stored, dataset)[..., :3]
+        return _scaled(color, 0, np.iinfo(color.dtype).max)
+    if stored.ndim == 3:
+        return _scaled(stored, 0, 2 ** int(dataset.BitsStored) - 1)
+    grey = _scaled(*_as_displayed(stored, dataset))
+    return 255 - grey if interpretation == "MONOCHROME1" else grey
+
+
+def _read_dataset(contents: bytes) -> Dataset:
+    """The elements of a DICOM file, one that begins without its preamble too."""
+    from pydicom import dcmread
+
+    if contents[128:132] != b"DICM":
+        contents = _preamble(contents) + contents
+    _check_inflated(contents)
+    dataset = dcmread(io.BytesIO(contents))
+    for group in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        # Enhanced files keep the values of each frame here.
+        for item in list(dataset.get(group, []))[:1]:
+            for name in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
+                for values in list(item.get(name, []))[:1]:
+                    dataset.update(values)
+    return dataset
+
+
+def _preamble(contents: bytes) -> bytes:
+    """What a file that begins with its data set lacks: the preamble, and how the elements are written."""
+    is_explicit = contents[4:6].isalpha() and contents[4:6].isupper()  # a VR behind the first tag
+    syntax = b"1.2.840.10008.1.2" + (b".1" if is_explicit else b"\0")
+    syntax += b"\0" * (len(syntax) % 2)
+    return bytes(128) + b"DICM" + struct.pack("<HH2sH", 2, 0x10, b"UI", len(syntax)) + syntax
+
+
+def _check_inflated(contents: bytes) -> None:
+    """Raises `ValueError` where a deflated data set would fill the memory."""
+    place = 132
+    deflated = False
+    while place + 12 <= len(contents):  # the elements of group 2, which are never deflated
+        group, _, kind, length = struct.unpack_from("<HH2sH", contents, place)
+        if group != 2:
+            break
+        place += 8
+        if kind in _LONG:  # 4 bytes of length, after 2 of nothing
+            (length,) = struct.unpack_from("<I", contents, place)
+            place += 4
+        deflated |= contents[place : place + length].rstrip(b"\0 ") == b"1.2.840.10008.1.2.1.99"
+        place += length
+    if deflated:
+        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        inflate.decompress(contents[place:], _MOST_INFLATED)
+        if inflate.unconsumed_tail:
+            raise ValueError(f"its data set is larger than {_MOST_INFLATED:,} bytes when unpacked")
+
+
+def _encoded_size(dataset: Dataset) -> tuple[int, int]:
+    """(height, width) of the JPEG or JPEG 2000 image inside, which may be another than the data set's.
+
+    (0, 0) where there is none. Source: ITU-T T.81, B.2.2, and T.800, A.5.1.
+    """
+    from pydicom.encaps import get_frame
+    from pydicom.uid import UID
+
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    if "PixelData" not in dataset or not syntax.is_encapsulated:
+        return 0, 0
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=frames)
+    if frame[4:12] == b"jP  \r\n\x87\n":
+        frame = frame[max(frame.find(b"\xff\x4f\xff\x51"), 0) :]
+    if frame[:4] == b"\xff\x4f\xff\x51":
+        right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
+        return max(bottom - top, 0), max(right - left, 0)
+    place = 2
+    while frame[:2] == b"\xff\xd8" and place + 9 <= len(frame):
+        marker = frame[place + 1]
+        if frame[place] != 0xFF or marker == 0xFF:
+            place += 1
+            continue
+        # A frame header: SOF of any process (C4, C8 and CC are others), or JPEG-LS'.
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            return struct.unpack_from(">2H", frame, place + 5)
+        place += 2 + struct.unpack_from(">H", frame, place + 2)[0]
+    return 0, 0
+
+
+def _as_displayed(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, float, float]:
+    """Grey values after rescale and window, with the values that black and white are."""
+    from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+
+    bits, signed = int(dataset.BitsStored), int(dataset.get("PixelRepresentation") or 0)
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    values = apply_modality_lut(stored, dataset)
+    if dataset.get("ModalityLUTSequence"):
+        low, high = 0, 2 ** int(dataset.ModalityLUTSequence[0].LUTDescriptor[2]) - 1
+    elif values is not stored:  # rescaled
+        ends = [
+            end * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
+            for end in (low, high)
+        ]
+        low, high = min(ends), max(ends)
+    shown = apply_voi_lut(values, dataset)
+    if dataset.get("VOILUTSequence"):
+        low, high = 0, 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
+    return shown, low, high
+
+
+def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Values of low..high as 0..255: uint8 where they are that already, else float32."""
+    if values.dtype == np.uint8 and (low, high) == (0, 255):
+        return _channels(values)
+    scaled = (values.astype(np.float64) - low) * (255.0 / max(high - low, 1e-12))
+    return _channels(np.clip(scaled, 0, 255).astype(np.float32))
+
+
+def _channels(values: np.ndarray) -> Any:
+    return np.ascontiguousarray(values if values.ndim == 3 else values[..., None])

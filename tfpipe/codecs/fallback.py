@@ -1,0 +1,81 @@
+"""Formats that no op reads, decoded in Python: a py_function of the graph."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.codecs import dicom, formats, pillow
+
+
+def decode_in_python(
+    contents: bytes, max_pixels: int | None, exif_orientation: bool, bare_dicom: bool
+) -> np.ndarray:
+    """The image in a file, by pydicom or by Pillow, whichever its content asks for.
+
+    Args:
+        contents: of the file.
+        max_pixels: the largest height * width.
+        exif_orientation: turn the image as its EXIF data say.
+        bare_dicom: take what Pillow does not know for DICOM that begins without a preamble.
+
+    Returns:
+        uint8 or float32 [H, W, C], 0..255.
+    """
+    if formats.is_installed(formats.PYDICOM):
+        if contents[128:132] == b"DICM":
+            return dicom.decode_dicom(contents, max_pixels)
+        if bare_dicom and formats.of_content(contents[:132]) is None:
+            return dicom.decode_dicom(contents, max_pixels)
+    return pillow.decode_with_pillow(contents, max_pixels, exif_orientation)
+
+
+def decode_op(
+    contents: tf.Tensor, max_pixels: int | None, exif_orientation: bool, suffixes: frozenset[str]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`decode` as an op.
+
+    Returns:
+        (uint8 [H, W, C], float32 [H, W, C]): one of them is the image, the other is empty.
+    """
+    bare_dicom = not suffixes.isdisjoint(formats.DICOM.suffixes)
+
+    def both(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
+        image = decode_in_python(contents, max_pixels, exif_orientation, bare_dicom)
+        none = np.zeros([0, 0, 1])
+        if image.dtype == np.uint8:
+            return image, none.astype(np.float32)
+        return none.astype(np.uint8), image
+
+    image, deep = tf.numpy_function(both, [contents], [tf.uint8, tf.float32], stateful=False)
+    image.set_shape([None, None, None])
+    deep.set_shape([None, None, None])
+    return image, deep
+
+
+def reason_in_python(contents: bytes, **options: Any) -> bytes:
+    """Why `decode` fails, in the words of the library; b"" where it does not."""
+    try:
+        decode_in_python(contents, **options)
+    except Exception as error:
+        first_line = str(error).strip().partition("\n")[0]
+        return f"{first_line or type(error).__name__}".encode(errors="replace")
+    return b""
+
+
+def reason_op(
+    contents: tf.Tensor, max_pixels: int | None, exif_orientation: bool, suffixes: frozenset[str]
+) -> tf.Tensor:  # string scalar
+    """`reason` as an op."""
+    bare_dicom = not suffixes.isdisjoint(formats.DICOM.suffixes)
+    function = partial(
+        reason_in_python,
+        max_pixels=max_pixels,
+        exif_orientation=exif_orientation,
+        bare_dicom=bare_dicom,
+    )
+    words = tf.numpy_function(function, [contents], tf.string, stateful=False)
+    return tf.ensure_shape(words, [])

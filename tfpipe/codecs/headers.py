@@ -1,0 +1,238 @@
+"""How large an image is, from the first bytes of its file, in the graph and before a decoder runs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.codecs.formats import FORMATS, GIF, PNG, WEBP, Magic
+
+# Pillow's own limit, above which it calls an image a decompression bomb.
+MAX_PIXELS = 178_956_970
+
+# Segments or chunks of a file that are looked at; a hostile one could hold millions.
+_MOST_PARTS = 20_000
+
+
+def window(contents: tf.Tensor, place: tf.Tensor | int, count: int) -> tf.Tensor:
+    r"""Some bytes of a file as a string scalar, with zeros behind its end.
+
+    Args:
+        contents: string scalar.
+        place: int32, 0 or more, of the first byte.
+        count: how many bytes.
+
+    >>> window(tf.constant(b"abc"), 2, 3).numpy()
+    b'c\x00\x00'
+    """
+    if not isinstance(place, int) or place > 0:
+        place = tf.minimum(place, tf.strings.length(contents))
+    there = tf.strings.substr(contents, place, count)
+    return tf.strings.substr(tf.strings.join([there, b"\0" * count]), 0, count)
+
+
+def octets(contents: tf.Tensor, place: tf.Tensor | int, count: int) -> tf.Tensor:
+    """`window` as numbers, uint8 [count]."""
+    return tf.ensure_shape(tf.io.decode_raw(window(contents, place, count), tf.uint8), [count])
+
+
+def begins_with(contents: tf.Tensor, magic: Iterable[Magic]) -> tf.Tensor:  # bool scalar
+    """Whether a file begins in one of some ways.
+
+    >>> bool(begins_with(tf.constant(b"BM6"), [((0, b"BM"),)]))
+    True
+    """
+
+    def has(offset: int, octets: bytes) -> tf.Tensor:
+        if offset == 0:  # what the hot path asks for: two ops
+            return tf.strings.substr(contents, 0, len(octets)) == octets
+        return window(contents, offset, len(octets)) == octets
+
+    each = [functools.reduce(tf.logical_and, [has(*part) for part in way]) for way in magic]
+    return functools.reduce(tf.logical_or, each)
+
+
+def format_of(contents: tf.Tensor) -> tf.Tensor:
+    """The place of a file's format in `FORMATS`, int32 scalar; their number for none of them.
+
+    All formats are asked at once, by arithmetic on the first bytes: a test of each would make a long
+    graph, and each node of it takes time for each sample.
+
+    >>> FORMATS[int(format_of(tf.constant(b"BM6")))].name
+    'BMP'
+    """
+    first = octets(contents, 0, _MAGIC.shape[-1])
+    fits = tf.reduce_all(tf.bitwise.bitwise_and(first, _MASK) == _MAGIC, -1)
+    ways = tf.concat([tf.cast(fits, tf.int32), [1]], 0)  # behind all of them, none of them
+    return tf.gather(_OF_WAY, tf.argmax(ways))
+
+
+def _patterns(ways: Sequence[Magic]) -> tuple[np.ndarray, np.ndarray]:
+    """Ways in which files begin, as (what the bytes are, which bytes are asked), uint8 [n, bytes]."""
+    size = max(offset + len(octets) for way in ways for offset, octets in way)
+    values, masks = np.zeros([2, len(ways), size], np.uint8)
+    for row, way in enumerate(ways):
+        for offset, text in way:
+            values[row, offset : offset + len(text)] = list(text)
+            masks[row, offset : offset + len(text)] = 255
+    return values, masks
+
+
+_MAGIC, _MASK = _patterns([way for known in FORMATS for way in known.magic])
+_OF_WAY = [number for number, known in enumerate(FORMATS) for _ in known.magic] + [len(FORMATS)]
+
+
+class _Field(NamedTuple):
+    """A side of an image in a header: value // divisor % modulus + plus of some bytes."""
+
+    offset: int
+    size: int
+    big_endian: bool = False
+    divisor: int = 1
+    modulus: int = 2**32
+    plus: int = 0
+
+
+# (how the file begins, width, height) of headers that have the size at a fixed place.
+_HEADERS: tuple[tuple[Magic, _Field, _Field], ...] = (
+    (PNG.magic[0], _Field(16, 4, True), _Field(20, 4, True)),
+    (GIF.magic[0], _Field(6, 2), _Field(8, 2)),
+    (GIF.magic[1], _Field(6, 2), _Field(8, 2)),
+    (((0, b"BM"), (14, b"\x0c\0\0\0")), _Field(18, 2), _Field(20, 2)),
+    (((0, b"BM"),), _Field(18, 4), _Field(22, 4)),
+    (
+        (*WEBP.magic[0], (12, b"VP8X")),
+        _Field(24, 3, plus=1),
+        _Field(27, 3, plus=1),
+    ),
+    (
+        (*WEBP.magic[0], (12, b"VP8L")),
+        _Field(21, 4, modulus=2**14, plus=1),
+        _Field(21, 4, divisor=2**14, modulus=2**14, plus=1),
+    ),
+    (
+        (*WEBP.magic[0], (12, b"VP8 ")),
+        _Field(26, 2, modulus=2**14),
+        _Field(28, 2, modulus=2**14),
+    ),
+)
+_HEADER, _HEADER_MASK = _patterns([way for way, _, _ in _HEADERS])
+
+
+def _weights() -> tuple[np.ndarray, np.ndarray]:
+    """Of each header in `_HEADERS`, what its bytes count for height and width; divisor, modulus, plus."""
+    weights = np.zeros([len(_HEADERS), 2, 32], np.int64)
+    others = np.zeros([len(_HEADERS), 2, 3], np.int64)
+    for row, (_, width, height) in enumerate(_HEADERS):
+        for column, side in enumerate((height, width)):
+            places = range(side.size)[::-1] if side.big_endian else range(side.size)
+            for offset, place in enumerate(places):
+                weights[row, column, side.offset + offset] = 256**place
+            others[row, column] = side.divisor, side.modulus, side.plus
+    return weights, others
+
+
+_WEIGHTS, _OTHERS = _weights()
+
+
+def fixed_size(contents: tf.Tensor) -> tf.Tensor:
+    r"""(height, width) by a header that has them at a fixed place, int64 [2].
+
+    Zeros for files of other formats, JPEG among them. Of a GIF file it is the logical screen.
+
+    Source: PNG, 11.2.1; GIF89a, 18; BITMAPCOREHEADER and BITMAPINFOHEADER of the Windows GDI; the
+    WebP container specification and RFC 6386, 9.1.
+
+    >>> fixed_size(tf.constant(b"GIF89a\x05\x00\x03\x00")).numpy().tolist()
+    [3, 5]
+    """
+    first = octets(contents, 0, 32)
+    asked = tf.bitwise.bitwise_and(first[: _HEADER.shape[-1]], _HEADER_MASK)
+    fits = tf.reduce_all(asked == _HEADER, -1)
+    row = tf.argmax(tf.cast(fits, tf.int32))
+    values = tf.reduce_sum(tf.cast(first, tf.int64) * tf.gather(_WEIGHTS, row), -1)
+    values = tf.minimum(values, 2**32 - values)  # BMP: a height below 0 is the other way up
+    divisor, modulus, plus = tf.unstack(tf.gather(_OTHERS, row), axis=-1)
+    size = values // divisor % modulus + plus
+    return size * tf.cast(tf.reduce_any(fits), tf.int64)
+
+
+def jpeg_size(contents: tf.Tensor) -> tf.Tensor:
+    """(height, width) of a JPEG file, int64 [2]; an error where its header is damaged."""
+    return tf.io.extract_jpeg_shape(contents, output_type=tf.int64)[:2]
+
+
+def png_size(contents: tf.Tensor) -> tf.Tensor:
+    """(width, height) of a PNG file, int64 [2]; an error where the file ends before them."""
+    octets = tf.strings.substr(contents, 16, 8)  # of the IHDR chunk, which always comes first
+    return tf.cast(tf.io.decode_raw(octets, tf.int32, little_endian=False), tf.int64)
+
+
+def bounded(size: tf.Tensor, max_pixels: int | None) -> list[tf.Operation]:
+    """What a decoder must wait for: an error where an image is too large, before it is allocated.
+
+    Args:
+        size: int64 [2], height and width in either order. Zeros are an error too.
+        max_pixels: the largest product allowed; None: any.
+    """
+    # One op: `tf.debugging.Assert` would be a branch with a dozen of them, for every sample.
+    pixels = size[0] * size[1]
+    allowed = pixels > 0
+    if max_pixels is not None:
+        allowed = tf.cast(pixels - 1, tf.uint64) < max_pixels  # both at once
+    check = tf.raw_ops.Assert(condition=allowed, data=["The image is larger than max_pixels."])
+    return [check] if check is not None else []  # None where it ran already, eagerly
+
+
+def walk_parts(
+    contents: tf.Tensor,
+    begin: int,
+    width: int,
+    goes_on: Callable[[tf.Tensor], tf.Tensor],
+    size: Callable[[tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
+    """The place of the first part of a file, from `begin` on, of which `goes_on` is false.
+
+    Args:
+        contents: string scalar.
+        begin: of the first part.
+        width: how many bytes of a part the functions are shown.
+        goes_on: int32 [width], the first bytes of a part -> bool.
+        size: the same -> int32, bytes of the whole part, more than 0.
+
+    Returns:
+        int32 scalar; at the end of the file or behind it where there is no such part.
+    """
+    length = tf.strings.length(contents)
+
+    def first_bytes(place: tf.Tensor) -> tf.Tensor:
+        return tf.cast(octets(contents, place, width), tf.int32)
+
+    def step(place: tf.Tensor, part: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # A size that does not fit into 31 bits leads behind the file as well.
+        moved = tf.maximum(size(part), 0) + place
+        place = tf.where(moved > place, tf.minimum(moved, length), length)
+        return place, first_bytes(place)
+
+    place, _ = tf.while_loop(
+        lambda place, part: (place < length) & goes_on(part),
+        step,
+        (tf.constant(begin), first_bytes(tf.constant(begin))),
+        maximum_iterations=_MOST_PARTS,
+    )
+    return place
+
+
+def number(octets: tf.Tensor, offset: int, size: int, *, big_endian: bool = False) -> tf.Tensor:
+    """An unsigned whole number of some bytes; int32, so that 4 bytes may come out negative.
+
+    >>> int(number(tf.constant([1, 2, 0, 0]), 0, 2))
+    513
+    """
+    places = range(size)[::-1] if big_endian else range(size)
+    weights = np.array([256**place for place in places], np.uint32).astype(np.int32)
+    return tf.reduce_sum(octets[offset : offset + size] * weights)

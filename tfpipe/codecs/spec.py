@@ -1,0 +1,47 @@
+"""How the bytes of files become pixels: the specification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfpipe.checks import check_bool, check_int, check_one_of
+from tfpipe.codecs.headers import MAX_PIXELS
+from tfpipe.ops.color_modes import COLOR_MODES
+
+DECODINGS = ("exact", "keras", "fast")
+
+
+@dataclass(frozen=True)
+class DecodeSpec:
+    """How the bytes of a file become pixels.
+
+    Attributes:
+        color_mode: "grayscale", "rgb" or "rgba".
+        decoding: "exact" for Pillow's pixels, "keras" for those of `tf.image.decode_image`, "fast" for JPEG
+            files at the smallest fraction of their size that covers the size they are resized to.
+        max_pixels: files of images with more are refused before they are decoded; None: none are.
+        exif_orientation: turn images as their EXIF data say.
+    """
+
+    color_mode: str = "rgb"
+    decoding: str = "exact"
+    max_pixels: int | None = MAX_PIXELS
+    exif_orientation: bool = False
+
+    def __post_init__(self) -> None:
+        check_one_of("color_mode", self.color_mode, COLOR_MODES)
+        check_one_of("decoding", self.decoding, DECODINGS)
+        check_bool("exif_orientation", self.exif_orientation)
+        if self.max_pixels is not None:
+            check_int("max_pixels", self.max_pixels, 1)
+
+    @property
+    def channels_to_ask_for(self) -> int:
+        """The number of channels to ask a decoder of TensorFlow's for; 0: those of the file.
+
+        Decoders that convert by themselves save a step where they do it as Pillow does: gray to RGB and
+        dropped alpha are the same everywhere, gray from JPEG's own luma or libpng's is not.
+        """
+        if self.color_mode == "grayscale":
+            return 1 if self.decoding == "keras" else 0
+        return 3

@@ -1,0 +1,455 @@
+"""`ImageDataset`: what both doors return."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tfpipe import plotting
+from tfpipe.checks import check_int, head
+from tfpipe.dataset.batches import Batches
+from tfpipe.dataset.samples import KnowsSamples
+from tfpipe.distribute.service import ServiceSpec, content_of, plan_for_service, service_epochs
+from tfpipe.distribute.strategy import over_replicas
+from tfpipe.fields.label import LabelSpec
+from tfpipe.pipeline import pipeline
+from tfpipe.pipeline import plan as pipeline_plan
+from tfpipe.pipeline.bad_files import SkipList
+from tfpipe.pipeline.cursor import Cell
+from tfpipe.pipeline.plan import Plan, order_of, place_after
+from tfpipe.pipeline.resources import AUTOTUNE
+from tfpipe.pipeline.spec import PipelineSpec
+from tfpipe.sources.source import Arrays, Source
+from tfpipe.transforms.standardize import Standardize
+
+
+class ImageDataset(KnowsSamples):
+    """Batches of images and labels: a `tf.data.Dataset` that knows where they come from.
+
+    Made by `ImageDataGenerator`'s `flow...` methods, by the functions `image_dataset_from_...` and by
+    `folds`. Give it to Keras' `fit`, `evaluate` and
+    `predict` as it is. A `for` loop over it ends after one epoch, and each new loop is the
+    next epoch, newly shuffled (every iterator that is started counts as one; `seek` sets the count).
+    `next(dataset)` goes on without end. `dataset[i]` is batch i of the first epoch as NumPy,
+    `dataset[1:3]` a list of batches; neither moves the loop or `next`.
+
+    Attributes:
+        source, spec: what both doors made of their arguments: the columns, and what is done to them.
+        samples, n: the number of samples.
+        batch_size: samples in a batch; the last one may be short. None: samples without a batch dimension.
+        seed: of the order and of everything random; drawn where none was given.
+        shuffle: whether each epoch has a new order; called, it is `tf.data.Dataset.shuffle`.
+        dtype: of the images, such as "float32".
+        data_format: "channels_last" or "channels_first".
+        image_shape: of one image, (H, W, C), or (C, H, W) with channels_first.
+        class_names: the classes in the order of their ids.
+        class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
+        num_classes: how many classes; 0 where the labels are none.
+        classes, labels: the target of each sample in source order.
+        sample_weight: the weight of each sample, or None.
+        skipped: (path, reason) of each file that `on_error="skip"` left out until now.
+        class_weight: a weight for each class id, inverse to its number of samples.
+        groups: the group of each sample, or None.
+        frame_rows: the row of each sample in the dataframe, so that `frame.iloc[dataset.frame_rows]` stands
+            beside predictions; None where there was no dataframe.
+        filenames, filepaths, file_paths: of each sample in source order; empty for arrays.
+        batch_index, total_batches_seen, index_array: where `next` stands, how many batches `next` and
+            `[]` gave, and the order of the epoch that `next` is in, int64 [n].
+        subset, split: of `ImageDataGenerator`'s data sets alone: "training", "validation" or None, and the
+            (first, last) share of the samples, or None.
+        directory, class_mode, target_size, color_mode, interpolation, keep_aspect_ratio: of
+            `flow_from_directory` and `flow_from_dataframe` alone, as they were given.
+
+    >>> from tfpipe import ImageDataGenerator
+    >>> dataset = ImageDataGenerator().flow(np.zeros([5, 4, 6, 3]), np.arange(5), 2, shuffle=False)
+    >>> [labels.numpy().tolist() for images, labels in dataset]
+    [[0, 1], [2, 3], [4]]
+    >>> images, labels = dataset[-1]
+    >>> images.shape, len(dataset), dataset.samples
+    ((1, 4, 6, 3), 3, 5)
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        spec: PipelineSpec,
+        plan: Plan | None = None,
+        epochs: Callable[[Plan, Cell], tf.data.Dataset] = pipeline.epochs,
+        cursor: Cell | None = None,
+    ) -> None:
+        # Epoch and position that the next iterator begins with.
+        self._cursor = Cell([0, 0]) if cursor is None else cursor
+        self._plan = plan or pipeline_plan.plan(source, spec, skipped=SkipList())
+        self._epochs = epochs
+        with tf.device("CPU:0"):  # where the columns are
+            self._inner = epochs(self._plan, self._cursor)
+        self._batches = Batches(self._plan)
+        super().__init__(source, spec, self._inner._variant_tensor)
+
+    # What tf.data asks of a data set.
+
+    def _inputs(self) -> list[tf.data.Dataset]:
+        return [self._inner]
+
+    @property
+    def element_spec(self) -> Any:
+        return self._inner.element_spec
+
+    @property
+    def _count(self) -> int:
+        """The batches of an epoch, as `len`, which a share of a service's epochs does not have."""
+        return self._plan.count
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        images = tf.nest.flatten(self.element_spec)[0]
+        return tuple(images.shape[-3:])
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """(path, reason) of each file that `on_error="skip"` left out until now, in source order."""
+        skipping = self._plan.skipping
+        if skipping is None:
+            return []
+        paths = self.filepaths
+        return [
+            (paths[index], skipping.described(index)[1])
+            for index in skipping.skipped.indices().tolist()
+        ]
+
+    def images_only(self, **changes: Any) -> ImageDataset:
+        """The images in source order without labels, with other values in the specification."""
+        images = self._source.images
+        if isinstance(images, Arrays):
+            images = Arrays(images.images)
+        augment = changes.pop("augment", self._spec.augment)
+        as_they_are: dict[str, Any] = {
+            "augment": replace(augment, mixup_alpha=0.0, cutmix_alpha=0.0),  # these need labels
+            "shuffle": False,
+            "balance": None,
+            "include_paths": False,
+            "save": None,
+            "batched": True,
+            "drop_remainder": False,
+        }
+        spec = replace(self._spec, label=LabelSpec(), **as_they_are, **changes)
+        return ImageDataset(Source(images), spec)
+
+    def before_standardizing(self) -> ImageDataset:
+        """The same samples in the same order, augmented but not standardised: 0..255, as float32."""
+        spec = replace(
+            self._spec, standardize=Standardize(), save=None, data_format="channels_last"
+        )
+        return ImageDataset(self._source, replace(spec, dtype="float32"))
+
+    # What they look like.
+
+    def show(self, n: int = 16, *, standardized: bool = False) -> Any:
+        """The first `n` images of the first epoch in a grid, with their labels as titles.
+
+        Args:
+            n: at most the images of one batch; of a data set without batches any number.
+            standardized: show the values that the model is given, each image stretched to its own range.
+                By default the images are shown as augmented, before they are standardised.
+
+        Returns:
+            A `matplotlib.figure.Figure`: a notebook displays it, `show().savefig("grid.png")` writes it.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+        """
+        check_int("n", n, 1)
+        seen = self if standardized else self.before_standardizing()
+        if not self._spec.batched:  # what a sample looks like does not depend on its batch
+            spec = replace(seen.spec, batched=True, batch_size=n, save=None)
+            seen = ImageDataset(self._source, spec)
+        batch = seen[0]
+        if standardized and self.data_format == "channels_first":
+            batch = _channels_last(batch)
+        return plotting.show_batch(batch, self.class_names, n, stretch=standardized)
+
+    def class_distribution(self) -> pd.DataFrame:
+        """Samples and share of each class, by class name; a sample of several counts for each.
+
+        Raises:
+            ValueError: there are no classes.
+        """
+        return plotting.class_counts(self.class_names, self.classes, self.samples)
+
+    def plot_classes(self) -> Any:
+        """`class_distribution` as bars: a `matplotlib.figure.Figure`."""
+        return plotting.class_bars(self.class_distribution())
+
+    # Where a loop begins.
+
+    def seek(self, epoch: int, batch: int = 0) -> None:
+        """Makes the next loop (the next iterator) begin at a batch of an epoch, by arithmetic.
+
+        Nothing of what comes before is read. The loop after it is the epoch that follows, whole.
+
+        Args:
+            epoch: 0 is the first.
+            batch: 0 to `len(self)`, which is the end of the epoch.
+
+        Raises:
+            ValueError: there is no such epoch or batch.
+        """
+        check_int("epoch", epoch, 0)
+        check_int("batch", batch, 0)
+        if batch > self._count:
+            raise ValueError(
+                f"batch must be at most the number of batches, {self._count}. Received: batch={batch}."
+            )
+        if batch and not self._in_order:
+            raise ValueError(
+                "An epoch that service workers prepare begins at the first batch: their order is not "
+                f"known. Received: batch={batch}."
+            )
+        self.seek_position(epoch, self.position_after(epoch, 0, batch))
+
+    def seek_position(self, epoch: int, position: int) -> None:
+        """Makes the next loop begin at a position, such as one that `position_after` gave."""
+        self._cursor.assign([epoch, position])
+
+    def position_after(self, epoch: int, position: int, batches: int) -> int:
+        """The position of an epoch that is reached some batches after another; see `places`."""
+        return place_after(self._plan, epoch, position, batches)
+
+    def starting_at(self, epoch: int, batch: int = 0) -> ImageDataset:
+        """The same data set, its first loop beginning at a batch of an epoch; see `seek`.
+
+        `len` stays that of a whole epoch.
+        """
+        other = self._like(self._plan, self._epochs, Cell([0, 0]))
+        other.seek(epoch, batch)
+        return other
+
+    @property
+    def _in_order(self) -> bool:
+        """Whether batch i of an epoch is always the same."""
+        return self._epochs is pipeline.epochs
+
+    def _like(
+        self,
+        plan: Plan,
+        epochs: Callable[[Plan, Cell], tf.data.Dataset],
+        cursor: Cell,
+    ) -> ImageDataset:
+        """The same samples, with what a door has added, such as class_mode."""
+        other = ImageDataset(self._source, plan.spec, plan, epochs, cursor)
+        for name, value in vars(self).items():
+            if not name.startswith("_"):
+                setattr(other, name, value)
+        return other
+
+    def tuned(
+        self,
+        *,
+        num_parallel_calls: int | None = None,
+        prefetch: int | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        ram_budget: int | None = None,
+        decoding: str | None = None,
+    ) -> ImageDataset:
+        """The same samples in the same order, prepared in another way; what is None stays as it is.
+
+        For the data sets of `ImageDataGenerator`, whose methods have the classic's arguments alone. The first
+        loop begins where the next one of this data set would.
+
+        Args:
+            num_parallel_calls: samples in work at once; by default, and for `tf.data.AUTOTUNE`, one more than
+                there are cores, on a worker of a tf.data service as many as it has. Less leaves cores to a
+                model that is trained on them. More have a thread each, for files on a network disc; from a
+                local one they are slower, and each holds a whole image.
+            prefetch: batches made ahead, 2 by default. With those in work they are all the memory that
+                grows with the size of a batch.
+            cache: keep decoded images from the first epoch on: "memory", or a directory.
+            ram_budget: bytes that the buffers, and a cache in memory, may take: an error where they may
+                take more. Images in work before they are resized are not counted.
+            decoding: "exact", "keras" or "fast", which changes the pixels of JPEG files; see
+                `image_dataset_from_directory`.
+
+        Raises:
+            ValueError: an argument is not one of those allowed; the data set is distributed already.
+
+        >>> dataset = ImageDataset(Source(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
+        >>> len(dataset.tuned(num_parallel_calls=1, prefetch=1))
+        2
+        """
+        if not self._in_order:
+            raise ValueError("tuned comes before distribute: dataset.tuned(...).distribute(...).")
+        given: dict[str, Any] = {
+            "num_parallel_calls": num_parallel_calls,
+            "prefetch": prefetch,
+            "cache": None if cache is None else os.fspath(cache),
+            "ram_budget": ram_budget,
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        if num_parallel_calls == AUTOTUNE:
+            changes["num_parallel_calls"] = None
+        if decoding is not None and self._spec.image is not None:
+            decode = replace(self._spec.image.decode, decoding=decoding)
+            changes["image"] = replace(self._spec.image, decode=decode)
+        spec = replace(self._spec, **changes)
+        plan = pipeline_plan.plan(self._source, spec, skipped=SkipList())
+        return self._like(plan, self._epochs, Cell(self._cursor.value()))
+
+    # On several replicas, or hosts.
+
+    def distribute(
+        self,
+        strategy: tf.distribute.Strategy | None = None,
+        *,
+        epochs: int | None = 1,
+        service: str | None = None,
+        mode: str = "exactly_once",
+        job_name: str | None = None,
+        manifest: str | os.PathLike[str] | None = None,
+    ) -> Any:
+        """The same batches for the replicas of a strategy, or prepared by a tf.data service.
+
+        With a strategy, a batch of this data set is the global batch: each replica is given its equal
+        part of it, and each worker reads and decodes only the parts of its own replicas. Every
+        sample is delivered once an epoch; of a short last batch the last replicas may get less, or
+        nothing. Any number of workers sees the same samples in the same global batches (MixUp and CutMix
+        mix those of one replica's part). Make the data set with the same arguments, the seed included,
+        on every worker.
+
+        With a service, its workers read, decode and augment. A new epoch is registered whenever a loop
+        starts. The order of the batches depends on the workers; what is in a batch does not.
+        Iterators over a service cannot be saved in a checkpoint, and `seek` takes whole epochs only.
+
+        Either way, each loop is the next epoch of this data set: their place is one and the same, which
+        `seek` of this one sets for both.
+
+        Args:
+            strategy: a `tf.distribute.Strategy`; `MirroredStrategy` or `MultiWorkerMirroredStrategy`.
+            epochs: of a strategy, how many epochs, each in its own order, one loop goes over; None:
+                without end, for a `fit` that is told `steps_per_epoch=len(dataset)`.
+            service: the dispatcher of a tf.data service instead, "grpc://host:port"; see
+                `tfpipe service --help`.
+            mode: "exactly_once": the workers share each epoch, every batch once; at most once when a worker
+                dies. "parallel_epochs": each worker gives all of it.
+            job_name: several trainers that give the same name share each epoch's batches between
+                them, each batch to whoever asks first, so no trainer knows its share and `len` is unknown.
+                A trainer that comes late is given what is left. Give each run a name of its own, and make
+                the data set with the same arguments, the seed included, in every trainer. None:
+                this loop is given the whole epoch.
+            manifest: a directory that the workers read as this process does; file names and labels
+                are written there, so that the graph stays small. Needed above 1 MB of them.
+
+        Returns:
+            A `tf.distribute.DistributedDataset` for a strategy, else an `ImageDataset`.
+
+        Raises:
+            TypeError: strategy is no strategy.
+            ValueError: the batch size is no multiple of the number of replicas; an argument is none of
+                what is allowed; a part of the pipeline runs in Python, which no worker has.
+
+        >>> dataset = ImageDataset(Source(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
+        >>> [int(x.shape[0]) for x in dataset.distribute(tf.distribute.get_strategy())]
+        [4, 2]
+        """
+        if (strategy is None) == (service is None):
+            raise ValueError("distribute takes a strategy or a service: one of them, not both.")
+        if not self._in_order:
+            raise ValueError(
+                "This data set is distributed already: distribute the one it was made of."
+            )
+        if self._spec.errors.skips:
+            raise ValueError(
+                "distribute needs on_error='raise': what other processes leave out is not noted here. "
+                "Find the bad files with `tfpipe check`, and leave them out of the source."
+            )
+        if epochs is not None:
+            check_int("epochs", epochs, 1)
+        if service is None:
+            return over_replicas(self._plan, self._cursor, strategy, epochs)
+        if epochs != 1:
+            raise ValueError(
+                f"epochs is for a strategy. Received: epochs={epochs!r}. With a service write "
+                "distribute(service=...).repeat(epochs)."
+            )
+        if int(self._cursor.value()[1]):
+            raise ValueError(
+                "An epoch that service workers prepare begins at the first batch: their order is not "
+                "known. Call seek(epoch) first."
+            )
+        spec = ServiceSpec(service, mode, job_name)
+        plan = plan_for_service(self._source, self._plan, self._inner, manifest)
+        content = content_of(self._source, self._spec) if job_name else ""
+        of_service = partial(service_epochs, service=spec, content=content)
+        return self._like(plan, of_service, self._cursor)
+
+    # Batches by number and without end, as the classic gives them.
+
+    def __getitem__(self, item: int | slice) -> Any:
+        return self._batches.at(item)
+
+    def __next__(self) -> Any:
+        return self._batches.following()
+
+    def next(self) -> Any:
+        """The next batch, without end: `next(dataset)`, as Keras 2 spelled it."""
+        return next(self)
+
+    def reset(self) -> None:
+        """Makes `next` go back to the first batch of the epoch that it is in."""
+        self._batches.reset()
+
+    def on_epoch_end(self) -> None:
+        """Moves `next` and `[]` to the first batch of the next epoch, newly shuffled."""
+        self._batches.on_epoch_end()
+
+    @property
+    def batch_index(self) -> int:
+        return self._batches.number
+
+    @property
+    def total_batches_seen(self) -> int:
+        return self._batches.seen
+
+    @property
+    def index_array(self) -> np.ndarray:
+        return order_of(self._plan, self._batches.epoch)
+
+    def __repr__(self) -> str:
+        images = self._source.images
+        classes = f" of {self.num_classes} classes" if self.num_classes else ""
+        elements = f"batches of {self.batch_size}" if self.batch_size else "samples"
+        origin = "arrays" if isinstance(images, Arrays) else f"files in {images.directory!r}"
+        return (
+            f"<ImageDataset: {self.samples} images{classes} from {origin}; "
+            f"{self._count} {elements}; image {self.image_shape} {self.dtype}; "
+            f"shuffle={bool(self.shuffle)}, seed={self.seed}>"
+        )
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        names = self.class_names
+        rows = {
+            "samples": f"{self.samples:,}",
+            "batches": f"{self._count:,} of {self.batch_size}" if self.batch_size else "none",
+            "images": f"{self.image_shape} {self.dtype}",
+            "classes": f"{len(names)}: {head(names, 8)}" if names else "none",
+            "element": str(self.element_spec),
+            "order": f"{'shuffled' if self.shuffle else 'as listed'}, seed {self.seed}",
+        }
+        return plotting.html_table("ImageDataset", rows)
+
+
+def _channels_last(batch: Any) -> Any:
+    """A batch of channels_first images with the channels last."""
+    if isinstance(batch, tuple):
+        return (_channels_last(batch[0]), *batch[1:])
+    if isinstance(batch, list):
+        return [_channels_last(batch[0]), *batch[1:]]
+    return np.moveaxis(batch, 1, -1)

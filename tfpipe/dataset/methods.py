@@ -1,0 +1,81 @@
+"""Data sets that still know their classes after `map`, `take`, `batch` and the rest."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+
+class KnowsClasses(tf.data.Dataset):
+    """A data set with class names. Every method of tf.data that gives a data set gives one with them.
+
+    Attributes:
+        class_names: the classes in the order of their ids.
+        class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
+        num_classes: how many classes; 0 where the labels are none.
+    """
+
+    @property
+    def class_names(self) -> list[str]:
+        raise AttributeError("class_names")
+
+    @property
+    def class_indices(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.class_names)}
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+
+class DerivedDataset(KnowsClasses):
+    """What `map`, `take`, `batch`, ... of an `ImageDataset` give: a `tf.data.Dataset` with class names.
+
+    >>> import numpy as np
+    >>> from tfpipe import ImageDataGenerator
+    >>> dataset = ImageDataGenerator().flow(np.zeros([4, 2, 3, 1]), batch_size=2)
+    >>> dataset.take(1).map(lambda x: x / 255).class_names
+    []
+    """
+
+    def __init__(self, dataset: tf.data.Dataset, class_names: list[str]) -> None:
+        self._inner = dataset
+        self._class_names = class_names
+        super().__init__(dataset._variant_tensor)
+
+    def _inputs(self) -> list[tf.data.Dataset]:
+        return [self._inner]
+
+    @property
+    def element_spec(self) -> Any:
+        return self._inner.element_spec
+
+    @property
+    def class_names(self) -> list[str]:
+        return list(self._class_names)
+
+
+def _keeping_classes(method: Callable[..., tf.data.Dataset]) -> Callable[..., DerivedDataset]:
+    """A method of tf.data's, its result with the class names of the data set it is called on."""
+
+    @functools.wraps(method)
+    def derive(self: KnowsClasses, *args: Any, **kwargs: Any) -> DerivedDataset:
+        return DerivedDataset(method(self, *args, **kwargs), self.class_names)
+
+    return derive
+
+
+def _gives_a_dataset(method: Any) -> bool:
+    if not inspect.isfunction(method) or method.__name__.startswith("_"):
+        return False
+    return inspect.signature(method).return_annotation in ("DatasetV2", tf.data.Dataset)
+
+
+# One mechanism for all of them, those of later releases of TensorFlow too.
+for _method_name, _method in vars(tf.data.Dataset).items():
+    if _gives_a_dataset(_method):
+        setattr(KnowsClasses, _method_name, _keeping_classes(_method))

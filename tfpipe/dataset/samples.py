@@ -1,0 +1,125 @@
+"""What a data set knows of its samples: where they come from, their classes, files and weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.dataset.methods import KnowsClasses
+from tfpipe.pipeline.spec import PipelineSpec
+from tfpipe.sources.class_weights import class_weight
+from tfpipe.sources.source import Arrays, Source
+
+
+class ShuffleFlag:
+    """`tf.data.Dataset.shuffle`, which is a method, and the classic's `shuffle`, which is a flag."""
+
+    def __init__(self, dataset: tf.data.Dataset, value: bool) -> None:
+        self._dataset = dataset
+        self._value = bool(value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tf.data.Dataset:
+        return KnowsClasses.shuffle(self._dataset, *args, **kwargs)
+
+    def __bool__(self) -> bool:
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return self._value == other
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+
+class KnowsSamples(KnowsClasses):
+    """A data set with a source and a specification, of which all that is known of its samples follows."""
+
+    def __init__(self, source: Source, spec: PipelineSpec, variant: tf.Tensor) -> None:
+        self._source = source
+        self._spec = spec
+        super().__init__(variant)
+
+    @property
+    def source(self) -> Source:
+        return self._source
+
+    @property
+    def spec(self) -> PipelineSpec:
+        return self._spec
+
+    @property
+    def samples(self) -> int:
+        return len(self._source)
+
+    n = samples
+
+    @property
+    def batch_size(self) -> int | None:
+        return self._spec.batch_size if self._spec.batched else None
+
+    @property
+    def seed(self) -> int:
+        return self._spec.seed
+
+    @property
+    def shuffle(self) -> ShuffleFlag:
+        return ShuffleFlag(self, self._spec.shuffle)
+
+    @property
+    def dtype(self) -> str:
+        return self._spec.dtype
+
+    @property
+    def data_format(self) -> str:
+        return self._spec.data_format
+
+    @property
+    def class_names(self) -> list[str]:
+        return list(self._source.class_names)
+
+    @property
+    def classes(self) -> Any:
+        return self._source.targets
+
+    @property
+    def labels(self) -> Any:
+        return self._source.targets
+
+    @property
+    def class_weight(self) -> dict[int, float]:
+        """What `fit(class_weight=...)` takes: n / (classes * samples of the class), by class id."""
+        ids = self._source.targets
+        if not self.num_classes or not isinstance(ids, np.ndarray):
+            raise ValueError(
+                "class_weight needs one class of each sample; these have none, or several."
+            )
+        return class_weight(ids, self.num_classes)
+
+    @property
+    def sample_weight(self) -> np.ndarray | None:
+        return self._source.weights
+
+    @property
+    def filenames(self) -> list[str]:
+        images = self._source.images
+        return [] if isinstance(images, Arrays) else list(images.names)
+
+    @property
+    def filepaths(self) -> list[str]:
+        images = self._source.images
+        return [] if isinstance(images, Arrays) else images.paths
+
+    file_paths = filepaths
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        return self._source.groups
+
+    @property
+    def frame_rows(self) -> np.ndarray | None:
+        return self._source.frame_rows

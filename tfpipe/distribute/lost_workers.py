@@ -1,0 +1,204 @@
+"""Workers of a tf.data service that are gone for good: an epoch ends without them.
+
+tf.data's dispatcher never gives a worker up. It keeps the worker's tasks for the day it comes back, and no
+epoch ends while one of its tasks is open. So `Watch` asks each worker, from beside the dispatcher,
+whether it is there, and reports the tasks of one that has been silent for long as completed, in the
+worker's place. What is left of the epoch goes to the others, because batches are dealt out as workers
+ask for them; those that the lost worker had in hand are missing from that epoch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+# The part of TensorFlow's protocol that is spoken here, since its wheels have no Python classes for it:
+# tensorflow/core/data/service/{dispatcher,common}.proto, equal in TensorFlow 2.17 and 2.21. A field
+# is (number, what it holds); a list holds any number of them.
+_MESSAGES: dict[str, dict[str, tuple[int, Any]]] = {
+    "Empty": {},
+    "WorkerInfo": {"address": (1, str)},
+    "GetWorkersResponse": {"workers": (1, ["WorkerInfo"])},
+    "TaskDef": {"task_id": (4, int), "iteration_id": (5, int)},
+    "WorkerHeartbeatRequest": {"worker_address": (1, str)},
+    "WorkerHeartbeatResponse": {"new_tasks": (1, ["TaskDef"])},
+    "TaskProgress": {"task_id": (1, int), "completed": (2, bool)},
+    "WorkerUpdateRequest": {"worker_address": (1, str), "updates": (2, ["TaskProgress"])},
+}
+_PACKAGE = "tfpipe.wire"
+_CHANNEL = [
+    ("grpc.max_receive_message_length", -1),  # a task brings its graph with it
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1000),  # of gRPC's 120 s, none is heard of again for so long
+]
+
+
+def _message_classes() -> dict[str, Any]:
+    """A class of each of `_MESSAGES`, in a pool that no other package's messages are in."""
+    field = descriptor_pb2.FieldDescriptorProto
+    types = {str: field.TYPE_STRING, int: field.TYPE_INT64, bool: field.TYPE_BOOL}
+    file = descriptor_pb2.FileDescriptorProto(
+        name="tfpipe/wire.proto", package=_PACKAGE, syntax="proto3"
+    )
+    for name, fields in _MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for label, (number, holds) in fields.items():
+            part = message.field.add(name=label, number=number, label=field.LABEL_OPTIONAL)
+            if isinstance(holds, list):
+                part.label, part.type = field.LABEL_REPEATED, field.TYPE_MESSAGE
+                part.type_name = f".{_PACKAGE}.{holds[0]}"
+            else:
+                part.type = types[holds]
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+        for name in _MESSAGES
+    }
+
+
+_Message = _message_classes()
+
+
+def unheard(last_heard: Mapping[str, float], now: float, patience: float) -> set[str]:
+    """The workers that have not been heard of for more than `patience` seconds.
+
+    >>> sorted(silent({"a:1": 10.0, "b:1": 17.0, "c:1": 1.0}, now=20.0, patience=5.0))
+    ['a:1', 'c:1']
+    """
+    return {address for address, heard in last_heard.items() if now - heard > patience}
+
+
+def may_end(present: Iterable[str], ended: Iterable[str]) -> bool:
+    """Whether a lost worker's part in an epoch may be ended.
+
+    Args:
+        present: the workers that answer.
+        ended: the workers whose part in this epoch was ended already. One of them that is back takes
+            no part in it any more.
+
+    Returns:
+        False where nobody would be left to do the rest: the epoch would end in the middle. It waits.
+
+    >>> may_end({"a:1"}, ended=set()), may_end({"a:1"}, ended={"a:1", "b:1"}), may_end((), ())
+    (True, False, False)
+    """
+    return bool(set(present) - set(ended))
+
+
+class Watch:
+    """Watches the workers of a dispatcher, as a context, from a thread of its own.
+
+    Args:
+        dispatcher: its address, "host:port".
+        patience: seconds without an answer after which a worker is taken for lost.
+        say: is called with each line about a worker that is lost, or back.
+    """
+
+    def __init__(self, dispatcher: str, patience: float, say: Callable[[str], object]) -> None:
+        self._patience = patience
+        self._say = say
+        self._dispatcher = grpc.insecure_channel(dispatcher, options=_CHANNEL)
+        self._workers: dict[str, grpc.Channel] = {}
+        self._questions: dict[str, grpc.Future] = {}
+        self._last_heard: dict[str, float] = {}
+        self._lost: set[str] = set()
+        self._ended: defaultdict[int, set[str]] = defaultdict(set)  # iteration: addresses
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lost-workers", daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the thread and closes all connections; a second call does nothing."""
+        self._stop.set()
+        self._thread.join()
+        for channel in (self._dispatcher, *self._workers.values()):
+            channel.close()
+
+    def _run(self) -> None:
+        while not self._stop.wait(min(1.0, self._patience / 4)):
+            # A dispatcher that is too busy to answer is asked again.
+            with contextlib.suppress(grpc.RpcError):
+                self._look()
+
+    def _look(self) -> None:
+        known = self._call(
+            self._dispatcher, "Dispatcher", "GetWorkers", "GetWorkersResponse"
+        ).result()
+        addresses = {worker.address for worker in known.workers}
+        for address in addresses:
+            self._ask(address)
+        lost = unheard(self._last_heard, time.monotonic(), self._patience)
+        for address in sorted(lost - self._lost):
+            self._say(
+                f"Worker {address} has not answered for {self._patience:g} s: epochs end without it."
+            )
+        for address in sorted(self._lost - lost):
+            self._say(f"Worker {address} answers again.")
+        self._lost = lost
+        for address in sorted(lost):
+            self._end_tasks(address, present=addresses - lost)
+
+    def _ask(self, address: str) -> None:
+        """Asks a worker for a sign of life, unless it still owes one."""
+        if address not in self._workers:
+            self._workers[address] = grpc.insecure_channel(address, options=_CHANNEL)
+            self._last_heard[address] = time.monotonic()
+        if address in self._questions and not self._questions[address].done():
+            return
+
+        def heard(question: Any) -> None:
+            if question.code() == grpc.StatusCode.OK:
+                self._last_heard[address] = time.monotonic()
+
+        # With all the time there is: a slow answer is one too.
+        question = self._call(
+            self._workers[address], "Worker", "GetWorkerTasks", "Empty", timeout=self._patience
+        )
+        self._questions[address] = question
+        question.add_done_callback(heard)
+
+    def _end_tasks(self, address: str, present: set[str]) -> None:
+        """Ends what the dispatcher keeps for a lost worker, epoch by epoch."""
+        heartbeat = _Message["WorkerHeartbeatRequest"](worker_address=address)
+        kept = self._call(
+            self._dispatcher, "Dispatcher", "WorkerHeartbeat", "WorkerHeartbeatResponse", heartbeat
+        ).result()
+        update = _Message["WorkerUpdateRequest"](worker_address=address)
+        for task in kept.new_tasks:
+            ended = self._ended[task.iteration_id]
+            if may_end(present, ended):
+                ended.add(address)
+                update.updates.add(task_id=task.task_id, completed=True)
+        if update.updates:
+            self._call(self._dispatcher, "Dispatcher", "WorkerUpdate", "Empty", update).result()
+
+    @staticmethod
+    def _call(
+        channel: grpc.Channel,
+        service: str,
+        method: str,
+        answer: str,
+        request: Any = None,
+        timeout: float = 10,
+    ) -> Any:
+        """The future of an answer, of the message class that `answer` names."""
+        call = channel.unary_unary(
+            f"/tensorflow.data.{service}Service/{method}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=_Message[answer].FromString,
+        )
+        return call.future(_Message["Empty"]() if request is None else request, timeout=timeout)

@@ -1,0 +1,245 @@
+"""The tf.data service: batches that are prepared by workers, on this or on other hosts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.data.experimental.ops import data_service_ops
+
+from tfpipe.checks import check_one_of
+from tfpipe.graph import flat_mapped, mapped
+from tfpipe.pipeline import plan as pipeline_plan
+from tfpipe.pipeline.cursor import Cell
+from tfpipe.pipeline.pipeline import Span, batches_of_spans, begins, host_options, of_length
+from tfpipe.pipeline.plan import Plan
+from tfpipe.pipeline.resources import on_any_host
+from tfpipe.pipeline.spec import PipelineSpec
+from tfpipe.pipeline.stages import python_parts
+from tfpipe.sources.columns import Column, column_bytes, in_file, in_graph
+from tfpipe.sources.source import Arrays, Source
+
+# Of file names and labels in a graph that is sent to a dispatcher at each epoch, in bytes.
+_LARGEST_GRAPH = 2**20
+
+# What each mode is to tf.data: who is given which part of an epoch.
+_POLICIES = {
+    "exactly_once": tf.data.experimental.service.ShardingPolicy.DYNAMIC,
+    "parallel_epochs": tf.data.experimental.service.ShardingPolicy.OFF,
+}
+MODES = tuple(_POLICIES)
+
+# How often trainers and workers ask the dispatcher for what is new, since each epoch is a job of its
+# own: of TensorFlow's own 1 s and 30 s, each epoch would wait for some.
+_HEARTBEAT_MS = 100
+
+# Ops that call back into the Python process that made the graph.
+PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset"})
+
+
+def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec, content: str) -> tf.data.Dataset:
+    """`epochs`, prepared by the workers of a tf.data service.
+
+    `content` says which samples these are, and what is done to them: trainers of one job share what is equal.
+    Each iterator registers its epoch with the dispatcher as a data set of its own, with the epoch as a
+    constant: a worker cannot read the cursor. The batches of the epoch are what the workers share out.
+    """
+
+    def of_epoch(begin: tf.Tensor) -> tf.data.Dataset:
+        epoch, position = tf.unstack(begin)
+        batch = position // plan.spec.batch_size
+
+        def span(number: tf.Tensor) -> Span:
+            first = number * plan.spec.batch_size
+            return tf.stack([epoch, first, tf.minimum(first + plan.spec.batch_size, plan.end)])
+
+        spans = mapped(tf.data.Dataset.range(batch, plan.count), span)
+        name = tf.strings.join([content, ", epoch ", tf.strings.as_string(epoch)])
+        dataset = batches_of_spans(plan, spans, plan.spec.batch_size)
+        return service.through(dataset.with_options(_service_options()), name)
+
+    dataset = flat_mapped(begins(cursor), of_epoch).prefetch(plan.spec.prefetch)
+    dataset = dataset.with_options(host_options())
+    return of_length(dataset, plan.count) if service.keeps_length else dataset
+
+
+def _service_options() -> tf.data.Options:
+    options = tf.data.Options()
+    # The rewriting of the graph takes the dispatcher and each worker 2 s of CPU time at each epoch.
+    options.experimental_optimization.apply_default_optimizations = False
+    return options
+
+
+def content_of(source: Source, spec: PipelineSpec) -> str:
+    """What tells an epoch of these samples, so treated, from any other; the same in every process."""
+    settings = replace(spec, num_parallel_calls=None, prefetch=1, ram_budget=None)
+    # Functions are told by their names: where they lie in memory differs between processes.
+    digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", repr(settings)).encode())
+    images, targets = source.images, source.targets
+    parts: list[Any]
+    # By their paths: the same names may stand in a folder for training and in another for validation.
+    parts = [images.images, *images.misc] if isinstance(images, Arrays) else [images.paths]
+    parts += list(targets) if isinstance(targets, tuple) else [targets]
+    parts += [source.weights, None if source.masks is None else source.masks.paths]
+    for values in parts:
+        if isinstance(values, np.ndarray) and values.dtype != object:
+            digest.update(f"{values.dtype}{values.shape}".encode() + values.tobytes())
+        else:
+            digest.update(repr(values if values is None else list(values)).encode())
+    return digest.hexdigest()[:24]
+
+
+def plan_for_service(
+    source: Source,
+    plan: Plan,
+    dataset: tf.data.Dataset,
+    manifest: str | os.PathLike[str] | None,
+) -> Plan:
+    """A plan like the one of `dataset`, which other processes can run.
+
+    Args:
+        source: of the samples.
+        plan, dataset: how they are delivered in this process.
+        manifest: a directory that the workers can read, for file names and labels; None: in the graph.
+
+    Raises:
+        ValueError: a part of it runs in Python, or has a cache; names and labels are too large.
+    """
+    spec = plan.spec
+    if python_ops(dataset):
+        raise ValueError(
+            "A tf.data service worker cannot run Python, which this data set needs for: "
+            f"{'; '.join(python_parts(source, spec))}."
+        )
+    if spec.cache is not None:
+        raise ValueError(
+            "distribute(service=...) needs cache=None: the workers of a service have nothing in common "
+            f"that they could keep images in. Received: cache={spec.cache!r}."
+        )
+    size = 0
+
+    def column(values: Any) -> Column:
+        nonlocal size
+        size += column_bytes(values)
+        if manifest is not None:
+            return in_file(values, os.fspath(manifest))
+        if size > _LARGEST_GRAPH:
+            raise ValueError(
+                f"The columns of this data set take {size:,} bytes or more, too many to send with "
+                "every epoch: give distribute manifest=DIRECTORY, one that the workers can read."
+            )
+        return in_graph(values)
+
+    here = pipeline_plan.plan(source, spec, column)
+    return replace(here, parallelism=on_any_host(spec.num_parallel_calls))
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """Where a tf.data service is and how its workers share the epochs.
+
+    Attributes:
+        address: of the dispatcher, "grpc://host:port".
+        mode: "exactly_once" (each batch from one worker) or "parallel_epochs" (every worker gives
+            the whole epoch).
+        job_name: what several trainers share their epochs by; None: each has its own.
+    """
+
+    address: str
+    mode: str = "exactly_once"
+    job_name: str | None = None
+
+    def __post_init__(self) -> None:
+        protocol, _, host = str(self.address).partition("://")
+        name, _, port = host.rpartition(":")
+        if (
+            not isinstance(self.address, str)
+            or protocol != "grpc"
+            or not name
+            or not port.isdigit()
+        ):
+            raise ValueError(
+                "service must be the address of a dispatcher, 'grpc://host:port'. "
+                f"Received: service={self.address!r}."
+            )
+        check_one_of("mode", self.mode, MODES)
+        if self.job_name is not None and not (isinstance(self.job_name, str) and self.job_name):
+            raise ValueError(
+                "job_name must be the same text for all trainers that share their epochs, or None. "
+                f"Received: job_name={self.job_name!r}."
+            )
+
+    @property
+    def keeps_length(self) -> bool:
+        """Whether a trainer is given each batch of an epoch once: as many as there are."""
+        return self.mode == "exactly_once" and self.job_name is None
+
+    def through(self, dataset: tf.data.Dataset, content: tf.Tensor) -> tf.data.Dataset:
+        """`dataset`, registered when the graph runs and read from the workers.
+
+        Args:
+            dataset: one epoch, made in a graph; tensors that it captures become constants of it.
+            content: string scalar that says what the epoch is. Trainers share the epochs that it is
+                equal of, under their job's name.
+        """
+        service = tf.data.experimental.service
+        job = None
+        if self.job_name is not None:
+            job = tf.strings.join([self.job_name, content], ": ")
+        with _quiet():
+            # The public `from_dataset_id` makes the id part of the job's name, and each trainer's
+            # data set has an id of its own; nor does it take a name that is known in the graph only.
+            return data_service_ops._from_dataset_id(
+                _POLICIES[self.mode],
+                self.address,
+                service.register_dataset(self.address, dataset),
+                element_spec=dataset.element_spec,
+                job_name=job,
+                task_refresh_interval_hint_ms=_HEARTBEAT_MS,
+            )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without TensorFlow's warning that the options of a data set made in a graph are not known."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="To make it possible to preserve tf.data options")
+        yield
+
+
+def python_ops(dataset: tf.data.Dataset) -> set[str]:
+    """The ops of a data set's graph that run in this process only, by name."""
+    policy = tf.data.experimental.ExternalStatePolicy.IGNORE
+    serialized = dataset._as_serialized_graph(external_state_policy=policy)
+    graph = tf.compat.v1.GraphDef.FromString(serialized.numpy())
+    nodes = [graph.node, *(function.node_def for function in graph.library.function)]
+    return {node.op for part in nodes for node in part} & PYTHON_OPS
+
+
+def start_dispatcher(port: int, work_dir: str | None) -> tuple[Any, str]:
+    """A running dispatcher and its address; with a journal in `work_dir` where one is given."""
+    config = tf.data.experimental.service.DispatcherConfig(
+        port=port, work_dir=work_dir, fault_tolerant_mode=work_dir is not None
+    )
+    server = tf.data.experimental.service.DispatchServer(config)
+    return server, server.target
+
+
+def start_worker(dispatcher_address: str, host: str, port: int) -> tuple[Any, str]:
+    """A running worker and its address, which begins with `host`."""
+    config = tf.data.experimental.service.WorkerConfig(
+        dispatcher_address=dispatcher_address,
+        worker_address=f"{host}:%port%",
+        port=port,
+        heartbeat_interval_ms=_HEARTBEAT_MS,
+    )
+    server = tf.data.experimental.service.WorkerServer(config)
+    return server, server._address

@@ -1,0 +1,112 @@
+"""The batches of one data set for the replicas of a strategy, or from the workers of a tf.data service."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from tfpipe.graph import filtered, flat_mapped, mapped
+from tfpipe.pipeline.cursor import Cell
+from tfpipe.pipeline.pipeline import Span, batches_of_spans, begins, of_length
+from tfpipe.pipeline.plan import Plan
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """Replicas `first` to `first + count` (exclusive) of `of` that share each batch between them.
+
+    Replica r is given the r-th of `of` equal parts of each batch, whoever feeds it: so any number of
+    workers sees the same samples in the same batches.
+    """
+
+    first: int
+    count: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first < self.first + self.count <= self.of:
+            raise ValueError(f"A shard must lie within its {self.of} replicas. Received: {self}.")
+
+    def parts(self, n: int, batch_size: int) -> int:
+        """How many parts of batches that are not empty this shard has, of n positions.
+
+        >>> Shard(0, 1, of=2).parts(9, batch_size=4), Shard(1, 1, of=2).parts(9, batch_size=4)
+        (3, 2)
+        """
+        size = batch_size // self.of
+        whole, rest = divmod(n, batch_size)
+        short = -(-rest // size)  # replicas that get something of a short last batch
+        return whole * self.count + min(max(short - self.first, 0), self.count)
+
+
+def shard_epochs(plan: Plan, cursor: Cell, shard: Replicas) -> tf.data.Dataset:
+    """`epochs`, of each batch only the parts of some replicas, each part an element.
+
+    What the other replicas are given is neither read nor decoded.
+    """
+    size = plan.spec.batch_size // shard.of
+
+    def spans(begin: tf.Tensor) -> tf.data.Dataset:
+        epoch, position = tf.unstack(begin)
+        batch = position // plan.spec.batch_size
+
+        def of_part(number: tf.Tensor) -> Span:
+            replica = shard.first + number % shard.count
+            first = number // shard.count * plan.spec.batch_size + replica * size
+            return tf.stack([epoch, first, tf.minimum(first + size, plan.end)])
+
+        parts = tf.data.Dataset.range(batch * shard.count, plan.count * shard.count)
+        # Of a short last batch, the last replicas may get nothing.
+        return filtered(mapped(parts, of_part), lambda span: span[1] < span[2])
+
+    dataset = batches_of_spans(plan, flat_mapped(begins(cursor), spans), size)
+    return of_length(dataset, shard.parts(plan.end, plan.spec.batch_size))
+
+
+def over_replicas(
+    plan: Plan, cursor: Cell, strategy: Any, epochs: int | None
+) -> tf.distribute.DistributedDataset:
+    """Each batch shared out among the replicas of a strategy; a worker reads only its own parts.
+
+    Args:
+        plan: of the whole batches.
+        cursor: epoch and position that the next loop begins at, int64 [2]; each moves it on.
+        strategy: a `tf.distribute.Strategy`.
+        epochs: that one loop goes over; None: without end.
+
+    Raises:
+        TypeError: strategy is no strategy.
+        ValueError: the batch size is no multiple of the number of replicas.
+    """
+    if not isinstance(strategy, tf.distribute.Strategy):
+        raise TypeError(
+            f"strategy must be a tf.distribute.Strategy. Received: {type(strategy).__name__}. "
+            "For a tf.data service write distribute(service='grpc://host:port')."
+        )
+    replicas = strategy.num_replicas_in_sync
+    batch_size = plan.spec.batch_size if plan.spec.batched else None
+    if batch_size is None or batch_size % replicas:
+        raise ValueError(
+            f"batch_size must be a multiple of the {replicas} replicas that share each batch. "
+            f"Received: batch_size={batch_size}."
+        )
+    if plan.spec.augment.mixes and batch_size == replicas:
+        raise ValueError(
+            f"MixUp and CutMix mix the samples of one replica's part of a batch, and batch_size={batch_size} "
+            f"leaves each of the {replicas} replicas a single one. Choose a larger batch_size."
+        )
+    begin = cursor.value()
+    pipelines = itertools.count()
+
+    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        count = replicas // context.num_input_pipelines
+        shard = Replicas(context.input_pipeline_id * count, count, replicas)
+        # Several pipelines of one process, as on TPU hosts, go through the same epochs side by side.
+        own = cursor if next(pipelines) == 0 else Cell(begin)
+        share = shard_epochs(plan, own, shard)
+        return share if epochs == 1 else share.repeat(epochs)
+
+    return strategy.distribute_datasets_from_function(of_worker)

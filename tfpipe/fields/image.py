@@ -1,0 +1,158 @@
+"""Images: read, decoded and resized from files and records, or taken from arrays."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import tensorflow as tf
+
+from tfpipe.codecs import decode, formats
+from tfpipe.codecs.diagnose import reason
+from tfpipe.codecs.spec import DecodeSpec
+from tfpipe.fields.field import Loader
+from tfpipe.fields.mask import MaskSpec, with_masks
+from tfpipe.graph import as_is
+from tfpipe.ops.color_modes import CHANNELS, convert_color
+from tfpipe.ops.resize_spec import ResizeSpec, resizer
+from tfpipe.sources import listing, readers
+from tfpipe.sources.columns import ColumnMaker
+from tfpipe.sources.source import Arrays, Source
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """How files become images of one size.
+
+    Attributes:
+        decode: how their bytes become pixels.
+        resize: how these become images of one size.
+    """
+
+    decode: DecodeSpec = field(default_factory=DecodeSpec)
+    resize: ResizeSpec = field(default_factory=ResizeSpec)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of every image."""
+        return (*self.resize.size, CHANNELS[self.decode.color_mode])
+
+
+@functools.cache
+def _decoder(spec: DecodeSpec, suffixes: frozenset[str]) -> Callable[[tf.Tensor], tf.Tensor]:
+    signature = [tf.TensorSpec([], tf.string)]
+
+    def load(contents: tf.Tensor) -> tf.Tensor:
+        return decode.load(contents, spec, suffixes, lambda image: image)
+
+    function: Callable[[tf.Tensor], tf.Tensor] = tf.function(as_is(load), input_signature=signature)
+    return function
+
+
+def read_image(
+    file: str | os.PathLike[str] | bytes,
+    spec: DecodeSpec | None = None,
+    suffixes: frozenset[str] | None = None,
+) -> tf.Tensor:
+    """Decodes an image file as a data set would, here and now, at its own size.
+
+    Args:
+        file: a path, local or with a scheme, or the bytes of a file.
+        spec: how it is decoded.
+        suffixes: those of the data set; by default, the file's own.
+
+    Returns:
+        uint8 or float32 [H, W, C], 0..255.
+
+    Raises:
+        ValueError: it cannot be read; says why.
+    """
+    spec = spec or DecodeSpec()
+    if isinstance(file, bytes):
+        contents, suffixes = tf.constant(file), suffixes or frozenset()
+    else:
+        path = os.fspath(file)
+        refusal = listing.refusal(path)
+        if refusal is not None:
+            raise ValueError(refusal)
+        suffixes = suffixes or frozenset([listing.suffix(path)])
+        try:
+            contents = tf.io.read_file(os.fsencode(path))
+        except tf.errors.OpError as err:
+            raise ValueError(str(err.message)) from err
+    try:
+        return _decoder(spec, suffixes)(contents)
+    except tf.errors.OpError as err:
+        words = reason(contents, spec, suffixes).numpy().decode(errors="replace")
+        raise ValueError(words) from err
+
+
+def explain(
+    file: str | os.PathLike[str] | bytes,
+    spec: DecodeSpec | None = None,
+    suffixes: frozenset[str] | None = None,
+) -> str | None:
+    """Says why a file cannot be read as an image; None: it can. Its arguments are those of `read_image`.
+
+    >>> explain(b"no image")
+    'its content is of no format that is read here (8 bytes)'
+    """
+    try:
+        read_image(file, spec, suffixes)
+    except ValueError as err:
+        return str(err)
+    return None
+
+
+def file_loader(
+    source: Source, spec: ImageSpec, column: ColumnMaker, mask_dtype: str | None = None
+) -> Loader:
+    """Reads, decodes and resizes files, or records of shards.
+
+    Args:
+        source: of files or records.
+        spec: what they become.
+        column: how the graph gets at the columns of the source.
+        mask_dtype: load the mask of each image beside it, in this dtype; None: no masks.
+    """
+    files = source.images
+    if isinstance(files, Arrays):
+        raise TypeError("file_loader needs files, and an ImageSpec for them.")
+    suffixes = files.suffixes
+    formats.require_readers(suffixes, files.names)
+    reader = readers.reader(files, spec.decode, column)
+    resize = resizer(spec.resize)
+
+    def load_image(index: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        contents = reader.read(index)
+        if reader.raw_shape is not None:
+            pixels = tf.reshape(tf.io.decode_raw(contents, tf.uint8), reader.raw_shape)
+            return finish(convert_color(pixels, spec.decode.color_mode))
+        return decode.load(contents, spec.decode, suffixes, finish, spec.resize)
+
+    is_bytes = spec.resize.keeps_bytes and not formats.may_be_deep(suffixes)
+    image = tf.TensorSpec(spec.shape, tf.uint8 if is_bytes else tf.float32)
+    loader = Loader(lambda index: (load_image(index, resize),), (image,), reader.describe)
+    if mask_dtype is None:
+        return loader
+    if source.masks is None:
+        raise ValueError("Labels that are masks need image files, and the file of a mask for each.")
+    if spec.decode.decoding == "fast":
+        raise ValueError(
+            "decoding='fast' decodes images at another size than their masks. Choose 'exact' or 'keras'."
+        )
+    mask_reader = readers.reader(source.masks, spec.decode, column)
+    mask = MaskSpec(mask_dtype, spec.decode.max_pixels, source.masks.suffixes)
+    return with_masks(loader, load_image, mask_reader, mask, spec.resize)
+
+
+def array_loader(source: Source, column: ColumnMaker) -> Loader:
+    """Takes images from memory."""
+    if not isinstance(source.images, Arrays):
+        raise TypeError("array_loader needs images in memory.")
+    images = source.images.images
+    rows = column(images)
+    spec = tf.TensorSpec(images.shape[1:], tf.as_dtype(images.dtype))
+    return Loader(lambda index: (rows(index),), (spec,))

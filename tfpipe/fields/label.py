@@ -1,0 +1,134 @@
+"""Labels: from the columns of a source to the y of a batch, in the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.checks import check_one_of
+from tfpipe.fields.mask import check_mask_dtype
+from tfpipe.sources.columns import ColumnMaker, in_graph
+from tfpipe.transforms.augment import Augment
+
+LABEL_ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "image", "mask", None)
+
+# Classes whose ids, from 0 on, a dtype holds exactly.
+_EXACT = {"uint8": 256, "bfloat16": 257, "float16": 2049, "float32": 2**24 + 1}
+
+
+def check_mixable(augment: Augment, label: LabelSpec, targets: Any) -> None:
+    """Raises `ValueError` unless the labels are numbers that a mixture of two samples can share.
+
+    Args:
+        augment: with MixUp or CutMix on; else anything goes.
+        label: the encoding of the targets.
+        targets: of a `Source`.
+    """
+    if not augment.mixes:
+        return
+    name = "mixup_alpha" if augment.mixup_alpha else "cutmix_alpha"
+    if label.encoding == "one_hot" and tf.as_dtype(label.dtype).is_floating:
+        return
+    if label.encoding == "value" and np.asarray(targets).dtype.kind == "f":
+        return
+    received = {
+        None: "no labels",
+        "index": "class ids (binary, sparse or int labels)",
+        "index_column": "class ids (binary labels)",
+        "mask": "masks",
+        "image": "the images themselves as labels",
+        "outputs": "several labels a sample",
+        "one_hot": f"one-hot labels of dtype {label.dtype}",
+        "value": "labels that are not floating-point numbers",
+    }[label.encoding]
+    raise ValueError(
+        f"{name} gives each sample a share of another one's label, so labels must be one-hot or "
+        f"multi-hot vectors, or floating-point numbers. Received: {received}. Ask for categorical or "
+        "multi-label labels of a float dtype, or leave it out."
+    )
+
+
+@dataclass(frozen=True)
+class LabelSpec:
+    """How the targets of a batch are encoded.
+
+    Attributes:
+        encoding: "one_hot" (class ids, or lists of them, to [B, K]), "index" (class ids as numbers
+            [B]), "index_column" (the same, [B, 1]), "value" (one column as it is), "outputs" (a tuple
+            of columns as they are), "image" (a copy of the images), "mask" (the mask of each image,
+            [B, H, W, 1]) or None (no y at all).
+        dtype: of "one_hot", "index" and "index_column"; of "mask", one of `masks.MASK_DTYPES`; the
+            others keep that of their column.
+        num_classes: K.
+    """
+
+    encoding: str | None = None
+    dtype: str = "float32"
+    num_classes: int = 0
+
+    def __post_init__(self) -> None:
+        check_one_of("encoding", self.encoding, LABEL_ENCODINGS)
+        if self.encoding == "mask":
+            check_mask_dtype(self.dtype)
+        most = _EXACT.get(self.dtype, self.num_classes)
+        if self.encoding in ("index", "index_column") and self.num_classes > most:
+            raise ValueError(
+                f"Class ids as {self.dtype} are exact for up to {most} classes. Received: "
+                f"{self.num_classes} classes. Choose dtype='float32', or one-hot labels."
+            )
+
+
+def encoder(
+    spec: LabelSpec, targets: Any, column: ColumnMaker = in_graph
+) -> Callable[[tf.Tensor, tf.Tensor], Any] | None:
+    """The function (indices int64 [B], images [B, ...]) -> y, or None where there is no y.
+
+    Args:
+        spec: the encoding.
+        targets: the target column(s) of a `Source`.
+        column: how the graph gets at them.
+
+    >>> encode = encoder(LabelSpec("one_hot", num_classes=3), [[0, 2], [1]])
+    >>> encode(tf.constant([1, 0], tf.int64), tf.zeros([2, 4, 4, 3])).numpy().tolist()
+    [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
+    """
+    if spec.encoding in (None, "mask"):  # a mask is no column: it is loaded with its image
+        return None
+    if spec.encoding == "image":
+        return lambda indices, images: tf.identity(images)
+    if spec.encoding == "outputs":
+        columns = [column(values) for values in targets]
+        return lambda indices, images: tuple(rows(indices) for rows in columns)
+    if spec.encoding == "one_hot" and isinstance(targets, list):
+        lists = column(padded(targets))
+        return lambda indices, images: multi_hot(lists(indices), spec)
+    rows = column(targets)
+    if spec.encoding == "one_hot":
+        return lambda indices, images: tf.one_hot(rows(indices), spec.num_classes, dtype=spec.dtype)
+    if spec.encoding == "index":
+        return lambda indices, images: tf.cast(rows(indices), spec.dtype)
+    if spec.encoding == "index_column":
+        return lambda indices, images: tf.cast(rows(indices), spec.dtype)[:, tf.newaxis]
+    return lambda indices, images: rows(indices)
+
+
+def padded(lists: Sequence[Sequence[int]]) -> np.ndarray:
+    """Lists of class ids as int32 [n, longest], filled up with -1.
+
+    >>> padded([[0, 2], [1]]).tolist()
+    [[0, 2], [1, -1]]
+    """
+    result = np.full([len(lists), max(map(len, lists), default=0)], -1, np.int32)
+    for row, ids in zip(result, lists, strict=True):
+        row[: len(ids)] = ids
+    return result
+
+
+def multi_hot(ids: tf.Tensor, spec: LabelSpec) -> tf.Tensor:
+    """Class ids, int32 [B, (any)], as [B, K] of zeros and ones; -1 is none."""
+    rows = tf.one_hot(ids, spec.num_classes, dtype=spec.dtype)
+    return tf.minimum(tf.reduce_sum(rows, axis=1), 1)  # a maximum over no ids would be -inf

@@ -1,0 +1,234 @@
+"""Masks: one value a pixel, from a file beside each image.
+
+A mask goes through the same geometry as its image, without interpolation, and through nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.checks import check_one_of
+from tfpipe.codecs import formats
+from tfpipe.codecs.headers import bounded, png_size
+from tfpipe.codecs.pillow import check_pixels
+from tfpipe.codecs.png import COLOR_TYPE, PALETTE, palette_as_gray, unit_of_samples
+from tfpipe.fields.field import Loader, Pixels
+from tfpipe.graph import succeeds
+from tfpipe.installed import require_pillow
+from tfpipe.ops.resize_spec import ResizeSpec, resizer
+from tfpipe.sources.readers import Reader
+
+MASK_DTYPES = ("int32", "float32")
+
+
+def check_mask_dtype(dtype: str) -> None:
+    """Raises `ValueError` for anything but what a mask can be."""
+    check_one_of("mask_dtype", dtype, MASK_DTYPES)
+
+
+def decode_mask(
+    contents: tf.Tensor, dtype: str, suffixes: frozenset[str], max_pixels: int | None = None
+) -> tf.Tensor:
+    """The bytes of a file -> a mask. Its header is read first, as that of an image is.
+
+    Args:
+        contents: string scalar.
+        dtype: "int32": the samples as they are stored (the indices of a palette, 0..255, 0..65535, 0
+            and 1 of a black and white image); "float32": the grey value in 0..1.
+        suffixes: those of the source. What is not PNG is decoded by Pillow, in Python.
+        max_pixels: a mask of more is refused before it is decoded; None: none is.
+
+    Returns:
+        [H, W, 1] of `dtype`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: the content is damaged, or too large; for "int32", it has colours.
+    """
+    is_png = tf.strings.substr(contents, 0, 8) == b"\x89PNG\r\n\x1a\n"
+    if suffixes <= {"png"}:
+        check = tf.debugging.Assert(is_png, ["not a PNG file"])
+        with tf.control_dependencies([check] if check is not None else []):
+            return _decode_png(tf.identity(contents), dtype, max_pixels)
+    return tf.cond(
+        is_png,
+        lambda: _decode_png(contents, dtype, max_pixels),
+        lambda: _with_pillow(contents, dtype, max_pixels),
+    )
+
+
+def _decode_png(contents: tf.Tensor, dtype: str, max_pixels: int | None) -> tf.Tensor:
+    """A PNG file of any kind."""
+    if max_pixels is not None:
+        with tf.control_dependencies(bounded(png_size(contents), max_pixels)):
+            contents = tf.identity(contents)  # which all below waits for
+    kind = tf.strings.substr(contents, COLOR_TYPE, 1)
+    if dtype == "float32":
+        image = tf.cast(tf.io.decode_png(contents, dtype=tf.uint16), tf.float32) / 65535
+        return _grey(image)
+    contents = tf.cond(kind == PALETTE, lambda: palette_as_gray(contents), lambda: contents)
+    is_16_bit = tf.strings.substr(contents, 24, 1) == b"\x10"
+    image = tf.cond(
+        is_16_bit,
+        lambda: tf.cast(tf.io.decode_png(contents, dtype=tf.uint16), tf.int32),
+        lambda: tf.cast(tf.io.decode_png(contents), tf.int32) // unit_of_samples(contents),
+    )
+    return _only_grey(image)
+
+
+def _grey(image: tf.Tensor) -> tf.Tensor:
+    """[H, W, 1..4] -> [H, W, 1]: ITU-R 601-2 luma; alpha is dropped."""
+    weights = tf.constant([[0.299], [0.587], [0.114]], image.dtype)
+    is_color = tf.shape(image)[-1] >= 3
+    grey = tf.cond(
+        is_color, lambda: tf.tensordot(image[..., :3], weights, 1), lambda: image[..., :1]
+    )
+    return tf.ensure_shape(grey, [None, None, 1])
+
+
+def _only_grey(image: tf.Tensor) -> tf.Tensor:
+    """[H, W, 1..4] -> [H, W, 1], which must say all that the colours do."""
+    grey = image[..., :1]
+    colors = tf.where(tf.shape(image)[-1] >= 3, 3, 1)
+    check = tf.debugging.Assert(
+        tf.reduce_all(image[..., :colors] == grey), ["a mask of whole numbers has no colours"]
+    )
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.ensure_shape(grey, [None, None, 1])
+
+
+def _with_pillow(contents: tf.Tensor, dtype: str, max_pixels: int | None) -> tf.Tensor:
+    def decode(contents: Any) -> np.ndarray:  # bytes in a graph, an array of no dimension outside
+        return decode_mask_with_pillow(
+            contents if isinstance(contents, bytes) else contents.item(), dtype, max_pixels
+        )
+
+    mask = tf.numpy_function(decode, [contents], dtype, stateful=False)
+    return tf.ensure_shape(mask, [None, None, 1])
+
+
+def decode_mask_with_pillow(
+    contents: bytes, dtype: str, max_pixels: int | None = None
+) -> np.ndarray:
+    """The bytes of a file of any format -> [H, W, 1] of `dtype`, as `decode_mask`.
+
+    Raises:
+        ValueError: a mask of whole numbers has colours; it has more than `max_pixels`.
+    """
+    from PIL import Image
+
+    with Image.open(io.BytesIO(contents)) as file:
+        check_pixels(file.height, file.width, max_pixels)
+        if dtype == "float32":
+            return _unit_range(file)
+        samples = np.asarray(file)
+        if samples.ndim == 3:
+            colors = samples[..., :3] if samples.shape[-1] >= 3 else samples[..., :1]
+            if (colors != colors[..., :1]).any():
+                raise ValueError("a mask of whole numbers has no colours")
+            samples = samples[..., 0]
+        return np.ascontiguousarray(samples[..., None].astype(np.int32))
+
+
+def _unit_range(file: Any) -> np.ndarray:
+    if file.mode.startswith("I;16") or (file.mode == "I" and file.format == "PPM"):
+        return np.asarray(file).astype(np.float32)[..., None] / 65535
+    if file.mode in ("I", "F"):  # no range of their own
+        return np.asarray(file).astype(np.float32)[..., None]
+    color = file.convert("RGB") if file.mode not in ("1", "L") else file.convert("L")
+    image = np.asarray(color).astype(np.float32) / 255
+    return (
+        image[..., None]
+        if image.ndim == 2
+        else image @ np.array([[0.299], [0.587], [0.114]], np.float32)
+    )
+
+
+def mask_needs_python(suffixes: frozenset[str]) -> bool:
+    """Whether masks with these suffixes are decoded by Pillow."""
+    return not suffixes <= frozenset(formats.PNG.suffixes)
+
+
+def require_mask_reader(suffixes: frozenset[str]) -> None:
+    """Says once what masks that Pillow decodes cost; `ImportError` where it is not installed."""
+    if mask_needs_python(suffixes):
+        others = sorted(suffixes - frozenset(formats.PNG.suffixes))
+        names = ", ".join(f"'.{suffix}'" if suffix else "no suffix" for suffix in others)
+        require_pillow(f"Masks with {names} need")
+        formats.warn_of_python("Pillow", f"Masks with {names}")
+
+
+@dataclass(frozen=True)
+class MaskSpec:
+    """How files become masks.
+
+    Attributes:
+        dtype: one of `MASK_DTYPES`.
+        max_pixels: a mask of more is refused before it is decoded; None: none is.
+        suffixes: those of the source.
+    """
+
+    dtype: str
+    max_pixels: int | None
+    suffixes: frozenset[str]
+
+    def decode(self, contents: tf.Tensor, dtype: str | None = None) -> tf.Tensor:  # [H, W, 1]
+        """Decodes the bytes of one mask."""
+        return decode_mask(contents, dtype or self.dtype, self.suffixes, self.max_pixels)
+
+
+def with_masks(
+    loader: Loader,
+    load_image: Callable[[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor],
+    reader: Reader,
+    mask: MaskSpec,
+    resize: ResizeSpec,
+) -> Loader:
+    """Makes a loader of images and masks from a loader of images.
+
+    Args:
+        loader: of the images.
+        load_image: (index, resize) -> image.
+        reader: of the masks.
+        mask: how they are decoded.
+        resize: how the images are resized.
+    """
+    require_mask_reader(mask.suffixes)
+    finish = resizer(resize)
+    # The same pixels of the mask as of the image, none made up from several.
+    finish_mask = resizer(replace(resize, interpolation="nearest", antialias=False))
+
+    def load(index: tf.Tensor) -> Pixels:
+        decoded = mask.decode(reader.read(index))
+
+        def finish_like_mask(image: tf.Tensor) -> tf.Tensor:
+            same = tf.reduce_all(tf.shape(image)[:2] == tf.shape(decoded)[:2])
+            check = tf.raw_ops.Assert(condition=same, data=["The mask is of another size."])
+            with tf.control_dependencies([check] if check is not None else []):
+                return finish(tf.identity(image))
+
+        return load_image(index, finish_like_mask), finish_mask(decoded)
+
+    def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        path, reason = loader.describe_failure(index) if loader.describe_failure else ("", "")
+        mask_path, mask_reason = reader.describe(index)
+        mask_reason = tf.where(
+            succeeds(lambda: mask.decode(reader.read(index), "float32")),
+            "a mask of whole numbers has no colours: save it as palette or grey, or choose float32",
+            mask_reason,
+        )
+        of_mask = tf.strings.join(["its mask '", mask_path, "' cannot be read: ", mask_reason])
+        of_sizes = tf.strings.join(["its size is not that of its mask '", mask_path, "'"])
+        mask_is_sound = succeeds(lambda: mask.decode(reader.read(index)))
+        reason = tf.where(
+            succeeds(lambda: loader.load(index)), tf.where(mask_is_sound, of_sizes, of_mask), reason
+        )
+        return path, reason
+
+    mask_spec = tf.TensorSpec([*resize.size, 1], mask.dtype)
+    return Loader(load, (*loader.specs, mask_spec), describe)

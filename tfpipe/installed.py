@@ -1,0 +1,76 @@
+"""Which libraries are installed here, and which release of TensorFlow: asked in this place alone."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+import warnings
+from typing import Any, TypeAlias
+
+Release: TypeAlias = tuple[int, int]  # of TensorFlow: 2.17.1 is (2, 17)
+
+FIRST_RELEASE, LAST_RELEASE = (2, 16), (2, 21)  # those that tfpipe supports
+# The ops of tensorflow-io's last release are built for TensorFlow 2.16 and 2.17. Later ones import it, with
+# warnings, and fail on use.
+LAST_RELEASE_WITH_IO = (2, 17)
+
+_DISTRIBUTIONS = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly")
+
+
+def tensorflow_version() -> str:
+    """Returns TensorFlow's version, such as "2.17.1", without importing TensorFlow for it.
+
+    Raises:
+        ImportError: TensorFlow is not installed.
+    """
+    loaded = getattr(sys.modules.get("tensorflow"), "__version__", None)
+    if loaded is not None:
+        return str(loaded)
+    for name in _DISTRIBUTIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return str(importlib.import_module("tensorflow").__version__)
+
+
+def tensorflow_release() -> Release:
+    """Returns TensorFlow's release.
+
+    >>> FIRST_RELEASE <= tensorflow_release()
+    True
+    """
+    major, minor = tensorflow_version().split(".")[:2]
+    return int(major), int(minor)
+
+
+def has_module(name: str) -> bool:
+    """Tells whether a module can be imported, without importing it.
+
+    >>> has_module("math"), has_module("no_such_module")
+    (True, False)
+    """
+    return importlib.util.find_spec(name) is not None
+
+
+def tensorflow_io() -> Any:
+    """Loads tensorflow-io, with its ops and file systems; None where it is missing or does not work."""
+    if tensorflow_release() > LAST_RELEASE_WITH_IO or not has_module("tensorflow_io"):
+        return None
+    with contextlib.suppress(ImportError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module("tensorflow_io")
+    return None
+
+
+def require_pillow(what: str) -> None:
+    """Raises `ImportError` with the remedy where Pillow is not installed; `what` begins the message."""
+    if not has_module("PIL"):
+        raise ImportError(f"{what} Pillow, which is not installed: pip install pillow.")
+
+
+def require_matplotlib(what: str) -> None:
+    """Raises `ImportError` with the remedy where matplotlib, which draws the pictures, is not installed."""
+    if not has_module("matplotlib"):
+        raise ImportError(f'{what} matplotlib, which is not installed: pip install "tfpipe[plot]".')

@@ -1,0 +1,79 @@
+"""Rectangles and mixtures of images: cutout, CutMix and MixUp."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfpipe.ops.color import per_image
+
+
+def erase(
+    image: tf.Tensor, x: Any, y: Any, share_x: Any, share_y: Any, value: float = 0.0
+) -> tf.Tensor:
+    """Fills a rectangle with one value: every pixel whose centre is inside.
+
+    Args:
+        image: float [..., H, W, C], any range.
+        x, y: the left and the upper edge of the rectangle, as shares of the width and of the height.
+        share_x, share_y: its width and height, likewise; 0 leaves the image as it is. Scalars, or [B].
+        value: in the image's units, for every channel.
+
+    Returns:
+        The same shape and dtype.
+
+    Source: Zhong et al. 2017, "Random Erasing Data Augmentation"; DeVries & Taylor 2017, "Cutout".
+
+    >>> erase(tf.ones([1, 4, 1]), 0.25, 0.0, 0.5, 1.0)[..., 0].numpy().tolist()
+    [[1.0, 0.0, 0.0, 1.0]]
+    """
+    height, width = image.shape[-3:-1]
+
+    def within(size: int, begin: Any, share: Any, shape: list[int]) -> tf.Tensor:
+        centres = tf.reshape((tf.range(size, dtype=tf.float64) + 0.5) / size, shape)
+        begin, share = per_image(begin, tf.float64), per_image(share, tf.float64)
+        return (centres >= begin) & (centres < begin + share)
+
+    rows, columns = within(height, y, share_y, [-1, 1, 1]), within(width, x, share_x, [-1, 1])
+    return tf.where(rows & columns, tf.constant(value, image.dtype), image)
+
+
+def blend(one: tf.Tensor, other: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    """`share` of one and the rest of the other, float, of one shape.
+
+    >>> float(blend(tf.constant(10.0), tf.constant(20.0), tf.constant(0.75, tf.float64)))
+    12.5
+    """
+    share = tf.cast(share, one.dtype)
+    return share * one + (1 - share) * other
+
+
+def paste(
+    images: tf.Tensor, others: tf.Tensor, share: tf.Tensor, x: tf.Tensor, y: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Images with a rectangle of the others, and the share of each image that is left.
+
+    Args:
+        images, others: [B, H, W, C].
+        share: float64 [], of the image that is to be left; the rectangle has the image's shape.
+        x, y: float64 [], 0..1, the centre of the rectangle; what leaves the image is lost.
+
+    Returns:
+        The images, and the share that is left in fact, float64 [].
+
+    >>> zeros, half = tf.zeros([1, 2, 2, 1]), tf.constant(0.5, tf.float64)
+    >>> images, left = paste(zeros, zeros + 1.0, tf.constant(0.0, tf.float64), half, half)
+    >>> float(tf.reduce_sum(images)), float(left)
+    (4.0, 0.0)
+    """
+    height, width = images.shape[1:3]
+    side = tf.sqrt(1.0 - share) / 2.0
+
+    def covered(size: int, centre: tf.Tensor) -> tf.Tensor:
+        pixels = (tf.range(size, dtype=tf.float64) + 0.5) / size
+        return tf.abs(pixels - centre) < side
+
+    inside = covered(height, y)[:, tf.newaxis] & covered(width, x)
+    left = 1.0 - tf.reduce_mean(tf.cast(inside, tf.float64))
+    return tf.where(inside[..., tf.newaxis], others, images), left

@@ -1,0 +1,237 @@
+"""Files that cannot be used: an error that names the file, or a gap that is stepped over and noted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.checks import check_one_of, is_number, warn
+from tfpipe.sources.readers import Describe
+
+# A batch of samples and their end marks: spans int64 [B, 3], positions int64 [B], indices in the
+# source int64 [B] (-1 for an end mark), and a tuple of [B, H, W, C].
+Samples: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]
+IndexAt: TypeAlias = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # positions, epoch -> indices
+
+_SHOWN = 3  # files in a warning
+
+ON_ERROR = ("raise", "skip")
+
+
+def without_end_mark(samples: Samples) -> Samples:
+    """The samples of a batch whose last element may be an end mark."""
+    spans, positions, indices, pixels = samples
+    last = tf.size(indices) - tf.cast(indices[-1] < 0, tf.int32)
+    shapes = [image.shape for image in pixels]
+    # Where there is no end mark, nothing is copied.
+    pixels = tf.cond(
+        indices[-1] < 0,
+        lambda: tuple(image[:-1] for image in pixels),
+        lambda: tuple(pixels),
+    )
+    kept = tuple(tf.ensure_shape(image, shape) for image, shape in zip(pixels, shapes, strict=True))
+    return spans[:last], positions[:last], indices[:last], kept
+
+
+def sentence(path: tf.Tensor, reason: tf.Tensor) -> tf.Tensor:
+    """What an error says of one file; string scalars.
+
+    >>> sentence(tf.constant("a.png"), tf.constant("the file is empty")).numpy().decode()
+    "Cannot read the image file 'a.png': the file is empty"
+    """
+    return tf.strings.join(["Cannot read the image file '", path, "': ", reason])
+
+
+def sentence_in(message: str) -> str:
+    r"""What `_never` was to say, out of the message of TensorFlow's error; "" where it was not `_never`.
+
+    >>> sentence_in("{{fail}} could not correctly convert string: It is empty\n\t [[{{node}}]]")
+    'It is empty'
+    """
+    _, _, said = message.partition("could not correctly convert string: ")
+    return said.partition("\n\t [[")[0]
+
+
+def raise_at_gap(describe: Describe, index_at: IndexAt, size: int) -> Callable[..., Samples]:
+    """(number in its span, samples) -> samples; an error that names the file where one is missing."""
+
+    def check(number: tf.Tensor, samples: Samples) -> Samples:
+        spans, positions, indices, pixels = samples
+        epoch, first = spans[0, 0], spans[0, 1]
+        expected = first + number * size + tf.range(tf.size(positions, tf.int64))
+        gaps = tf.not_equal(positions, expected)
+
+        def fail() -> tf.Tensor:
+            missing = expected[tf.argmax(tf.cast(gaps, tf.int32))]
+            return _never(sentence(*describe(index_at(missing, epoch))), indices)
+
+        return spans, positions, tf.cond(tf.reduce_any(gaps), fail, lambda: indices), pixels
+
+    return check
+
+
+@dataclass(frozen=True)
+class Skipping:
+    """How gaps are stepped over: they are noted, and too many of them are an error.
+
+    Attributes:
+        skipped: where the indices are noted.
+        limit: how many may be left out; None: any number.
+        describe: index -> path and reason.
+        index_at: (positions, epoch) -> indices.
+    """
+
+    skipped: SkipList
+    limit: int | None
+    describe: Describe
+    index_at: IndexAt
+
+    def step_over(self, expected: tf.Tensor, samples: Samples) -> tuple[tf.Tensor, Samples]:
+        """One batch, where it should begin (-1: where its span does) -> where the next one should."""
+        spans, positions, indices, pixels = samples
+        expected = tf.where(expected < 0, spans[0, 1], expected)
+        following = positions[-1] + 1
+
+        def note() -> tf.Tensor:
+            is_there = tf.scatter_nd(
+                (positions - expected)[:, None],
+                tf.ones_like(positions, tf.bool),
+                [following - expected],
+            )
+            missing = expected + tf.where(~is_there)[:, 0]
+            return self._noted(self.index_at(missing, spans[0, 0]), indices)
+
+        complete = tf.size(positions, tf.int64) == following - expected
+        indices = tf.cond(complete, lambda: indices, note)
+
+        def report() -> tf.Tensor:
+            with tf.control_dependencies([tf.numpy_function(self.report, [], [])]):
+                return tf.identity(indices)
+
+        ended = (indices[-1] < 0) & (self.skipped.count() > 0)
+        indices = tf.cond(ended, report, lambda: indices)
+        return following, (spans, positions, indices, pixels)
+
+    def _noted(self, missing: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+        count = self.skipped.note(missing)
+        if self.limit is None:
+            with tf.control_dependencies([count]):
+                return tf.identity(indices)
+        allowed = f" files cannot be used, more than max_errors allows ({self.limit}). "
+        last = sentence(*self.describe(missing[-1]))
+        message = tf.strings.join([tf.strings.as_string(count), allowed, last])
+        return tf.cond(
+            count > self.limit, lambda: _never(message, indices), lambda: tf.identity(indices)
+        )
+
+    def report(self) -> None:
+        """Warns of what was left out since the last report, in Python."""
+        indices = self.skipped.unreported()
+        if not len(indices):
+            return
+        first = [self.described(index) for index in indices[:_SHOWN]]
+        more = f", ... ({len(indices) - _SHOWN} more)" if len(indices) > _SHOWN else ""
+        warn(
+            f"Left out {len(indices)} file(s) that cannot be used: "
+            + "; ".join(f"{path!r}: {reason}" for path, reason in first)
+            + f"{more}. `skipped` of the data set lists them all.",
+        )
+
+    def described(self, index: int) -> tuple[str, str]:
+        """The path of one sample and why it cannot be used, found by reading it again."""
+        with tf.device("CPU:0"):
+            path, reason = self.describe(tf.constant(index, tf.int64))
+        return path.numpy().decode(), reason.numpy().decode()
+
+
+def _never(message: tf.Tensor, value: tf.Tensor) -> Any:
+    """`value`, if it were not for an error with this message, which is raised when this runs."""
+    # Assert shows quotes and letters beyond ASCII as octal codes; this op shows its input as it is.
+    # Unless its result is used, it is optimised away.
+    return value[tf.strings.to_number(message, tf.int64) :]
+
+
+@dataclass(frozen=True)
+class ErrorPolicy:
+    """What becomes of a file that cannot be used.
+
+    Attributes:
+        action: "raise" (an error that names the file) or "skip" (the sample is left out and noted).
+        max_errors: how many files may be left out before that is an error too: a count, a fraction of
+            the samples (a float below 1), or None for any number.
+
+    >>> ErrorPolicy("skip", 0.01).limit(250), ErrorPolicy("skip").limit(250)
+    (2, None)
+    """
+
+    action: str = "raise"
+    max_errors: float | None = None
+
+    def __post_init__(self) -> None:
+        check_one_of("on_error", self.action, ON_ERROR)
+        limit = self.max_errors
+        if limit is None:
+            return
+        is_count = is_number(limit) and limit == int(limit)
+        if not is_number(limit) or limit < 0 or (limit >= 1 and not is_count):
+            raise ValueError(
+                "max_errors must be a count, a fraction below 1, or None. "
+                f"Received: max_errors={limit!r}."
+            )
+        # Any kind of number as Python's own, by whose type a fraction is told from a count.
+        object.__setattr__(self, "max_errors", int(limit) if is_count else float(limit))
+        if self.action == "raise":
+            raise ValueError(
+                f"max_errors={limit!r} needs on_error='skip': with 'raise' the first file that cannot "
+                "be used is an error."
+            )
+
+    @property
+    def skips(self) -> bool:
+        return self.action == "skip"
+
+    def limit(self, n: int) -> int | None:
+        """How many of `n` samples may be left out; None: all of them."""
+        if self.max_errors is None:
+            return None
+        is_fraction = self.max_errors < 1  # 0 is none either way
+        return math.floor(self.max_errors * n) if is_fraction else int(self.max_errors)
+
+
+class SkipList:
+    """The indices of the samples that were left out: a set outside of every graph, as `Cell` is.
+
+    Graphs write to it from any thread; Python reads it. A sample that is met again in a later epoch
+    is in it once.
+
+    >>> skipped = SkipList()
+    >>> int(skipped.note(tf.constant([5, 3, 5], tf.int64))), skipped.indices().tolist()
+    (2, [3, 5])
+    """
+
+    def __init__(self) -> None:
+        with tf.init_scope(), tf.device("CPU:0"):
+            self._table: Any = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)
+        self._reported: set[int] = set()
+
+    def note(self, indices: tf.Tensor) -> tf.Tensor:  # int64 scalar
+        """Adds indices, int64 [k]; how many samples were left out until now."""
+        with tf.control_dependencies([self._table.insert(indices, indices)]):
+            return self._table.size()
+
+    def count(self) -> tf.Tensor:  # int64 scalar
+        return self._table.size()
+
+    def indices(self) -> np.ndarray:  # int64 [k], ascending
+        return np.sort(self._table.export()[0].numpy())
+
+    def unreported(self) -> np.ndarray:  # int64 [k], ascending
+        """The indices that were noted since the last call."""
+        new = [index for index in self.indices().tolist() if index not in self._reported]
+        self._reported.update(new)
+        return np.array(new, np.int64)

@@ -1,0 +1,96 @@
+"""The order of an epoch: arithmetic on (seed, epoch, position), without a buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tfpipe import seeds
+from tfpipe.seeds import fold_in, stream_key
+from tfpipe.sources.class_weights import Classes
+from tfpipe.sources.columns import ColumnMaker, in_graph
+
+BALANCES = ("oversample", "undersample", None)
+
+
+def shuffled(
+    positions: tf.Tensor, n: Any, seed: int, epoch: tf.Tensor, stream: str = "shuffle"
+) -> tf.Tensor:
+    """The indices that stand at `positions` of one epoch's order: a permutation of 0..n-1.
+
+    Args:
+        positions: int64 [...], each in 0..n-1.
+        n: the number of samples; or int64 as `positions`, [m]: each in an order of its own length.
+        seed: the seed of the data set.
+        epoch: int64 scalar.
+        stream: the name of the order; two of them have nothing in common.
+
+    Returns:
+        int64 [...], computed for each position on its own: O(1) memory, about 0.1 microseconds each.
+
+    >>> order = shuffled(tf.range(5, dtype=tf.int64), 5, seed=1, epoch=tf.constant(0, tf.int64))
+    >>> sorted(order.numpy().tolist())
+    [0, 1, 2, 3, 4]
+    """
+    # RandomIndexShuffle reads only the low 8 bits of each seed word while n is small. Three words
+    # hashed from (seed, epoch) make 2**24 orders reachable there; the epoch itself would make 256.
+    key = fold_in(stream_key(seed, stream), epoch)
+    words = tf.random.stateless_uniform([3], key, None, None, tf.int32, alg="philox")
+
+    def permuted(index: tf.Tensor, last: Any) -> tf.Tensor:
+        return tf.raw_ops.RandomIndexShuffle(
+            index=index, seed=words, max_index=tf.cast(last, tf.int64), rounds=8
+        )
+
+    is_number = isinstance(n, int)
+    if is_number and not _is_miscounted(n):
+        return permuted(positions, n - 1)
+    # Where the last index is 2**16, 2**18, ... RandomIndexShuffle reckons one bit too few: it never
+    # gives that index, and another one twice. So permute one index more, and step over it.
+    n = tf.constant(n, tf.int64) if is_number else n
+    last = n - 1 + tf.cast(_is_miscounted(n), tf.int64)
+    result = permuted(positions, last)
+    beyond = tf.broadcast_to(tf.minimum(n, last), tf.shape(positions))
+    return tf.where(result == n, permuted(beyond, last), result)
+
+
+def _is_miscounted(n: Any) -> Any:
+    return (n > 2**16) & ((n - 1) & (n - 2) == 0)
+
+
+def balanced_order(
+    classes: Classes, balance: str, *, seed: int, shuffle: bool, column: ColumnMaker = in_graph
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """(positions int64 [m], epoch) -> indices in the source, int64 [m].
+
+    Args:
+        classes: from `classes_of`.
+        balance: "oversample" or "undersample".
+        seed: of the order.
+        shuffle: False: the classes take turns, each in source order.
+        column: how the graph gets at the columns.
+
+    >>> index_at = balanced_order(
+    ...     classes_of(np.array([0, 0, 0, 1])), "oversample", seed=1, shuffle=False)
+    >>> index_at(tf.range(6, dtype=tf.int64), tf.constant(0, tf.int64)).numpy().tolist()
+    [0, 3, 1, 3, 2, 3]
+    """
+    length, number = classes.epoch_length(balance), len(classes.counts)
+    rows, starts, counts = (column(c) for c in (classes.rows, classes.starts, classes.counts))
+
+    def index_at(positions: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        slots = shuffled(positions, length, seed, epoch) if shuffle else positions
+        which, turn = slots % number, slots // number
+        size = counts(which)
+        place = turn % size
+        if shuffle:
+            # Two classes of one size have one order; each begins at another place of it.
+            key = seeds.fold_in(seeds.stream_key(seed, "balance_begin"), epoch)
+            begin = tf.random.stateless_uniform([number], key, 0, 2**62, tf.int64, alg="philox")
+            place = (place + tf.gather(begin, which)) % size
+            place = shuffled(place, size, seed, epoch, stream="balance")
+        return rows(starts(which) + place)
+
+    return index_at

@@ -1,0 +1,235 @@
+"""The graph: order -> read -> decode -> resize -> augment -> batch -> standardise -> labels -> prefetch.
+
+The only module that builds a `tf.data` graph, with the tools of `graph`. Read it from `batches` down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import tensorflow as tf
+
+from tfpipe.fields import field
+from tfpipe.graph import as_is, filtered, flat_mapped, mapped, scanned, unbatched
+from tfpipe.pipeline import bad_files, stages
+from tfpipe.pipeline.cursor import Cell
+from tfpipe.pipeline.plan import Plan
+from tfpipe.pipeline.resources import AUTOTUNE, Parallelism
+
+# Indices are computed this many at a time: one call a sample would cost 35 microseconds, not 1. The
+# checkpoint of an iterator holds one chunk.
+_CHUNK = 256
+
+# A span is int64 [3]: an epoch, and the first and the end position of a part of it.
+Span: TypeAlias = Any
+
+
+def epochs(plan: Plan, cursor: Cell) -> tf.data.Dataset:
+    """One epoch an iterator, from where `cursor`, (epoch, position), stands; it moves to the next."""
+
+    def span() -> Span:
+        epoch, position = tf.unstack(next_epoch(cursor))
+        return tf.stack([epoch, tf.minimum(position, plan.end), plan.end])
+
+    return of_length(batches(plan, span), plan.count)
+
+
+def begins(cursor: Cell) -> tf.data.Dataset:
+    """One element an iterator: where it begins."""
+    return mapped(tf.data.Dataset.from_tensors(0), lambda _: next_epoch(cursor))
+
+
+def next_epoch(cursor: Cell) -> tf.Tensor:  # int64 [2]: epoch, position
+    """Where an iterator begins; the one after it begins with the next epoch."""
+    return tf.ensure_shape(cursor.read_then(lambda here: tf.stack([here[0] + 1, 0])), [2])
+
+
+def of_length(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
+    """`dataset`, at most `count` elements of it, with `count` as its cardinality.
+
+    `assert_cardinality` would raise at the end of an epoch that began in the middle, or whose files
+    were left out (if it were unknown, Keras would warn at the end of every epoch). An endless data
+    set, though it never gives anything, makes the cardinality that of `take`.
+    """
+    nothing = tf.nest.map_structure(
+        lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), dataset.element_spec
+    )
+    never = filtered(tf.data.Dataset.from_tensors(nothing), lambda *_: tf.constant(False)).repeat()
+    return dataset.concatenate(never).take(count)
+
+
+def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
+    """The batches of one span of one epoch.
+
+    Args:
+        plan: the stages.
+        span: called in the graph whenever an iterator starts.
+
+    Returns:
+        A data set of x, (x, y) or (x, y, weights). x is [B, H, W, C] in `spec.dtype`, or a tuple with
+        the further inputs of an array source behind it.
+    """
+    size = plan.spec.together
+    spans = mapped(tf.data.Dataset.from_tensors(0), lambda _: tf.ensure_shape(span(), [3]))
+    batched = samples(plan, spans).batch(size)
+    if plan.skipping is None:
+        return finished(plan, mapped(batched.enumerate(), checked(plan, size)), size)
+    step_over = plan.skipping.step_over
+
+    def stepped(
+        expected: tf.Tensor, samples: bad_files.Samples
+    ) -> tuple[tf.Tensor, bad_files.Samples]:
+        expected, whole = step_over(expected, samples)
+        return expected, bad_files.without_end_mark(whole)
+
+    begin = tf.constant(-1, tf.int64)
+    return finished(plan, scanned(batched, begin, stepped), size)
+
+
+def batches_of_spans(plan: Plan, spans: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    """One batch a span of at most `size` samples. Only the last span may have fewer."""
+    batched = samples(plan, spans).batch(size + 1)  # its end mark with it
+    check = checked(plan, size)
+    whole = mapped(batched, lambda *samples: check(tf.constant(0, tf.int64), samples))
+    return finished(plan, whole, size)
+
+
+def checked(plan: Plan, size: int) -> Callable[..., bad_files.Samples]:
+    """(number in its span, samples) -> samples without the end mark; no file may be missing."""
+    describe = plan.loader.describe_failure
+    if describe is None:
+        return lambda number, samples: bad_files.without_end_mark(samples)
+    check = bad_files.raise_at_gap(describe, plan.index_at, size)
+    return lambda number, samples: bad_files.without_end_mark(check(number, samples))
+
+
+def samples(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
+    """(span, position, index, pixels) of each sample of some spans, and of their end marks."""
+    calls = plan.parallelism.calls
+    samples = mapped(positions(plan, spans), load_or_end(plan), calls)
+    if plan.loader.describe_failure is not None:
+        # Costs nothing while all goes well; the batch shows the gap that an error leaves.
+        samples = samples.ignore_errors(log_warning=plan.skipping is None)
+    if plan.transform is not None:
+        transform = transform_or_end(plan, plan.transform)
+        if plan.spec.standardize.preprocessing_function is None:
+            return mapped(samples, transform, calls)
+        # The method: the user's function may have variables on another device.
+        return samples.map(as_is(transform), num_parallel_calls=calls, deterministic=True)
+    return samples
+
+
+def finished(plan: Plan, batched: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    """What the model is given, of batches of `size` samples."""
+    dropping = plan.spec.drop_remainder and plan.spec.batched
+
+    def finish(spans: tf.Tensor, positions: tf.Tensor, indices: tf.Tensor, pixels: Any) -> Any:
+        if dropping:
+            indices = tf.ensure_shape(indices, [size])
+            pixels = tuple(tf.ensure_shape(image, [size, *image.shape[1:]]) for image in pixels)
+        return plan.finish(spans[0, 0], positions[0], indices, pixels)
+
+    if plan.skipping is not None and dropping:
+        batched = filtered(batched, lambda *samples: tf.size(samples[1]) == size)
+    batched = filtered(batched, lambda *samples: tf.size(samples[1]) > 0)
+    whole = mapped(batched, finish, 2)
+    delivered = whole if plan.spec.batched else unbatched(whole)
+    return delivered.prefetch(plan.spec.prefetch).with_options(_parallel_options(plan.parallelism))
+
+
+def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
+    """(span, position, index in the source) of each sample, int64.
+
+    Each span ends with a mark, index -1, so that what is missing before it can be seen.
+    """
+
+    def of_span(span: Span) -> tf.data.Dataset:
+        epoch, first, end = tf.unstack(span)
+
+        def chunk(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            position = tf.range(start, tf.minimum(start + _CHUNK, end))
+            repeated = tf.repeat(span[None], tf.size(position), axis=0)
+            return repeated, position, plan.index_at(position, epoch)
+
+        end_mark = tf.data.Dataset.from_tensors((span, end, tf.constant(-1, tf.int64)))
+        starts = tf.data.Dataset.range(first, end, _CHUNK)
+        chunks = mapped(starts, chunk)
+        return unbatched(chunks).concatenate(end_mark)
+
+    return flat_mapped(spans, of_span)
+
+
+def load_or_end(plan: Plan) -> Callable[..., bad_files.Samples]:
+    """(span, position, index) -> (span, position, index, pixels); zeros for the end mark.
+
+    Loads and augments in one: a stage of its own would cost a tenth more time for each image.
+    """
+    loader, augment = plan.loader, plan.augment
+    specs = loader.specs if augment is None else in_dtype(loader, plan.spec.compute_dtype)
+
+    def load(span: Span, position: tf.Tensor, index: tf.Tensor) -> bad_files.Samples:
+        def sample() -> field.Pixels:
+            loaded = of_specs(loader.load(index), loader.specs)
+            if augment is None:
+                return loaded
+            # A balanced epoch has samples more than once: each of its places draws for itself.
+            drawer = index if plan.spec.balance is None else position
+            return augment(span[0], drawer, loaded)
+
+        pixels = tf.cond(index < 0, lambda: zeros(specs), sample)
+        return span, position, index, of_specs(pixels, specs)
+
+    return load
+
+
+def transform_or_end(plan: Plan, transform: stages.SampleStep) -> Callable[..., bad_files.Samples]:
+    """The plan's transform on a sample. The end mark is not shown to it."""
+    specs = in_dtype(plan.loader, plan.spec.compute_dtype)
+
+    def transform_sample(
+        span: Span, position: tf.Tensor, index: tf.Tensor, pixels: field.Pixels
+    ) -> bad_files.Samples:
+        def changed() -> field.Pixels:
+            image, *others = transform(span[0], index, pixels)
+            return (tf.cast(image, plan.spec.compute_dtype), *others)
+
+        pixels = tf.cond(index < 0, lambda: zeros(specs), changed)
+        return span, position, index, of_specs(pixels, specs)
+
+    return transform_sample
+
+
+def in_dtype(loader: field.Loader, dtype: str) -> tuple[tf.TensorSpec, ...]:
+    """The specs of a loader's pixels, the image in another dtype."""
+    image, *others = loader.specs
+    return (tf.TensorSpec(image.shape, dtype), *others)
+
+
+def zeros(specs: tuple[tf.TensorSpec, ...]) -> field.Pixels:
+    return tuple(tf.zeros(spec.shape, spec.dtype) for spec in specs)
+
+
+def of_specs(pixels: field.Pixels, specs: tuple[tf.TensorSpec, ...]) -> field.Pixels:
+    """The same tensors, with the static shapes that TensorFlow lost."""
+    return tuple(tf.ensure_shape(p, spec.shape) for p, spec in zip(pixels, specs, strict=True))
+
+
+def host_options() -> tf.data.Options:
+    options = tf.data.Options()
+    options.deterministic = True
+    # Autotune stalls up to 0.8 s when an iterator is deleted, so at the end of each short epoch.
+    options.autotune.enabled = False
+    # The epoch counter is outside the graph: whoever restores an iterator sets it.
+    options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
+    return options
+
+
+def _parallel_options(parallelism: Parallelism) -> tf.data.Options:
+    options = host_options()
+    if parallelism.calls == AUTOTUNE:
+        # Without autotune it means as many calls as threads, but 16 at most by itself.
+        options.autotune.initial_parallelism = 1024
+    if parallelism.threads is not None:
+        options.threading.private_threadpool_size = parallelism.threads
+    return options

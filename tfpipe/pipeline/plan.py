@@ -1,0 +1,125 @@
+"""The plan of a data set: its stages, made once, and where an epoch stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.fields import field, image
+from tfpipe.ops.xla import xla_has_own_threads
+from tfpipe.pipeline import bad_files, stages
+from tfpipe.pipeline.bad_files import SkipList
+from tfpipe.pipeline.resources import Parallelism, check_budget, on_this_host
+from tfpipe.pipeline.spec import PipelineSpec
+from tfpipe.sources.columns import ColumnMaker, in_graph
+from tfpipe.sources.source import Source
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages of one data set, made once and shared by every graph that delivers its batches.
+
+    Attributes:
+        spec: what is to become of the samples.
+        length: positions in an epoch.
+        index_at: (positions, epoch) -> indices in the source.
+        loader: index -> image.
+        augment: (epoch, index, pixels) -> pixels, the random transforms; None where there are none.
+        transform: the same for saving and the user's function.
+        finish: (epoch, first position, indices, pixels) -> what the model is given.
+        parallelism: how many samples are in work at once, and on which threads.
+        skipping: how files that cannot be used are stepped over; None: they are errors.
+    """
+
+    spec: PipelineSpec
+    length: int
+    index_at: bad_files.IndexAt
+    loader: field.Loader
+    augment: stages.SampleStep | None
+    transform: stages.SampleStep | None
+    finish: stages.BatchStep
+    parallelism: Parallelism
+    skipping: bad_files.Skipping | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of batches in an epoch; of files that are skipped, an upper bound."""
+        size = self.spec.batch_size
+        return self.length // size if self.spec.drop_remainder else -(-self.length // size)
+
+    @property
+    def end(self) -> int:
+        """The position at which an epoch ends."""
+        if self.skipping is not None:  # later samples fill up the batches of those left out
+            return self.length
+        return min(self.length, self.count * self.spec.batch_size)
+
+
+def plan(
+    source: Source,
+    spec: PipelineSpec,
+    column: ColumnMaker = in_graph,
+    skipped: SkipList | None = None,
+) -> Plan:
+    """The stages for the samples of `source`, whose columns the graph gets at through `column`.
+
+    `skipped` is where files that cannot be used are noted, if `spec` says so.
+    """
+    with tf.device("CPU:0"):  # the columns would land on a GPU, where tf.data does not read them
+        length, index_at = stages.epoch_order(source, spec, column)
+        loader = _loader(source, spec, column)
+        check_budget(spec, loader.specs, len(source) if spec.image else 0)  # before it is taken
+        loader = stages.kept(loader, source, spec)
+        skipping = None
+        if skipped is not None and spec.errors.skips and loader.describe_failure is not None:
+            limit = spec.errors.limit(len(source))
+            skipping = bad_files.Skipping(skipped, limit, loader.describe_failure, index_at)
+        augment = stages.augmentation(loader, source, spec)
+        threads_wait = augment is not None and xla_has_own_threads()
+        return Plan(
+            spec,
+            length,
+            index_at,
+            loader,
+            augment,
+            stages.sample_transform(loader, source, spec),
+            stages.batch_finisher(source, spec, column),
+            on_this_host(spec.num_parallel_calls, threads_wait),
+            skipping,
+        )
+
+
+def _loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> field.Loader:
+    if spec.image is None:
+        return image.array_loader(source, column)
+    mask_dtype = spec.label.dtype if spec.label.encoding == "mask" else None
+    return image.file_loader(source, spec.image, column, mask_dtype)
+
+
+def order_of(plan: Plan, epoch: int) -> np.ndarray:  # int64 [length]
+    """The indices of the samples in the order of one epoch."""
+    with tf.device("CPU:0"):
+        positions = tf.range(plan.length, dtype=tf.int64)
+        return plan.index_at(positions, tf.constant(epoch, tf.int64)).numpy()
+
+
+def place_after(plan: Plan, epoch: int, position: int, batches: int) -> int:
+    """The position of an epoch that is reached `batches` batches after another position.
+
+    Files that were left out stand between them, as far as they are known: of those that no loop
+    has come to yet, nothing is.
+
+    Args:
+        plan: of the data set.
+        epoch: 0 is the first.
+        position: place of a sample in the order of the epoch.
+        batches: how many were read from there.
+    """
+    reached = position + batches * plan.spec.batch_size
+    if plan.skipping is not None and batches:
+        left_out = np.isin(order_of(plan, epoch), plan.skipping.skipped.indices())
+        for place in np.flatnonzero(left_out).tolist():
+            reached += position <= place < reached
+    return min(reached, plan.end)

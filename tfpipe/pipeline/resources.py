@@ -1,0 +1,105 @@
+"""Threads and memory: how many samples are in work at once, and the budget of the buffers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from tfpipe.pipeline.cache import MEMORY, sample_bytes
+from tfpipe.pipeline.spec import PipelineSpec
+
+AUTOTUNE = -1  # tf.data's number for it
+
+# Batches beside those of `prefetch`: one that is filled, two that are finished, one that is used.
+_UNDER_WAY = 4
+
+
+@dataclass(frozen=True)
+class Parallelism:
+    """How many samples are in work at once, and on which threads.
+
+    Attributes:
+        calls: samples in work at once; AUTOTUNE: as many as the host that runs the graph has
+            cores.
+        threads: of a pool that the data set has to itself, more than the samples in work; None:
+            tf.data's, as many as that host's cores. Of those, one that waits, for a disc or for
+            another thread, leaves a core idle. But where none waits, operations go from thread to
+            thread where there are more than cores, which takes a tenth more time.
+    """
+
+    calls: int
+    threads: int | None = None
+
+
+def default_parallel_calls() -> int:
+    """One more than the cores this process may use: who is done finds the next sample waiting."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (cores or 1) + 1
+
+
+def on_this_host(asked: int | None, threads_wait: bool) -> Parallelism:
+    """What is best in this process.
+
+    Args:
+        asked: for samples in work at once; None: as many as this host does well.
+        threads_wait: whether a thread waits in every sample, however many there are.
+
+    >>> on_this_host(1, threads_wait=False)
+    Parallelism(calls=1, threads=None)
+    """
+    default = default_parallel_calls()
+    calls = asked or default
+    if threads_wait or calls > default:  # more than tf.data has: whatever is added has them too
+        return Parallelism(calls, max(calls, default) + 1)
+    return Parallelism(calls)
+
+
+def on_any_host(asked: int | None) -> Parallelism:
+    """What is best where the number of cores is not known.
+
+    >>> on_any_host(None).calls == AUTOTUNE
+    True
+    """
+    return Parallelism(AUTOTUNE) if asked is None else Parallelism(asked, asked + 1)
+
+
+def held_bytes(spec: PipelineSpec, pixels: tuple[tf.TensorSpec, ...], n: int) -> dict[str, int]:
+    """The bytes that a data set of `n` samples holds at most, by what holds them.
+
+    Args:
+        spec: what is done to the samples.
+        pixels: shapes and dtypes of one loaded sample.
+        n: samples that a cache in memory would keep.
+
+    The images in work before they are resized are not in it: `num_parallel_calls` times the largest.
+
+    >>> spec = PipelineSpec(batch_size=32, prefetch=2, num_parallel_calls=3, cache="memory")
+    >>> held_bytes(spec, (tf.TensorSpec([10, 10, 3], tf.uint8),), 1000)
+    {'batches': 230400, 'samples': 7200, 'cache': 300000}
+    """
+    values = sum(image.shape.num_elements() for image in pixels)
+    width = max(tf.as_dtype(spec.dtype).size, tf.as_dtype(spec.compute_dtype).size)
+    in_work = spec.num_parallel_calls or default_parallel_calls()
+    return {
+        "batches": (spec.prefetch + _UNDER_WAY) * spec.together * values * width,
+        # One that is loaded, one that the user's function or the saving of images has in hand.
+        "samples": 2 * in_work * values * width,
+        "cache": n * sample_bytes(pixels) if spec.cache == MEMORY else 0,
+    }
+
+
+def check_budget(spec: PipelineSpec, pixels: tuple[tf.TensorSpec, ...], n: int) -> None:
+    """Raises `ValueError` where a data set may hold more than `spec.ram_budget`."""
+    if spec.ram_budget is None:
+        return
+    held = held_bytes(spec, pixels, n)
+    if sum(held.values()) > spec.ram_budget:
+        parts = ", ".join(f"{name} {size:,}" for name, size in held.items())
+        remedy = "cache=DIRECTORY instead of 'memory', or " if held["cache"] else ""
+        raise ValueError(
+            f"ram_budget={spec.ram_budget:,} bytes is less than this data set may hold, "
+            f"{sum(held.values()):,}: {parts}. Choose {remedy}a smaller batch_size, prefetch, "
+            "num_parallel_calls or image size."
+        )

@@ -1,0 +1,252 @@
+"""The stages of the graph: what is done to one sample and to one batch, as functions of tensors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe import seeds
+from tfpipe.codecs import formats
+from tfpipe.fields import label
+from tfpipe.fields.field import Loader, Pixels
+from tfpipe.fields.label import encoder
+from tfpipe.fields.mask import mask_needs_python
+from tfpipe.graph import succeeds
+from tfpipe.ops.color import has_unit_range
+from tfpipe.ops.xla import compiled, xla_available
+from tfpipe.pipeline import bad_files, cache, order
+from tfpipe.pipeline.order import balanced_order
+from tfpipe.pipeline.saving import saver
+from tfpipe.pipeline.spec import PipelineSpec
+from tfpipe.sources import class_weights
+from tfpipe.sources.columns import Column, ColumnMaker
+from tfpipe.sources.source import Arrays, Files, Source
+from tfpipe.transforms import augment, mix, motion
+from tfpipe.transforms.standardize import standardize_batch, with_tensors
+from tfpipe.transforms.user_function import in_graph_function
+
+SampleStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, Pixels], Pixels]  # epoch, index, pixels
+# epoch, position of the first sample, indices [B], pixels [B, ...] -> what the model is given
+BatchStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Pixels], Any]
+
+
+def epoch_order(
+    source: Source, spec: PipelineSpec, column: ColumnMaker
+) -> tuple[int, bad_files.IndexAt]:
+    """How many positions an epoch has, and (positions, epoch) -> the indices that stand there."""
+    n = len(source)
+    if spec.balance is not None:
+        classes = class_weights.classes_of(source.targets)
+        index_at = balanced_order(
+            classes, spec.balance, seed=spec.seed, shuffle=spec.shuffle, column=column
+        )
+        return classes.epoch_length(spec.balance), index_at
+    if not spec.shuffle:
+        return n, lambda positions, epoch: positions
+    return n, lambda positions, epoch: order.shuffled(positions, n, spec.seed, epoch)
+
+
+def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
+    """The same loader, each sample loaded once where the spec has a cache."""
+    if spec.cache is None or isinstance(source.images, Arrays) or loader.describe_failure is None:
+        return loader
+    if spec.cache == cache.MEMORY:
+        return replace(loader, load=cache.in_memory(loader.load, loader.specs, len(source)))
+    kinds = [source.images, *([] if source.masks is None else [source.masks])]
+    contents = [(cache.description_of_files(kind.stored_in), kind.paths) for kind in kinds]
+    # Another release, or another library, may read the same file as other pixels.
+    read_by = [formats.description_of_libraries(kind.suffixes) for kind in kinds]
+    description = f"{contents} {read_by} {spec.image}"
+    load = cache.in_directory(loader.load, loader.specs, spec.cache, description)
+    describe = loader.describe_failure
+
+    def describe_kept(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        path, reason = describe(index)
+        sound = (
+            f"it is sound, but cannot be kept in cache={spec.cache!r}: is there space, and leave?"
+        )
+        return path, tf.where(succeeds(lambda: loader.load(index)), sound, reason)
+
+    return replace(loader, load=load, describe_failure=describe_kept)
+
+
+def sample_transform(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | None:
+    """Saving and the user's function, on one augmented sample; None where none is asked for."""
+    asked = (saving(loader, source, spec), preprocessing(loader, spec))
+    steps = [step for step in asked if step is not None]
+
+    def transform(epoch: tf.Tensor, index: tf.Tensor, pixels: Pixels) -> Pixels:
+        image, *others = pixels
+        for step in steps:
+            image = step(epoch, index, image)
+        return (image, *others)
+
+    return transform if steps else None
+
+
+def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | None:
+    """Draws each sample's parameters and applies them in one compiled pass."""
+    ranges = spec.augment
+    if not ranges.changes_pixels:
+        return None
+    key = seeds.stream_key(spec.seed, "augment")
+    factor = spec.standardize.rescale if spec.rescales_early else None
+    unit_range = ranges.depends_on_range and _has_unit_range(source)
+    _check_values(source, ranges)
+    # A mask moves as its image does; what comes in from outside is class 0.
+    of_masks = replace(ranges, interpolation_order=0, cval=0)
+
+    def apply(pixels: Pixels, numbers: tf.Tensor) -> Pixels:
+        # The few scalar operations of the parameters cost more outside of the compiled pass than
+        # the pass itself.
+        params = augment.parameters(ranges, numbers, *loader.shape[:2])
+        image, *masks = pixels
+        if (image.dtype, spec.compute_dtype) != (tf.uint8, "float32"):  # the default of `apply`
+            image = tf.cast(image, spec.compute_dtype)
+        image = motion.apply(image, params, ranges, unit_range=unit_range)
+        image = image if factor is None else image * tf.constant(factor, image.dtype)
+        moved = [motion.apply_geometry(mask, params, of_masks) for mask in masks]
+        return (image, *(tf.cast(m, mask.dtype) for m, mask in zip(moved, masks, strict=True)))
+
+    fast_apply = compiled(apply) if xla_available() else apply
+
+    def step(epoch: tf.Tensor, index: tf.Tensor, pixels: Pixels) -> Pixels:
+        numbers = augment.uniform_numbers(seeds.sample_key(key, epoch, index))
+        return fast_apply(pixels, numbers)
+
+    return step
+
+
+def _check_values(source: Source, ranges: augment.Augment) -> None:
+    """Raises `ValueError` where the images are arrays of values that a transform would cut."""
+    names = ("contrast_range", "saturation_range", "hue_range", "rand_augment")
+    on = [name for name in names if getattr(ranges, name)]
+    if not on or not isinstance(source.images, Arrays) or not len(source.images.images):
+        return
+    low, high = source.images.images.min(), source.images.images.max()
+    if low < 0 or high > 255:
+        raise ValueError(
+            f"{on[0]} needs images of 0..255, or of 0..1. Received: values from {low} to {high}. Scale "
+            "them first, and use rescale or preprocessing_function for what the model wants."
+        )
+
+
+ImageStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # epoch, index, image
+
+
+def saving(loader: Loader, source: Source, spec: PipelineSpec) -> ImageStep | None:
+    """Writes each image on its way."""
+    if spec.save is None:
+        return None
+    scale = 255.0 if _has_unit_range(source) else 1.0
+    if spec.rescales_early and spec.standardize.rescale:
+        scale /= spec.standardize.rescale
+    return saver(spec.save, spec.seed, loader.shape[-1], scale)
+
+
+def preprocessing(loader: Loader, spec: PipelineSpec) -> ImageStep | None:
+    """The user's function, which sees the image in the user's data_format."""
+    user_function = spec.standardize.preprocessing_function
+    if user_function is None:
+        return None
+    height, width, channels = loader.shape
+    first = spec.data_format == "channels_first"
+    shape = (channels, height, width) if first else (height, width, channels)
+    function = in_graph_function(user_function, shape, tf.as_dtype(spec.compute_dtype))
+
+    def step(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+        image = tf.cast(image, spec.compute_dtype)
+        if first:
+            return tf.transpose(function(tf.transpose(image, [2, 0, 1])), [1, 2, 0])
+        return function(image)
+
+    return step
+
+
+def python_parts(source: Source, spec: PipelineSpec) -> list[str]:
+    """What may make the graph call Python, as a user would name it."""
+    files, function = source.images, spec.standardize.preprocessing_function
+    parts = []
+    if isinstance(files, Files) and formats.needs_python(files.suffixes):
+        suffixes = [suffix for suffix in files.suffixes if formats.needs_python([suffix])]
+        parts.append(f"files that Python decodes ({_listed(suffixes)}): convert them to PNG")
+    if source.masks is not None and mask_needs_python(source.masks.suffixes):
+        suffixes = list(source.masks.suffixes - frozenset(formats.PNG.suffixes))
+        parts.append(f"masks that Python decodes ({_listed(suffixes)}): convert them to PNG")
+    if function is not None:
+        name = getattr(function, "__name__", type(function).__name__)
+        parts.append(
+            f"preprocessing_function {name}, if it takes only NumPy: write it with tensors"
+        )
+    if spec.save is not None:
+        parts.append(f"save_format={spec.save.format!r}, where Pillow writes it: use 'png'")
+    return parts
+
+
+def _listed(suffixes: Iterable[str]) -> str:
+    return ", ".join(f".{suffix}" if suffix else "no suffix" for suffix in sorted(suffixes))
+
+
+def _has_unit_range(source: Source) -> bool:
+    """Whether the images are arrays of 0..1; files are 0..255."""
+    return isinstance(source.images, Arrays) and has_unit_range(source.images.images)
+
+
+def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> BatchStep:
+    """What the model is given of a batch: standardised, cast, with labels and weights."""
+    label.check_mixable(spec.augment, spec.label, source.targets)
+    encode = encoder(spec.label, source.targets, column)
+    misc = [column(values) for values in getattr(source.images, "misc", ())]
+    if source.weights is not None and spec.label.encoding is None:
+        raise ValueError("Sample weights need labels: Keras would take the weights for them.")
+    weights = None if source.weights is None else column(source.weights)
+    paths = _paths(source, spec, column)
+    # Tensors made here are captured; arrays would become constants inside the graph, which is slow
+    # for a large ZCA matrix and fails above 2 GB.
+    standardize = with_tensors(spec.standardize, spec.compute_dtype)
+
+    first = spec.data_format == "channels_first"
+
+    def finish(epoch: tf.Tensor, position: tf.Tensor, indices: tf.Tensor, pixels: Pixels) -> Any:
+        x, y = pixels[0], None
+        if encode is not None and spec.augment.mixes:
+            key = mix.batch_key(spec.seed, epoch, position)
+            x = tf.cast(x, spec.compute_dtype)
+            x, y = mix.mix_batch(spec.augment, key, x, encode(indices, x))
+        x = tf.transpose(x, [0, 3, 1, 2]) if first else x
+        if spec.standardize.works_on_batches:
+            x = tf.cast(x, spec.compute_dtype)
+            x = standardize_batch(x, standardize, rescale=not spec.rescales_early)
+        x = cast_image(x, tf.as_dtype(spec.dtype))
+        if encode is not None and y is None:
+            y = encode(indices, x)
+        if spec.label.encoding == "mask":
+            y = tf.transpose(pixels[1], [0, 3, 1, 2]) if first else pixels[1]
+        if misc:
+            x = (x, *(rows(indices) for rows in misc))
+        extras = (() if y is None else (y,)) + (() if weights is None else (weights(indices),))
+        extras += () if paths is None else (paths(indices),)
+        return (x, *extras) if extras or misc else x
+
+    return finish
+
+
+def _paths(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Column | None:
+    """The path of each sample, where the batches are to have it."""
+    if not spec.include_paths:
+        return None
+    if isinstance(source.images, Arrays):
+        raise ValueError("include_paths=True needs files. Received images in memory.")
+    return column(np.array([os.fsencode(path) for path in source.images.paths], object))
+
+
+def cast_image(image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """An image in another dtype, the values as they are; whole numbers are rounded to, not cut."""
+    if dtype.is_integer and image.dtype.is_floating:
+        return tf.saturate_cast(tf.round(image), dtype)
+    return tf.cast(image, dtype)

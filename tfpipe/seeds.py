@@ -1,0 +1,61 @@
+"""The order of an epoch: arithmetic on (seed, epoch, position), without a buffer.
+
+Every random number of the package starts here. A *key* is an int64 [2] tensor; it is derived from
+the seed by name and number, never by the order of calls, so one more consumer of random
+numbers does not change what the others draw.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_SEED_BITS = 63
+
+
+def draw_seed() -> int:
+    """A new seed from the operating system; the user's global generators stay untouched."""
+    return int.from_bytes(os.urandom(8), "little") >> (64 - _SEED_BITS)
+
+
+def as_seed(seed: Any) -> int:
+    """`seed` as a whole number in 0..2**63 - 1, drawn where it is None.
+
+    >>> as_seed(7)
+    7
+    """
+    if seed is None:
+        return draw_seed()
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ValueError(f"seed must be an int or None. Received: seed={seed!r}.")
+    return int(seed) & ((1 << _SEED_BITS) - 1)
+
+
+def stream_key(seed: int, stream: str) -> tf.Tensor:  # int64 [2]
+    """The key of one named consumer of random numbers, such as "shuffle".
+
+    >>> stream_key(7, "shuffle").shape
+    TensorShape([2])
+    """
+    return tf.constant([seed, zlib.crc32(stream.encode())], tf.int64)
+
+
+def fold_in(key: tf.Tensor, number: tf.Tensor) -> tf.Tensor:  # int64 [2]
+    """A key of its own for `number` (an epoch, an index): the same for the same two, always."""
+    return tf.random.experimental.stateless_fold_in(key, number, alg="philox")
+
+
+def sample_key(key: tf.Tensor, epoch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:  # int64 [2]
+    """The key of one sample in one epoch, from that of a stream: no draw, so cheap for each sample.
+
+    >>> sample_key(stream_key(7, "augment"), tf.constant(1, tf.int64), tf.constant(5, tf.int64)).shape
+    TensorShape([2])
+    """
+    # Two streams of a seed differ in the first word. The second has room for 2**40 samples and 2**23
+    # epochs.
+    word = tf.bitwise.bitwise_xor(key[0], tf.bitwise.left_shift(key[1], 31))
+    return tf.stack([word, tf.bitwise.left_shift(epoch, 40) + index])

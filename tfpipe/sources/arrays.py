@@ -1,0 +1,33 @@
+"""Sources from arrays in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfpipe.sources.source import Arrays, Source
+from tfpipe.sources.splits import split_count
+
+
+def from_arrays(
+    images: np.ndarray,
+    misc: Sequence[np.ndarray] = (),
+    targets: Any = None,
+    weights: np.ndarray | None = None,
+    *,
+    fraction: float = 0.0,
+    subset: str | None = None,
+) -> Source:
+    """Images in memory, [n, H, W, C]; the subset is cut from every column alike."""
+    source = Source(Arrays(images, tuple(misc)), targets, weights)
+    if subset is None:
+        return source  # views: a large array is not copied
+    count = split_count(len(source), fraction)
+    rows = slice(None, count) if subset == "validation" else slice(count, None)
+    return Source(
+        Arrays(images[rows], tuple(column[rows] for column in misc)),
+        None if targets is None else targets[rows],
+        None if weights is None else weights[rows],
+    )

@@ -1,0 +1,140 @@
+"""Classes and their weights: the samples of each class, and the weight of each sample by its class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfpipe.checks import did_you_mean, head, is_number
+from tfpipe.sources.source import Source
+
+
+def has_one_class(source: Source) -> bool:
+    """Whether each sample has exactly one class, given by its id."""
+    targets = source.targets
+    return (
+        bool(source.class_names)
+        and isinstance(targets, np.ndarray)
+        and targets.ndim == 1
+        and targets.dtype.kind in "iu"
+    )
+
+
+def of_samples(source: Source, class_weights: Any) -> np.ndarray:  # float32 [n]
+    """The weight of each sample, by its class.
+
+    Args:
+        source: samples of one class each. Weights of its own are multiplied in.
+        class_weights: "balanced", or {class name or id: weight}; a class left out weighs 1.
+
+    Raises:
+        ValueError: class_weights is neither; it names no class of the source; a sample has not
+            exactly one class.
+    """
+    if not has_one_class(source):
+        raise ValueError(
+            "class_weights needs samples of one class each: label_mode 'int', 'binary' or "
+            f"'categorical' with class names. Received: class_weights={class_weights!r}."
+        )
+    if class_weights == "balanced":
+        by_id = class_weight(source.targets, len(source.class_names))
+    elif isinstance(class_weights, Mapping):
+        by_id = {_class_id(source, key): value for key, value in class_weights.items()}
+    else:
+        raise ValueError(
+            "class_weights must be 'balanced', a dict of class name to weight, or None. Received: "
+            f"class_weights={class_weights!r}."
+        )
+    table = np.ones(len(source.class_names), np.float32)
+    for number, value in by_id.items():
+        if not is_number(value) or value < 0:
+            raise ValueError(
+                f"class_weights must be numbers >= 0. Received {value!r} for class "
+                f"{source.class_names[number]!r}."
+            )
+        table[number] = value
+    own = 1.0 if source.weights is None else source.weights
+    return (table[source.targets] * own).astype(np.float32)
+
+
+def _class_id(source: Source, key: Any) -> int:
+    names = source.class_names
+    if key in names:
+        return names.index(key)
+    is_id = isinstance(key, int | np.integer) and not isinstance(key, bool)
+    if is_id and 0 <= key < len(names):
+        if str(key) in names and names[key] != str(key):
+            raise ValueError(
+                "class_weights must not leave open whether a key is an id or a name. Received: "
+                f"{key!r}, the id of class {names[key]!r} and the name of another. Write the name of the "
+                f"class as a str, {str(key)!r} or {names[key]!r}."
+            )
+        return int(key)
+    raise ValueError(
+        f"class_weights must name classes of the data set: {head(names, 20)}, or their ids. Received: "
+        f"{key!r}." + did_you_mean(key, names)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """The samples of each class that has any.
+
+    Attributes:
+        rows: int64 [n], indices in the source, class by class.
+        starts: int64 [K], where each class begins in `rows`.
+        counts: int64 [K], how many it has, at least 1.
+    """
+
+    rows: np.ndarray
+    starts: np.ndarray
+    counts: np.ndarray
+
+    def epoch_length(self, balance: str) -> int:
+        """Positions in a balanced epoch: as many a class as the largest has, or the smallest."""
+        if not len(self.counts):
+            return 0
+        each = self.counts.max() if balance == "oversample" else self.counts.min()
+        return int(each) * len(self.counts)
+
+
+def classes_of(targets: Any) -> Classes:
+    """The rows of each class id.
+
+    Args:
+        targets: class ids, integers [n].
+
+    Raises:
+        ValueError: the samples have no single class id each.
+
+    >>> classes_of(np.array([1, 0, 1, 1])).rows.tolist()
+    [1, 0, 2, 3]
+    """
+    ids = np.asarray(targets) if isinstance(targets, np.ndarray) else None
+    if ids is None or ids.ndim != 1 or ids.dtype.kind not in "iu" or (ids < 0).any():
+        raise ValueError(
+            "balance needs one class of each sample. Received labels that are lists, numbers or none: "
+            "choose labels with classes, or leave balance out."
+        )
+    counts = np.bincount(ids) if len(ids) else np.zeros(0, np.int64)
+    counts = counts[counts > 0].astype(np.int64)
+    rows = np.argsort(ids, kind="stable").astype(np.int64)
+    return Classes(rows, np.cumsum(counts) - counts, counts)
+
+
+def class_weight(ids: np.ndarray, num_classes: int) -> dict[int, float]:
+    """The weight of each class that gives all classes the same sum: n / (K * its count).
+
+    As scikit-learn's `compute_class_weight("balanced")`; a class without a sample is left out.
+
+    >>> class_weight(np.array([0, 0, 0, 1]), 2)
+    {0: 0.6666666666666666, 1: 2.0}
+    """
+    counts = np.bincount(ids, minlength=num_classes)
+    present = int((counts > 0).sum())
+    return {
+        number: len(ids) / (present * int(count)) for number, count in enumerate(counts) if count
+    }

@@ -1,0 +1,280 @@
+"""Sources from a dataframe: a column of paths, one or more of labels, one of weights."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfpipe.checks import check_names, did_you_mean, head, warn
+from tfpipe.sources import listing
+from tfpipe.sources.directory import check_each_has_a_mask
+from tfpipe.sources.source import Files, Source
+from tfpipe.sources.splits import split_rows
+from tfpipe.sources.table import all_strings
+
+
+def file_rows(names: Sequence[str], directory: str, suffixes: Sequence[str]) -> np.ndarray:
+    """bool [n]: which names have one of the suffixes and are regular files."""
+    entries = listing.Entries()
+    named = np.array([listing.has_suffix(name, suffixes) for name in names], bool)
+    candidates = np.flatnonzero(named)
+    named[candidates] = [
+        entries.is_file(listing.join(directory, names[row])) for row in candidates.tolist()
+    ]
+    return named
+
+
+def refused_files(names: Sequence[str], directory: str) -> dict[str, str]:
+    """Of names that are no regular files but are there, why they must not be opened.
+
+    A FIFO would hang the reader, a device fill the memory. Names of what is not there are not
+    among them: reading them fails by itself.
+    """
+    paths = listing.join_all(directory, names)
+    irregular = listing.irregular(paths)
+    if not irregular:
+        return {}
+    return {
+        name: listing.refusal(path) or "it is no regular file"
+        for name, path in zip(names, paths, strict=True)
+        if path in irregular
+    }
+
+
+def class_names_of(labels: Iterable[Any]) -> list[str]:
+    """The sorted distinct labels; lists and tuples of labels are opened."""
+    names: set[str] = set()
+    if isinstance(labels, pd.Series):
+        with contextlib.suppress(TypeError):  # lists cannot be told apart by their hash
+            labels = labels.unique().tolist()
+    for label in labels:
+        if isinstance(label, list | tuple):
+            names.update(label)
+        else:
+            names.add(label)
+    return sorted(names)
+
+
+def encode_classes(
+    labels: pd.Series, class_names: Sequence[str], keep_empty: bool = False
+) -> tuple[np.ndarray, Any]:
+    """Labels as class ids, and which rows are kept.
+
+    Args:
+        labels: a column of str, list or tuple.
+        class_names: the classes in the order of their ids.
+        keep_empty: keep samples of no class, which are all zeros in a multi-hot target.
+
+    Returns:
+        (rows, ids): `rows` are the positions kept, int64; `ids` is int32 [len(rows)], or a list of
+        lists of ids where a label is a list or tuple. Labels of other classes are left out.
+    """
+    ids = {name: number for number, name in enumerate(class_names)}
+    if all_strings(labels):
+        codes = labels.astype(object).map(ids)
+        rows = np.flatnonzero(codes.notna())
+        return rows, codes.to_numpy()[rows].astype(np.int32)
+    rows_kept, encoded = [], []
+    for row, label in enumerate(labels):
+        names = label if isinstance(label, list | tuple) else [label]
+        known = [ids[name] for name in names if name in ids]
+        if known or keep_empty:
+            rows_kept.append(row)
+            encoded.append(known)
+    return np.array(rows_kept, np.int64), encoded
+
+
+def class_labels(column: pd.Series) -> tuple[pd.Series, list[str] | None]:
+    """A column of one class a row as str, and the class names where their order is not the sorted one.
+
+    Strings stay as they are. Whole numbers and truth values are classes by the order of their values,
+    a categorical column has all of its categories, in their order.
+
+    Raises:
+        ValueError: a row has no label.
+        TypeError: the labels are of another kind.
+
+    >>> labels, names = class_labels(pd.Series([10, 9, 10]))
+    >>> labels.tolist(), names
+    (['10', '9', '10'], ['9', '10'])
+    """
+    missing = np.flatnonzero(column.isna())
+    if len(missing):
+        raise ValueError(
+            f"y_col={column.name!r} must hold a label in every row. {len(missing)} row(s) have none, the "
+            f"first is row {missing[0]}: drop them with dataframe.dropna(subset=[{column.name!r}])."
+        )
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.astype(object).map(str), [str(name) for name in column.cat.categories]
+    if all_strings(column):
+        return column, None
+    if column.dtype.kind in "iub":
+        return column.map(str), [str(value) for value in sorted(column.unique().tolist())]
+    raise TypeError(
+        f"y_col={column.name!r} must hold one class a row, strings or whole numbers. Received values "
+        f"such as {column.iloc[0]!r}. Lists of labels go with label_mode='multi_label', other numbers "
+        "with 'raw'."
+    )
+
+
+def label_lists(column: pd.Series, separator: str) -> pd.Series:
+    """A column of any number of labels a row as lists of str.
+
+    Args:
+        column: lists, tuples, arrays, or strings in which `separator` stands between the labels; a
+            missing value or an empty string is no label.
+        separator: such as "," or "|". Spaces around a label are dropped.
+
+    Raises:
+        TypeError: a row is nothing of that.
+
+    >>> label_lists(pd.Series(["cat, dog", "", None, ["emu"]]), ",").tolist()
+    [['cat', 'dog'], [], [], ['emu']]
+    """
+
+    def names(value: Any) -> list[str]:
+        if isinstance(value, str):
+            return [name.strip() for name in value.split(separator) if name.strip()]
+        if isinstance(value, list | tuple | np.ndarray):
+            return [str(name) for name in value]
+        if pd.isna(value):
+            return []
+        raise TypeError(
+            f"y_col={column.name!r} must hold lists of labels, or strings with {separator!r} between "
+            f"them. Received: {value!r}."
+        )
+
+    return pd.Series([names(value) for value in column], dtype=object, name=column.name)
+
+
+def column_values(frame: pd.DataFrame, columns: Any) -> np.ndarray:
+    """One column [n, ...] or several [n, columns] as one array of a dtype that a tensor can have.
+
+    Raises:
+        TypeError: the values have no common dtype or shape.
+    """
+    # pandas would take a tuple for the name of one column.
+    columns = list(columns) if isinstance(columns, tuple) else columns
+    values = frame[columns].to_numpy()
+    if values.dtype == object or not isinstance(values.dtype, np.dtype):
+        items = values.tolist()
+        try:
+            values = np.array(items) if items else np.empty([0], np.float32)
+        except ValueError:
+            values = np.empty([0], object)
+        if values.dtype.kind in "US" and len(set(map(type, np.array(items, object).flat))) > 1:
+            values = np.empty([0], object)  # NumPy turned numbers among strings into strings
+    if values.dtype.kind not in "biufcUS":
+        raise TypeError(
+            f"Column(s) {columns!r} cannot be one tensor: expected numbers, strings or arrays of "
+            f"one shape. Received values such as {frame[columns].iloc[0]!r}."
+        )
+    return values
+
+
+def weight_values(frame: pd.DataFrame, weight_col: str) -> np.ndarray:
+    """The weights, [n]; a weight that is not a finite number is a `ValueError`."""
+    column = frame[weight_col]
+    nullable = not isinstance(column.dtype, np.dtype)
+    weights = column.to_numpy(np.float64, na_value=np.nan) if nullable else column.to_numpy()
+    bad = np.flatnonzero(~np.isfinite(weights.astype(np.float64)))
+    if len(bad):
+        raise ValueError(
+            f"weight_col={weight_col!r} must hold finite numbers. Received {len(bad)} other "
+            f"value(s), the first in row {bad[0]}: {weights[bad[0]]!r}."
+        )
+    return weights
+
+
+def from_dataframe(
+    frame: pd.DataFrame,
+    suffixes: Sequence[str],
+    *,
+    directory: str = "",
+    x_col: str,
+    y_col: str | list[str] | None = None,
+    weight_col: str | None = None,
+    mask_col: str | None = None,
+    targets: str | None = "classes",
+    classes: Sequence[str] | None = None,
+    classes_given_as: str | None = "classes",
+    keep_unlabelled: bool | None = None,
+    validate_filenames: bool = True,
+    fraction: float = 0.0,
+    subset: str | None = None,
+) -> Source:
+    """The rows of a frame as a `Source`, in frame order. Column types are the caller's to check.
+
+    Args:
+        frame: from `read_frame`.
+        suffixes: which files are images.
+        directory: where relative names start.
+        mask_col: the column of the files of masks.
+        targets: "classes" (labels become ids), "values" (one array), "outputs" (an array a column)
+            or None.
+        classes: the class names in the order of their ids; rows of other classes are dropped.
+            Default: the labels that occur, sorted.
+        classes_given_as: the user's argument with these classes, for a warning of those that no row has;
+            None: the user gave none.
+        keep_unlabelled: keep samples whose list of labels has none of the classes. Default: where
+            `classes` are not given.
+        validate_filenames: drop rows without a suffix of an image or without a regular file, and
+            warn; otherwise every row is kept and reading fails later. What is there but no regular file
+            is never opened.
+        fraction, subset: the split, over the rows that are left.
+    """
+    names = frame[x_col].tolist()
+    rows = np.arange(len(frame))
+    refused: dict[str, str] = {}
+    if not validate_filenames:
+        refused = refused_files(names, directory)
+    else:
+        keep = file_rows(names, directory, suffixes)
+        if not keep.all():
+            invalid = [name for name, kept in zip(names, keep, strict=True) if not kept]
+            warn(
+                f'Found {len(invalid)} invalid image filename(s) in x_col="{x_col}". '
+                f"These filename(s) will be ignored. {head(invalid)}",
+            )
+            frame, rows = frame[keep], rows[keep]
+    class_names: Sequence[str] = ()
+    ids: Any = None
+    if targets == "classes":
+        check_names("classes", classes)
+        class_names = list(dict.fromkeys(classes)) if classes else class_names_of(frame[y_col])
+        unused = sorted(set(class_names) - set(class_names_of(frame[y_col])))
+        if unused and len(frame) and classes_given_as is not None:
+            warn(
+                f"No row has the class(es) {head(unused)} of `{classes_given_as}`."
+                + did_you_mean(unused[0], class_names_of(frame[y_col]))
+            )
+        keep_empty = not classes if keep_unlabelled is None else keep_unlabelled
+        kept, ids = encode_classes(frame[y_col], class_names, keep_empty)
+        frame, rows = frame.iloc[kept], rows[kept]
+    values = {
+        "classes": lambda: ids,
+        "values": lambda: column_values(frame, y_col),
+        "outputs": lambda: tuple(column_values(frame, column) for column in y_col or ()),
+        None: lambda: None,
+    }[targets]()
+    images = Files(directory, frame[x_col].tolist(), refused)
+    masks = None
+    if mask_col is not None:
+        mask_names = frame[mask_col].tolist()
+        refused = {} if validate_filenames else refused_files(mask_names, directory)
+        masks = Files(directory, mask_names, refused)
+    if masks is not None and validate_filenames:
+        check_each_has_a_mask(images, listing.are_files(masks.paths))
+    source = Source(
+        images,
+        values,
+        None if weight_col is None else weight_values(frame, weight_col),
+        tuple(class_names),
+        frame_rows=rows,
+        masks=masks,
+    )
+    return source if subset is None else source.take(split_rows(len(source), fraction, subset))

@@ -1,0 +1,154 @@
+"""Sources from directories: a folder per class, a tree of images, masks beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfpipe import console
+from tfpipe.checks import check_names, did_you_mean, head
+from tfpipe.sources import listing
+from tfpipe.sources.listing import require_directory, scan
+from tfpipe.sources.source import Files, Source
+from tfpipe.sources.splits import split_rows
+
+
+def from_directory(
+    directory: str | os.PathLike[str],
+    suffixes: Sequence[str],
+    *,
+    classes: Sequence[str] | None = None,
+    follow_links: bool = False,
+    fraction: float = 0.0,
+    subset: str | None = None,
+) -> Source:
+    """The images below each class folder of `directory`, with their class ids.
+
+    Args:
+        directory: a local folder or a path with a scheme.
+        suffixes: which files are images, lower case, without the dot.
+        classes: the class folders, in the order of their ids. Default: all, sorted.
+        follow_links: whether links to folders below a class are followed.
+        fraction, subset: the split, taken from each class on its own.
+
+    Returns:
+        A `Source` with int32 targets; file names are "class/sub/file".
+    """
+    directory = os.fspath(directory)
+    class_names = chosen_classes(directory, classes)
+    names: list[str] = []
+    counts = []
+    with console.bar("Listing files") as advance:
+        for class_name in class_names:
+            folder = listing.join(directory, class_name)
+            files = listing.image_files(folder, suffixes, follow_links, advance)
+            if subset is not None:
+                files = [files[row] for row in split_rows(len(files), fraction, subset)]
+            names += listing.join_all(class_name, files)
+            counts.append(len(files))
+    targets = np.repeat(np.arange(len(class_names), dtype=np.int32), counts)
+    return Source(Files(directory, names), targets, class_names=tuple(class_names))
+
+
+def from_tree(
+    directory: str | os.PathLike[str],
+    suffixes: Sequence[str],
+    *,
+    masks: str | os.PathLike[str] | None = None,
+    follow_links: bool = False,
+) -> Source:
+    """All images below `directory`, those in itself too, its folders being no classes.
+
+    Args:
+        directory: a local folder or a path with a scheme.
+        suffixes: which files are images, lower case, without the dot.
+        masks: the directory of their masks; see `masks_below`.
+        follow_links: whether links to folders are followed.
+    """
+    directory = os.fspath(directory)
+    listing.require_directory(directory)
+    images = Files(directory, listing.image_files(directory, suffixes, follow_links=follow_links))
+    if masks is None:
+        return Source(images)
+    return Source(images, masks=masks_below(masks, images, suffixes, follow_links=follow_links))
+
+
+def masks_below(
+    directory: str | os.PathLike[str],
+    images: Files,
+    suffixes: Sequence[str],
+    *,
+    follow_links: bool = False,
+) -> Files:
+    """The masks of some images: for "a/1.jpg" the file "a/1" below `directory`, whatever its suffix.
+
+    Raises:
+        ValueError: an image has no mask, or two; the masks are among the images.
+    """
+    directory = os.fspath(directory)
+    listing.require_directory(directory)
+    if _is_below(directory, images.directory):
+        raise ValueError(
+            f"masks={directory!r} must lie outside of the directory of the images, "
+            f"{images.directory!r}, where they would be images too."
+        )
+    by_stem: dict[str, list[str]] = {}
+    for name in listing.image_files(directory, suffixes, follow_links=follow_links):
+        by_stem.setdefault(os.path.splitext(name)[0], []).append(name)
+    found = [by_stem.get(os.path.splitext(name)[0], []) for name in images.names]
+    check_each_has_a_mask(images, [bool(names) for names in found])
+    several = next((names for names in found if len(names) > 1), None)
+    if several:
+        raise ValueError(
+            f"masks={directory!r} must hold one mask for each image. Received several: {head(several)}."
+        )
+    return Files(directory, [names[0] for names in found])
+
+
+def _is_below(path: str, directory: str) -> bool:
+    if not listing.scheme(path) and not listing.scheme(directory):
+        path, directory = os.path.realpath(path), os.path.realpath(directory)
+    return path.rstrip("/").startswith(directory.rstrip("/") + "/") or path == directory
+
+
+def check_each_has_a_mask(images: Files, has_mask: Sequence[bool]) -> None:
+    """Raises `ValueError` where an image has no mask."""
+    without = [path for path, there in zip(images.paths, has_mask, strict=True) if not there]
+    if without:
+        raise ValueError(
+            f"Every image needs a mask. {len(without)} image(s) have none: {head(without, 3)}."
+        )
+
+
+def class_folders(directory: str) -> list[str]:
+    """The sorted names of the sub-folders that are classes; dot-folders are not.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        NotADirectoryError: it is a file.
+    """
+    require_directory(directory)
+    here = scan(directory)
+    return sorted(n for n in here.folders + here.linked_folders if not n.startswith("."))
+
+
+def chosen_classes(directory: str, classes: Sequence[str] | None) -> list[str]:
+    """The class folders of a directory: all of them, or `classes` in the order given, once each.
+
+    Raises:
+        ValueError: a name in `classes` has no folder; lists the folders that exist.
+    """
+    check_names("classes", classes)
+    existing = class_folders(directory)
+    if not classes:
+        return existing
+    chosen = list(dict.fromkeys(classes))
+    unknown = [name for name in chosen if name not in existing]
+    if unknown:
+        raise ValueError(
+            f"classes must be names of sub-folders of {directory!r}: {head(existing, 20)}. "
+            f"Received unknown: {head(unknown)}." + did_you_mean(unknown[0], existing)
+        )
+    return chosen

@@ -1,0 +1,242 @@
+"""Packed images on disk: TFRecord shards, and an index that finds every record.
+
+    packed/
+      00000-of-00012.tfrecord ...   tf.train.Example: image, index, label (of numbers), weight
+      columns.npz                   a row a sample, in the order of the source that was packed
+      index.json                    what is in it; written last, so its presence says that all is there
+
+Labels that are text, lists of classes or several outputs, and groups, are in the columns only.
+The records lie in an order of their own, mixed over all shards, so any few of the shards are a fair
+sample. The columns say where each is: reading in the order of the source is as good as any.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.checks import check_one_of
+from tfpipe.sources import listing
+from tfpipe.sources.source import Records, Source
+
+INDEX, COLUMNS = "index.json", "columns.npz"
+RECORD_ENCODINGS = ("raw", "png", "jpeg")
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Index:
+    """What `index.json` says.
+
+    Attributes:
+        encoding: of the images: "raw" (uint8 pixels), "png" or "jpeg".
+        image_shape: (H, W, C) of each.
+        color_mode: "grayscale", "rgb" or "rgba".
+        class_names: in the order of their ids.
+        splits: names; the column "split" holds their numbers.
+        shards: file names.
+        targets: how many columns the targets are: None for no targets, 0 for lists of ids, 1 for one
+            array, more for outputs.
+        fingerprint: of what was packed, and how.
+        version: of the format.
+    """
+
+    encoding: str
+    image_shape: tuple[int, int, int]
+    color_mode: str
+    class_names: tuple[str, ...]
+    splits: tuple[str, ...]
+    shards: tuple[str, ...]
+    targets: tuple[str, ...] | None
+    fingerprint: str
+    version: int = _VERSION
+
+    def __post_init__(self) -> None:
+        for name in ("image_shape", "class_names", "splits", "shards"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.targets is not None:
+            object.__setattr__(self, "targets", tuple(self.targets))
+        check_one_of("encoding", self.encoding, RECORD_ENCODINGS)
+        if self.version != _VERSION:
+            raise ValueError(
+                f"These shards have version {self.version} of the format, and this tfpipe reads "
+                f"{_VERSION}. Pack them anew, or use the tfpipe that wrote them."
+            )
+
+
+def write_index(directory: str, index: Index, source: Source, split: np.ndarray) -> None:
+    """Writes the index of shards that are all there.
+
+    Args:
+        directory: of the shards.
+        index: what they are.
+        source: the samples, whose images are `Records`.
+        split: int [n], numbers of `index.splits`.
+    """
+    records = source.images
+    if not isinstance(records, Records):
+        raise TypeError("write_index needs Records.")
+    columns: dict[str, Any] = {
+        "shard": records.shard.astype(np.int32),
+        "offset": records.offset,
+        "length": records.length,
+        "split": np.asarray(split, np.int16),
+        **_as_bytes("names", [os.fsencode(name) for name in records.names]),
+        **_target_columns(source.targets),
+    }
+    if source.weights is not None:
+        columns["weights"] = source.weights
+    if source.groups is not None:
+        columns["groups"] = _plain(source.groups)
+    # Not by `allow_pickle=False`: before NumPy 2.1 that is one more column, and objects are pickled.
+    objects = [name for name, column in columns.items() if column.dtype == object]
+    if objects:
+        raise ValueError(
+            f"What is packed must be numbers or text. Received a column of Python objects: {objects}. "
+            "Convert it before."
+        )
+    buffer = io.BytesIO()
+    np.savez(buffer, **columns)
+    write_whole(listing.join(directory, COLUMNS), buffer.getvalue())
+    text = json.dumps(asdict(index), indent=1, ensure_ascii=False)
+    # The name of a folder need not be UTF-8: its bytes become escapes of JSON.
+    write_whole(listing.join(directory, INDEX), text.encode(errors="backslashreplace"))
+
+
+def places_path(path: str) -> str:
+    """Where the places of a shard's records are, int64 [k, 3] (row, offset, length), until all is there.
+
+    It is written before the shard has its name: a shard that has its name is finished.
+    """
+    return f"{path}.places.npy"
+
+
+def write_whole(path: str, contents: bytes) -> None:
+    """A file that is there whole or not at all."""
+    partial = f"{path}.{os.getpid()}.partial"
+    with tf.io.gfile.GFile(partial, "wb") as file:
+        file.write(contents)
+    tf.io.gfile.rename(partial, path, overwrite=True)
+
+
+def read_json(path: str) -> Any:
+    """What a file that `write_whole` wrote says; `ValueError` where it is damaged since."""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        contents = file.read()
+    try:
+        return json.loads(contents)
+    except ValueError as err:  # of JSON, or of UTF-8
+        raise ValueError(
+            f"{path!r} is damaged: {err}. Copy it anew from where it is whole, or remove its directory "
+            "and pack again."
+        ) from err
+
+
+def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
+    """What `write_index` wrote: the index, all samples, and the number of each one's split.
+
+    Raises:
+        FileNotFoundError: there is no index.
+        ValueError: it is of another version, damaged, or no index at all.
+    """
+    listing.require_filesystem(directory)
+    path = listing.join(directory, INDEX)
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(
+            f"No {INDEX} in {directory!r}: nothing was packed there, or the packing did not end. "
+            "Write it by `tfpipe pack SRC DEST`; started again, it goes on where it stopped."
+        )
+    try:
+        index = Index(**read_json(path))
+    except TypeError as err:
+        raise ValueError(f"{path!r} is no index of shards of this tfpipe: {err}.") from err
+    with tf.io.gfile.GFile(listing.join(directory, COLUMNS), "rb") as file:
+        columns = dict(np.load(io.BytesIO(file.read()), allow_pickle=False))
+    records = Records(
+        [listing.join(directory, name) for name in index.shards],
+        columns["shard"],
+        columns["offset"],
+        columns["length"],
+        [os.fsdecode(name) for name in _from_bytes("names", columns)],
+        index.encoding,
+        index.image_shape,
+    )
+    targets = _targets(index.targets, columns)
+    groups = columns["groups"].astype(object) if "groups" in columns else None
+    source = Source(records, targets, columns.get("weights"), index.class_names, groups)
+    return index, source, columns["split"]
+
+
+def target_names(targets: Any) -> tuple[str, ...] | None:
+    """The columns that some targets take: None for none, () for lists of ids.
+
+    >>> target_names(None), target_names([[0], [1, 2]]), target_names((np.zeros(2), np.zeros(2)))
+    (None, (), ('target0', 'target1'))
+    """
+    if targets is None:
+        return None
+    if isinstance(targets, list):
+        return ()
+    return tuple(f"target{number}" for number in range(len(_outputs(targets))))
+
+
+def _outputs(targets: Any) -> tuple[np.ndarray, ...]:
+    return targets if isinstance(targets, tuple) else (targets,)
+
+
+def _target_columns(targets: Any) -> dict[str, np.ndarray]:
+    names = target_names(targets)
+    if names is None:
+        return {}
+    if not names:
+        counts = np.array([len(ids) for ids in targets], np.int32)
+        return {"ids": np.array([i for ids in targets for i in ids], np.int32), "id_counts": counts}
+    columns = {}
+    for name, values in zip(names, _outputs(targets), strict=True):
+        is_text = values.dtype == object
+        columns[name] = values.astype(str) if is_text else values
+    return {**columns, "one_target": np.array(not isinstance(targets, tuple))}
+
+
+def _targets(names: Sequence[str] | None, columns: dict[str, np.ndarray]) -> Any:
+    if names is None:
+        return None
+    if not names:
+        ends = np.cumsum(columns["id_counts"])
+        return [part.tolist() for part in np.split(columns["ids"], ends[:-1])] if len(ends) else []
+    values = tuple(columns[name] for name in names)
+    return values[0] if columns["one_target"] else values
+
+
+def _plain(groups: np.ndarray) -> np.ndarray:
+    """Groups as an array of numbers or of text, which a file can hold without pickling.
+
+    >>> _plain(np.array([1, 2], object)).tolist(), _plain(np.array(["a", 1], object)).tolist()
+    ([1, 2], ["'a'", '1'])
+    """
+    values = [value.item() if isinstance(value, np.generic) else value for value in groups]
+    is_plain = {type(value) for value in values} in ({int}, {float}, {str})
+    return np.array(values if is_plain else [repr(value) for value in values])
+
+
+def _as_bytes(name: str, texts: Sequence[bytes]) -> dict[str, np.ndarray]:
+    # NumPy's own text columns give every row the room of the longest.
+    lengths = np.array([len(text) for text in texts], np.int32)
+    return {name: np.frombuffer(b"".join(texts), np.uint8), f"{name}_lengths": lengths}
+
+
+def _from_bytes(name: str, columns: dict[str, np.ndarray]) -> list[bytes]:
+    everything = columns[name].tobytes()
+    ends = np.cumsum(columns[f"{name}_lengths"]).tolist()
+    return (
+        [everything[first:end] for first, end in zip([0, *ends[:-1]], ends, strict=True)]
+        if ends
+        else []
+    )

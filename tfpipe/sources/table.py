@@ -1,0 +1,156 @@
+"""Tables of samples: read, and their columns checked."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tfpipe.checks import did_you_mean, head
+from tfpipe.sources import listing
+
+# What stands for a missing value in a CSV file, by pandas' own list, which it does not export.
+_MISSING = (
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
+    "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+)  # fmt: skip
+
+
+def read_frame(
+    dataframe: pd.DataFrame | str | os.PathLike[str], text_columns: Sequence[str] = ()
+) -> pd.DataFrame:
+    """A frame with a fresh index, from a frame or the path of a .csv or .parquet file.
+
+    Args:
+        dataframe: the frame, which is not changed, or the path.
+        text_columns: columns of a CSV file to read as text, so that a class "01" stays "01", and one
+            of the name "NA" is a class; of these, only what is empty is missing.
+    """
+    if isinstance(dataframe, pd.DataFrame):
+        return dataframe.reset_index(drop=True)
+    if not isinstance(dataframe, str | os.PathLike):
+        raise TypeError(
+            "dataframe must be a pandas.DataFrame or the path of a .csv or .parquet file. "
+            f"Received: {type(dataframe).__name__}."
+        )
+    path = os.fspath(dataframe)
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in (".csv", ".parquet"):
+        raise ValueError(
+            "dataframe must be a pandas.DataFrame or the path of a .csv or .parquet file. "
+            f"Received: dataframe={path!r}."
+        )
+    if listing.scheme(path):
+        listing.require_filesystem(path)
+    try:
+        return _read_file(path, suffix, text_columns)
+    except (ValueError, OSError) as err:
+        if getattr(err, "errno", None) is not None:  # of the system, which names the path
+            raise
+        raise ValueError(f"dataframe={path!r} cannot be read as a table: {err}") from err
+
+
+def _read_file(path: str, suffix: str, text_columns: Sequence[str]) -> pd.DataFrame:
+    file: str | io.BytesIO = path
+    if listing.scheme(path):
+        # pandas would need fsspec, and knows other schemes than TensorFlow.
+        with tf.io.gfile.GFile(path, "rb") as remote:
+            file = io.BytesIO(remote.read())
+    if suffix == ".csv":
+        return _read_csv(file, text_columns)
+    return pd.read_parquet(file).reset_index(drop=True)
+
+
+def _read_csv(file: str | io.BytesIO, text_columns: Sequence[str]) -> pd.DataFrame:
+    columns = pd.read_csv(file, nrows=0).columns
+    if isinstance(file, io.BytesIO):
+        file.seek(0)
+    missing = {name: [""] if name in text_columns else list(_MISSING) for name in columns}
+    text = dict.fromkeys(text_columns, str)
+    return pd.read_csv(file, dtype=text, keep_default_na=False, na_values=missing)
+
+
+def text_columns(
+    x_col: str, y_col: Any = None, *others: Any, has_classes: bool = False
+) -> list[str]:
+    """The columns of a CSV file to read as text: names of files and groups, and labels that are classes.
+
+    Args:
+        x_col: of the file names.
+        y_col: of the labels, or a list of columns.
+        others: further columns of names; what is no str is none.
+        has_classes: whether the labels are names of classes, not values.
+
+    >>> text_columns("filename", "class", None, "patient", has_classes=True)
+    ['filename', 'class', 'patient']
+    """
+    labels = [y_col] if has_classes else []
+    return [column for column in (x_col, *labels, *others) if isinstance(column, str)]
+
+
+def plain_numbers(column: pd.Series) -> pd.Series:
+    """A column of text as int64 where each value is a whole number as Python writes it, else as it is.
+
+    So that classes 9 and 10 of a CSV file are in the order of a frame's, while "09" stays a name.
+
+    >>> plain_numbers(pd.Series(["10", "9"])).tolist(), plain_numbers(pd.Series(["09", "10"])).tolist()
+    ([10, 9], ['09', '10'])
+    """
+    if not len(column) or not all_strings(column):
+        return column
+    try:
+        numbers = {text: int(text) for text in column.unique().tolist()}
+    except ValueError:
+        return column
+    if any(str(number) != text or abs(number) >= 2**63 for text, number in numbers.items()):
+        return column
+    return column.map(numbers).astype(np.int64)
+
+
+def require_columns(frame: pd.DataFrame, **columns: Any) -> None:
+    """Raises `KeyError` where an argument names a column that the frame does not have."""
+    for argument, value in columns.items():
+        for column in value if isinstance(value, list | tuple) else [value]:
+            if column is not None and column not in frame.columns:
+                raise KeyError(
+                    f"{argument}={column!r} is not a column of the dataframe. Its columns are "
+                    f"{head(list(frame.columns), 20)}." + did_you_mean(column, frame.columns)
+                )
+
+
+def all_strings(column: pd.Series) -> bool:
+    """Whether every value is a str; NaN is none."""
+    return pd.api.types.infer_dtype(column.astype(object), skipna=False) in ("string", "empty")
+
+
+def check_strings(frame: pd.DataFrame, column: str, named: str) -> None:
+    """Raises `TypeError` unless every value of a column is a str; `named` is it in the message."""
+    if not all_strings(frame[column]):
+        raise TypeError(f"All values in column {named} must be strings.")
+
+
+def check_weight_column(
+    frame: pd.DataFrame, weight_col: str, named: str, mode: str, has_labels: bool
+) -> None:
+    """Raises unless a column can be weights, beside labels.
+
+    Args:
+        frame: that has the column.
+        weight_col: the column.
+        named: it, in a message.
+        mode: the argument that chooses the labels.
+        has_labels: whether it chose any.
+    """
+    column = frame[weight_col]
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        raise TypeError(f"Column {named} must be numeric.")
+    if not has_labels:
+        raise ValueError(
+            f"weight_col={weight_col!r} needs labels, and {mode}=None has none: choose a {mode}, or "
+            "leave weight_col out."
+        )

@@ -1,0 +1,211 @@
+"""Whether every file of a source is sound: `check`, and the report that it gives.
+
+The work goes in one order: list -> look at names and first bytes -> decode, as a training epoch
+would -> find equal contents.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tfpipe import console
+from tfpipe.checks import check_one_of
+from tfpipe.codecs import formats
+from tfpipe.codecs.spec import DecodeSpec
+from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.fields.image import ImageSpec
+from tfpipe.ops.resize_spec import ResizeSpec
+from tfpipe.pipeline.bad_files import ErrorPolicy
+from tfpipe.pipeline.spec import PipelineSpec
+from tfpipe.sources import listing
+from tfpipe.sources.source import Files, Source
+from tfpipe.tools import inventory
+from tfpipe.tools.problem import KINDS, Problem
+
+_FILES_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `check` found.
+
+    Attributes:
+        source: the directory, or the table.
+        files: how many image files were looked at.
+        others: how many files of the directory are no images, by suffix and content.
+        problems: in the order of `KINDS`, then of the paths.
+        seconds: how long it took.
+
+    >>> report = CheckReport("photos", 3, 0, (Problem("photos/b.png", "unreadable", "it is empty"),))
+    >>> report.sound, report.counts
+    (False, {'unreadable': 1})
+    """
+
+    source: str
+    files: int
+    others: int = 0
+    problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many problems there are of each kind that occurs."""
+        counted = Counter(problem.kind for problem in self.problems)
+        return {kind: counted[kind] for kind in KINDS if counted[kind]}
+
+    def without(self, kinds: Iterable[str]) -> CheckReport:
+        """The same report without the problems of some kinds."""
+        ignored = tuple(kinds)
+        for kind in ignored:
+            check_one_of("kind", kind, KINDS)
+        kept = tuple(problem for problem in self.problems if problem.kind not in ignored)
+        return CheckReport(self.source, self.files, self.others, kept, self.seconds)
+
+    def frame(self) -> pd.DataFrame:
+        """The problems as a table with the columns path, kind and reason."""
+        rows = [(problem.path, problem.kind, problem.reason) for problem in self.problems]
+        # Not the str of pandas 3, which takes no names that are not UTF-8.
+        return pd.DataFrame(rows, columns=["path", "kind", "reason"], dtype=object)
+
+    def __str__(self) -> str:
+        found = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
+        lines = [f"{self.source}: {self.files} image files, {found or 'all sound'}"]
+        return "\n".join([*lines, *(f"  {p.kind}: {p.path}: {p.reason}" for p in self.problems)])
+
+
+def check(
+    source: str | os.PathLike[str] | pd.DataFrame,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    x_col: str = "filename",
+    color_mode: str = "rgb",
+    follow_links: bool = False,
+    duplicates: bool = True,
+    verbose: bool = True,
+) -> CheckReport:
+    """Reads and decodes every file as a training epoch would, and says what is wrong with which.
+
+    Nothing is changed. Files are decoded in parallel by the same graph that trains, so a file that
+    passes is one that an epoch gets through.
+
+    Args:
+        source: a directory (of classes, or of images; all its sub-folders are looked at), the path
+            of a .csv or .parquet file, or a dataframe.
+        directory: where relative names of a table start.
+        x_col: the column of a table that holds the paths.
+        color_mode: "grayscale", "rgb" or "rgba", as it is trained in.
+        follow_links: go into links to folders.
+        duplicates: look for files of equal content, too. Only files of equal size are read again.
+        verbose: show progress in a terminal.
+
+    Returns:
+        A `CheckReport`; its `sound` says whether all is well.
+
+    Raises:
+        FileNotFoundError: there is no such directory or table.
+        KeyError: the table has no such column.
+
+    >>> import tempfile
+    >>> import tensorflow as tf
+    >>> image = tf.io.encode_png(tf.zeros([2, 3, 3], tf.uint8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name, content in (("a.png", image), ("b.png", image), ("c.png", b"no image")):
+    ...         tf.io.write_file(f"{folder}/{name}", content)
+    ...     report = check(folder)
+    >>> report.files, report.counts
+    (3, {'unreadable': 1, 'duplicate': 1})
+    """
+    start = time.monotonic()
+    with console.shown(verbose):
+        if isinstance(source, pd.DataFrame) or inventory.is_table(source):
+            found = inventory.list_table(source, os.fspath(directory or ""), x_col)
+        else:
+            found = inventory.list_directory(os.fspath(source), follow_links)
+        heads = inventory.in_threads(
+            "Opening files", inventory.beginning, [*found.images, *found.others]
+        )
+        closed = [(path, head) for path, head in heads.items() if isinstance(head, str)]
+        known = {path: head for path, head in heads.items() if isinstance(head, bytes)}
+        images = [path for path in found.images if path in known]
+        hidden = [
+            path for path in found.others if formats.of_content(known.get(path, b"")) is not None
+        ]
+        problems = [
+            *found.problems,
+            *(Problem(path, "unreadable", reason) for path, reason in closed),
+            *inventory.lying_suffixes({path: known[path] for path in [*images, *hidden]}),
+            *unreadable(images, color_mode),
+            *(equal_contents([*images, *hidden]) if duplicates else ()),
+        ]
+    problems.sort(key=lambda problem: (KINDS.index(problem.kind), problem.path))
+    return CheckReport(
+        "a dataframe" if isinstance(source, pd.DataFrame) else os.fspath(source),
+        len(found.images) + len(hidden),
+        len(found.others) - len(hidden),
+        tuple(problems),
+        time.monotonic() - start,
+    )
+
+
+def unreadable(paths: Sequence[str], color_mode: str) -> list[Problem]:
+    """Files that do not decode: one epoch of the very graph that trains, with on_error="skip".
+
+    A data set with a file that nothing installed reads is refused as a whole: they are told apart here.
+    """
+    lacking = formats.without_reader(listing.suffixes_of(paths))
+    suffixes = [listing.suffix(path) for path in paths] if lacking else [""] * len(paths)
+    problems = [
+        Problem(path, "unreadable", lacking[suffix])
+        for path, suffix in zip(paths, suffixes, strict=True)
+        if suffix in lacking
+    ]
+    paths = [p for p, suffix in zip(paths, suffixes, strict=True) if suffix not in lacking]
+    if not paths:
+        return problems
+    dataset = ImageDataset(
+        Source(Files("", paths)),
+        PipelineSpec(
+            image=ImageSpec(DecodeSpec(color_mode), ResizeSpec((1, 1))),
+            batch_size=_FILES_AT_ONCE,
+            shuffle=False,
+            seed=0,
+            dtype="uint8",
+            errors=ErrorPolicy("skip"),
+        ),
+    )
+    with console.bar("Decoding", len(paths)) as advance, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*left out", UserWarning)  # the report says it all
+        for batch in dataset:
+            advance(len(batch))
+    return [*problems, *(Problem(path, "unreadable", reason) for path, reason in dataset.skipped)]
+
+
+def equal_contents(paths: Sequence[str]) -> list[Problem]:
+    """Files with the content of an earlier one. Empty files are left to the decoder."""
+    sizes = inventory.in_threads("Comparing sizes", inventory.size_of, paths)
+    by_size: dict[int, list[str]] = {}
+    for path in paths:
+        by_size.setdefault(sizes[path], []).append(path)
+    alike = [path for size, group in by_size.items() if size and len(group) > 1 for path in group]
+    digests = inventory.in_threads("Comparing contents", inventory.digest_of, alike)
+    first: dict[bytes, str] = {}
+    problems = []
+    for path in sorted(alike):
+        original = first.setdefault(digests[path], path)
+        if original != path:
+            other = os.path.dirname(original) != os.path.dirname(path)
+            where = ", in another folder" if other else ""
+            problems.append(Problem(path, "duplicate", f"its content is that of {original}{where}"))
+    return problems

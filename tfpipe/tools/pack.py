@@ -1,0 +1,344 @@
+"""`pack`: data sets of image files, written once as shards of images that are decoded and resized."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.checks import check_int, check_one_of, head, warn
+from tfpipe.console import bar, shown
+from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.fields.image import ImageSpec
+from tfpipe.pipeline import order
+from tfpipe.pipeline.bad_files import ErrorPolicy
+from tfpipe.pipeline.cache import description_of_files
+from tfpipe.pipeline.resources import default_parallel_calls
+from tfpipe.sources import listing, shards, splits
+from tfpipe.sources.source import Files, Records, Source, joined
+from tfpipe.tools.pack_process import in_processes
+from tfpipe.tools.pack_writer import Task, write
+
+_BYTES_A_SHARD = 2**27  # 128 MiB: TensorFlow's guide on input pipelines advises 100 to 200 MB
+_JOB = "job.json"  # what is being packed; gone when all is there
+
+
+@dataclass(frozen=True)
+class PackSpec:
+    """How images are written.
+
+    Attributes:
+        encoding: "raw" (uint8 pixels: the fastest to read, the largest), "png" (the same pixels, about
+            half as large, slower) or "jpeg" (the smallest, with losses).
+        quality: of JPEG, 1 to 100.
+        samples_per_shard: images in a file; None: as many as make 128 MiB of raw pixels.
+        processes: how many write at once, each with threads of its own.
+    """
+
+    encoding: str = "raw"
+    quality: int = 95
+    samples_per_shard: int | None = None
+    processes: int = 1
+
+    def __post_init__(self) -> None:
+        check_one_of("encoding", self.encoding, shards.RECORD_ENCODINGS)
+        check_int("quality", self.quality, 1)
+        if self.quality > 100:
+            raise ValueError(f"quality must be an int, 1 to 100. Received: quality={self.quality}.")
+        if self.samples_per_shard is not None:
+            check_int("samples_per_shard", self.samples_per_shard, 1)
+        check_int("processes", self.processes, 1)
+
+    def rows_of_shards(self, n: int, shape: tuple[int, int, int]) -> list[np.ndarray]:
+        """The samples of each shard, of n: a fixed mixture, so that any shard is a fair sample.
+
+        >>> [rows.tolist() for rows in PackSpec(samples_per_shard=2).rows_of_shards(3, (1, 1, 1))]
+        [[1, 2], [0]]
+        """
+        size = self.samples_per_shard or max(1, _BYTES_A_SHARD // int(np.prod(shape)))
+        mixed = order.shuffled(tf.range(n, dtype=tf.int64), n, 0, tf.constant(0, tf.int64)).numpy()
+        return [mixed[first : first + size] for first in range(0, n, size)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """Everything that decides what is written.
+
+    Attributes:
+        source: the samples of all splits.
+        names: of the image files, as the data sets have them.
+        split: int [n], the number of each one's split.
+        splits: their names.
+        image: how files become images.
+        errors: what becomes of files that cannot be used.
+        spec: how images are written.
+    """
+
+    source: Source
+    names: Sequence[str]
+    split: np.ndarray
+    splits: tuple[str, ...]
+    image: ImageSpec
+    errors: ErrorPolicy
+    spec: PackSpec
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.image.shape
+
+    @property
+    def images(self) -> Files:
+        images = self.source.images
+        if not isinstance(images, Files):
+            raise TypeError("Only image files are packed.")
+        return images
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal jobs: a job that was stopped is known again by it."""
+        digest = hashlib.sha256()
+        how = {**asdict(self.spec), "processes": 0}
+        settings = [how, asdict(self.image), asdict(self.errors), self.splits]
+        digest.update(json.dumps([*settings, self.source.class_names]).encode())
+        for name in self.names:
+            digest.update(os.fsencode(name) + b"\0")
+        # Another folder, or a file that was replaced, may have the same names.
+        digest.update(description_of_files(self.images.paths).encode())
+        targets = self.source.targets
+        columns = targets if isinstance(targets, tuple) else (targets,)
+        for column in (self.split, self.source.weights, self.source.groups, *columns):
+            values = column.tolist() if isinstance(column, np.ndarray) else column
+            digest.update(repr(values).encode())
+        return digest.hexdigest()
+
+
+def pack(
+    datasets: ImageDataset | Mapping[str, ImageDataset],
+    directory: str | os.PathLike[str],
+    *,
+    encoding: str = "raw",
+    quality: int = 95,
+    samples_per_shard: int | None = None,
+    processes: int = 1,
+    progress: Callable[[int, int], object] | None = None,
+    verbose: bool = True,
+) -> int:
+    """Writes the images of data sets as TFRecord shards, decoded and resized, with their labels.
+
+    Read them by `image_dataset_from_shards`. Of each data set count its files, labels, weights, groups
+    and classes, everything up to the resize, and what becomes of files that cannot be used; not its
+    augmentation, standardisation or order. Called again after it was stopped, it keeps the shards
+    that were finished; where a local file was changed since then, it is another job, and an error.
+
+    Args:
+        datasets: one data set of image files, or several by the names of their splits, such as
+            {"training": ..., "validation": ...}, with the same classes and images of the same shape.
+        directory: where the shards go, local or behind a scheme such as gs://.
+        encoding: "raw" (uint8 pixels: the fastest to read, the largest), "png" (the same pixels, about
+            half as large, slower) or "jpeg" (the smallest, with losses).
+        quality: of JPEG, 1 to 100.
+        samples_per_shard: images in a file; None: as many as make 128 MiB of raw pixels.
+        processes: how many write at once, each with threads of its own.
+        progress: called with how many samples are done until now, and how many there are.
+        verbose: show a progress bar, in a terminal.
+
+    Returns:
+        The number of samples that the shards hold.
+
+    Raises:
+        TypeError: a data set is not of files.
+        ValueError: there are no data sets, or they do not go together; the directory holds something
+            else; a file cannot be read, and its data set does not skip it.
+
+    >>> import tempfile
+    >>> from tfpipe import ImageDataGenerator
+    >>> folder = tempfile.mkdtemp()
+    >>> tf.io.gfile.makedirs(f"{folder}/photos/cat")
+    >>> png = tf.io.encode_png(np.zeros([8, 8, 3], np.uint8))
+    >>> tf.io.write_file(f"{folder}/photos/cat/1.png", png)
+    >>> dataset = ImageDataGenerator().flow_from_directory(f"{folder}/photos", target_size=(4, 4))
+    Found 1 images belonging to 1 classes.
+    >>> pack(dataset, f"{folder}/packed")
+    1
+    """
+    spec = PackSpec(encoding, quality, samples_per_shard, processes)
+    job = _job(dict(datasets) if isinstance(datasets, Mapping) else {"all": datasets}, spec)
+    directory = os.fspath(directory)
+    rows = spec.rows_of_shards(len(job.source), job.shape)
+    names = [f"{number:05}-of-{len(rows):05}.tfrecord" for number in range(len(rows))]
+    if _is_done(directory, job):
+        return len(shards.read_index(directory)[1])
+    report = progress or (lambda done, total: None)
+    paths = [listing.join(directory, name) for name in names]
+    missing = [number for number, path in enumerate(paths) if not tf.io.gfile.exists(path)]
+    done = len(job.source) - sum(len(rows[number]) for number in missing)
+    kept = [number for number in range(len(rows)) if number not in set(missing)]
+    lost = [row for n in kept for row in np.setdiff1d(rows[n], _places(paths[n], n)[:, 0]).tolist()]
+    untold = list(lost)
+    report(done, len(job.source))
+    turns = [missing[first::processes] for first in range(min(processes, len(missing)))]
+    tasks = [_task(job, [paths[n] for n in turn], [rows[n] for n in turn]) for turn in turns]
+    # Closed at once, whatever ends it: no process may write on once `pack` has raised.
+    steps = write(tasks[0]) if len(tasks) == 1 else in_processes(tasks)
+    with closing(steps), shown(verbose), bar("Packing", len(job.source)) as advance:
+        advance(done)
+        for step in steps:
+            lost += step.lost
+            _check_lost(job, lost)
+            done += step.count + len(step.lost)
+            advance(step.count + len(step.lost))
+            report(done, len(job.source))
+    if len(tasks) != 1:  # a data set of this process has warned of its own
+        untold = lost
+    if untold:
+        names_of_lost = [job.images.paths[row] for row in sorted(untold)]
+        warn(
+            f"Left out {len(untold)} file(s) that cannot be used: {head(names_of_lost, 3)}. "
+            "tfpipe.check tells what is wrong with each."
+        )
+    places = np.concatenate([np.zeros([0, 4], np.int64), *map(_places, paths, range(len(paths)))])
+    return _finish(directory, job, names, places[np.argsort(places[:, 0])])
+
+
+def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
+    """All splits as one; raises where they do not go together."""
+    if not datasets:
+        raise ValueError(
+            "datasets must be an ImageDataset, or a dict of at least one. Received: datasets={}."
+        )
+    for name, dataset in datasets.items():
+        if not isinstance(dataset, ImageDataset) or not isinstance(dataset.source.images, Files):
+            raise TypeError(
+                "pack takes an ImageDataset of image files, or a dict of them. Received: "
+                f"{name!r}: {dataset!r}."
+            )
+        if dataset.source.masks is not None:
+            raise ValueError(f"Masks cannot be packed. Received: {name!r} with masks.")
+    first = next(iter(datasets.values()))
+    for name, other in datasets.items():
+        if _shared(other) != _shared(first):
+            raise ValueError(
+                "The data sets of all splits must have the same classes, make the same images of their "
+                "files, and do the same with files that cannot be used. "
+                f"Received, for {next(iter(datasets))!r}: {_shared(first)}; for {name!r}: {_shared(other)}."
+            )
+    image = first.spec.image or ImageSpec()  # of files there is one
+    if spec.encoding == "jpeg" and image.decode.color_mode == "rgba":
+        raise ValueError(
+            "encoding='jpeg' has no alpha: use 'png' or 'raw'. Received: color_mode='rgba'."
+        )
+    source = joined([dataset.source for dataset in datasets.values()])
+    if source.groups is not None:
+        splits.check_groups_known(source.groups)
+    names = [name for dataset in datasets.values() for name in dataset.filenames]
+    sizes = [dataset.samples for dataset in datasets.values()]
+    if not sum(sizes):
+        raise ValueError(
+            f"datasets must hold images. Received: none in {head(list(datasets))}. Look at the directory "
+            "or the table that they are of."
+        )
+    split = np.repeat(np.arange(len(sizes)), sizes)
+    return _Job(source, names, split, tuple(datasets), image, first.spec.errors, spec)
+
+
+def _shared(dataset: ImageDataset) -> tuple[ImageSpec | None, ErrorPolicy, list[str]]:
+    """What has to be the same of all splits."""
+    return dataset.spec.image, dataset.spec.errors, dataset.class_names
+
+
+def _is_done(directory: str, job: _Job) -> bool:
+    """Whether all of this job is there already; prepares the directory where it is not.
+
+    Raises:
+        ValueError: the directory holds another job.
+    """
+    listing.require_filesystem(directory)
+    tf.io.gfile.makedirs(directory)
+    for name in (shards.INDEX, _JOB):
+        path = listing.join(directory, name)
+        if not tf.io.gfile.exists(path):
+            continue
+        found = shards.read_json(path)
+        if not isinstance(found, dict) or found.get("fingerprint") != job.fingerprint:
+            raise ValueError(
+                f"{directory!r} holds shards of other images, labels or settings ({name}). Choose a "
+                "directory that is new or empty, or remove it."
+            )
+        return name == shards.INDEX
+    shards.write_whole(
+        listing.join(directory, _JOB), json.dumps({"fingerprint": job.fingerprint}).encode()
+    )
+    return False
+
+
+def _task(job: _Job, paths: Sequence[str], rows: Sequence[np.ndarray]) -> Task:
+    """The part of a job that one process does."""
+    every = np.concatenate(rows)
+    targets, weights = job.source.targets, job.source.weights
+    numbers = isinstance(targets, np.ndarray) and targets.dtype.kind in "iubf"
+    return Task(
+        paths,
+        rows,
+        job.images.take(every),
+        targets[every] if numbers else None,
+        None if weights is None else weights[every],
+        job.image,
+        replace(job.errors, max_errors=None),  # of all tasks together
+        job.spec.encoding,
+        job.spec.quality,
+        -(-default_parallel_calls() // job.spec.processes),
+    )
+
+
+def _check_lost(job: _Job, lost: Sequence[int]) -> None:
+    """Raises `ValueError` where more files were left out, by all processes, than are allowed."""
+    limit = job.errors.limit(len(job.source))
+    if limit is not None and len(lost) > limit:
+        raise ValueError(
+            f"{len(lost)} files cannot be used, more than max_errors allows ({limit}): "
+            f"{head([job.images.paths[row] for row in lost], 3)}."
+        )
+
+
+def _places(path: str, number: int) -> np.ndarray:
+    """int64 [k, 4] of a finished shard: row, offset, length, and the shard's number."""
+    with tf.io.gfile.GFile(shards.places_path(path), "rb") as file:
+        places = np.load(io.BytesIO(file.read()))
+    return np.column_stack([places, np.full(len(places), number)])
+
+
+def _finish(directory: str, job: _Job, names: Sequence[str], places: np.ndarray) -> int:
+    """Writes the index, and removes what only a job that is not done needs."""
+    rows, offset, length, shard = places.T
+    records = Records(
+        [listing.join(directory, name) for name in names],
+        shard,
+        offset,
+        length,
+        [job.names[row] for row in rows],
+        job.spec.encoding,
+        job.shape,
+    )
+    index = shards.Index(
+        job.spec.encoding,
+        job.shape,
+        job.image.decode.color_mode,
+        job.source.class_names,
+        job.splits,
+        tuple(names),
+        shards.target_names(job.source.targets),
+        job.fingerprint,
+    )
+    source = replace(job.source.take(rows), images=records)
+    shards.write_index(directory, index, source, job.split[rows])
+    for path in records.shards:
+        tf.io.gfile.remove(shards.places_path(path))
+    tf.io.gfile.remove(listing.join(directory, _JOB))
+    return len(records)

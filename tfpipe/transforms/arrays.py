@@ -1,0 +1,69 @@
+"""Augmentation and standardisation of single arrays: the graph's own functions, NumPy in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe import seeds
+from tfpipe.ops import color as ops
+from tfpipe.transforms.augment import Augment, draw
+from tfpipe.transforms.motion import apply
+from tfpipe.transforms.standardize import Standardize, standardize_batch
+from tfpipe.transforms.user_function import call_with_numpy
+
+
+def random_params(augment: Augment, height: int, width: int, seed: int | None) -> dict[str, Any]:
+    """One draw of parameters as Python numbers; `seed=None` draws from the operating system.
+
+    >>> from tfpipe.transforms.augment import NEUTRAL
+    >>> random_params(Augment(), 4, 6, seed=1) == NEUTRAL
+    True
+    """
+    with tf.device("CPU:0"):
+        key = seeds.stream_key(seeds.as_seed(seed), "augment")
+        params = draw(augment, key, height, width)
+    return {name: float(v) if tf.is_tensor(v) else v for name, v in params.items()}
+
+
+def transform_array(
+    image: np.ndarray, params: Mapping[str, Any], augment: Augment, channels_first: bool
+) -> np.ndarray:
+    """One image [H, W, C] ([C, H, W] with channels_first) with some parameters; keeps its dtype.
+
+    Raises:
+        ValueError: the image is not of rank 3.
+    """
+    image = np.asarray(image)
+    if image.ndim != 3:
+        raise ValueError(
+            f"Input arrays must be multi-channel 2D images, rank 3. Received: shape={image.shape}."
+        )
+    # A float16 or an integer image is computed in float32, as `apply` does with what it knows.
+    pixels = image if image.dtype in (np.uint8, np.float64) else image.astype(np.float32)
+    pixels = np.moveaxis(pixels, 0, -1) if channels_first else pixels
+    numbers = {name: value for name, value in params.items() if value is not None}
+    unit_range = ops.has_unit_range(image)
+    with tf.device("CPU:0"):  # where the graph works; a GPU would round in other places
+        result = apply(tf.constant(pixels), numbers, augment, unit_range=unit_range).numpy()
+    result = np.moveaxis(result, -1, 0) if channels_first else result
+    if image.dtype.kind in "iu":  # SciPy rounds for such an output
+        bounds = np.iinfo(image.dtype)
+        result = np.clip(np.floor(result + 0.5), bounds.min, bounds.max)
+    return np.array(result.astype(image.dtype))
+
+
+def standardize_array(x: np.ndarray, spec: Standardize, dtype: str) -> np.ndarray:
+    """One image or a batch with all the steps of `spec`; a float keeps its dtype, others get `dtype`."""
+    x = np.asarray(x)
+    result_dtype = x.dtype if x.dtype.kind == "f" else np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
+    compute_dtype = np.float64 if result_dtype == np.float64 else np.float32
+    images = np.array(x if x.ndim == 4 else x[None], compute_dtype)
+    if spec.preprocessing_function is not None:
+        images = np.stack([call_with_numpy(spec.preprocessing_function, i) for i in images])
+    with tf.device("CPU:0"):
+        result = standardize_batch(tf.constant(images, compute_dtype), spec).numpy()
+    return np.array(result.reshape(x.shape), result_dtype)

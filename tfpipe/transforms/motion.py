@@ -1,0 +1,164 @@
+"""What the parameters of a random transform do to an image, or to a batch of them.
+
+    params = augment.draw(ranges, key, height, width)
+    image = apply(image, params, ranges)
+
+Deterministic, in tensor operations: in the graph, compiled, inside a model, or eagerly.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tfpipe.ops import color, erase
+from tfpipe.ops.matrix import affine_matrix, composed, crop_matrix
+from tfpipe.ops.warp import affine_transform
+from tfpipe.transforms import rand_augment
+from tfpipe.transforms.augment import NEUTRAL, Augment
+
+_MOVES = ("theta", "tx", "ty", "shear", "zx", "zy")
+# The parameters of a rectangle, and what they are where they are missing.
+_CROP = {"crop_x": 0.0, "crop_y": 0.0, "crop_width": 1.0, "crop_height": 1.0}
+_CUTOUT = {"cutout_x": 0.0, "cutout_y": 0.0, "cutout_width": 0.0, "cutout_height": 1.0}
+
+
+def apply(
+    image: tf.Tensor, params: Mapping[str, Any], augment: Augment, *, unit_range: bool = False
+) -> tf.Tensor:
+    """An image with the transform of some parameters; resampled once at most.
+
+    Args:
+        image: uint8, float32 or float64 [H, W, C], static shape; or a batch [B, H, W, C].
+        params: as `augment.draw` returns them; what is missing is neutral, other keys are ignored.
+        augment: for `fill_mode`, `cval`, `interpolation_order` and `cutout_value`.
+        unit_range: the image is 0..1, not 0..255; matters where `augment.depends_on_range`.
+
+    Returns:
+        The image's shape, float64 for a float64 image, else float32.
+    """
+    moved = apply_geometry(image, params, augment)
+    return apply_values(moved, params, augment, unit_range=unit_range)
+
+
+def apply_geometry(image: tf.Tensor, params: Mapping[str, Any], augment: Augment) -> tf.Tensor:
+    """The part of `apply` that moves pixels: the affine resampling and the flips.
+
+    What belongs to an image pixel by pixel, such as a mask, is given the same parameters, with an
+    `interpolation_order` (0 keeps the numbers of classes) and a `cval` of its own.
+
+    Args:
+        image: any dtype, [H, W, C] or [B, H, W, C]. Whole numbers up to 2**24 stay what they are.
+        params: as `augment.draw` returns them; what is missing is neutral, other keys are ignored.
+        augment: for `fill_mode`, `cval` and `interpolation_order`.
+
+    Returns:
+        The image's shape, float64 for a float64 image, else float32.
+
+    >>> mask = tf.constant([[[7], [9]]], tf.int32)
+    >>> nearest = Augment(interpolation_order=0, fill_mode="constant", cval=255)
+    >>> apply_geometry(mask, {"tx": 1.0}, nearest)[0, :, 0].numpy().tolist()
+    [9.0, 255.0]
+    """
+    values = _with_neutral(params)
+    flips = {name: values[name] for name in ("flip_horizontal", "flip_vertical")}
+    height, width = image.shape[-3:-1]
+    matrix = _motion_matrix(height, width, values, params)
+    if matrix is not None:
+        # Bytes are cast as they are read: a quarter of the memory to go through.
+        return affine_transform(
+            image if image.dtype == tf.uint8 else _as_float(image),
+            matrix,
+            order=augment.interpolation_order,
+            fill_mode=augment.fill_mode,
+            cval=augment.cval,
+            **flips,
+        )
+    image = _flip(_as_float(image), flips["flip_horizontal"], axis=-2)
+    return _flip(image, flips["flip_vertical"], axis=-3)
+
+
+def _motion_matrix(
+    height: int, width: int, values: Mapping[str, Any], params: Mapping[str, Any]
+) -> tf.Tensor | None:
+    """Where each pixel comes from: crop, the classic's moves, RandAugment's; None where none is there."""
+    matrices = []
+    if any(name in params for name in _CROP):
+        matrices.append(crop_matrix(height, width, *(params.get(n, v) for n, v in _CROP.items())))
+    # The classic too leaves a neutral image alone: resampling it could move its last bits.
+    if any(_may_differ(values[name], NEUTRAL[name]) for name in _MOVES):
+        matrices.append(affine_matrix(height, width, **{name: values[name] for name in _MOVES}))
+    operations = _operations(params)
+    if operations:
+        matrices.append(rand_augment.geometry(height, width, *zip(*operations, strict=True)))
+    return functools.reduce(composed, matrices) if matrices else None
+
+
+def apply_values(
+    image: tf.Tensor, params: Mapping[str, Any], augment: Augment, *, unit_range: bool = False
+) -> tf.Tensor:
+    """The part of `apply` that changes values and moves none of them; not for masks.
+
+    Args:
+        image: float32 or float64 [H, W, C] or [B, H, W, C].
+        params: as `augment.draw` returns them; what is missing is neutral, other keys are ignored.
+        augment: for `cutout_value`.
+        unit_range: the image is 0..1, not 0..255; matters where `augment.depends_on_range`.
+
+    Returns:
+        The same shape and dtype.
+
+    >>> apply_values(tf.constant([[[10.0], [250.0]]]), {"brightness": 0.5}, Augment()).numpy().tolist()
+    [[[5.0], [125.0]]]
+    """
+    values = _with_neutral(params)
+    if values["channel_shift_intensity"] is not None:
+        image = color.shift_channels(image, values["channel_shift_intensity"])
+    if values["brightness"] is not None:
+        image = color.adjust_brightness(image, values["brightness"], unit_range=unit_range)
+    if "contrast" in params:
+        image = color.adjust_contrast(image, params["contrast"], unit_range=unit_range)
+    if "saturation" in params:
+        image = color.adjust_saturation(image, params["saturation"], unit_range=unit_range)
+    if "hue" in params:
+        image = color.adjust_hue(image, params["hue"])
+    operations = _operations(params)
+    if operations:
+        drawn, strengths = zip(*operations, strict=True)
+        image = rand_augment.apply_operations(image, drawn, strengths, unit_range=unit_range)
+    if "cutout_width" in params:
+        x, y, width, height = (params.get(name, share) for name, share in _CUTOUT.items())
+        image = erase.erase(image, x, y, width, height, augment.cutout_value)
+    return image
+
+
+def _operations(params: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """RandAugment's operations and their strengths, in the order drawn."""
+    numbers = range(1, rand_augment.MAX_OPERATIONS + 1)
+    return [
+        (params[f"rand_augment_{number}"], params.get(f"rand_augment_strength_{number}", 0.0))
+        for number in numbers
+        if f"rand_augment_{number}" in params
+    ]
+
+
+def _as_float(image: tf.Tensor) -> tf.Tensor:
+    return tf.cast(image, tf.float64 if image.dtype == tf.float64 else tf.float32)
+
+
+def _with_neutral(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: params.get(name, neutral) for name, neutral in NEUTRAL.items()}
+
+
+def _may_differ(value: Any, neutral: Any) -> bool:
+    return tf.is_tensor(value) or value != neutral
+
+
+def _flip(image: tf.Tensor, flip: Any, axis: int) -> tf.Tensor:
+    if not tf.is_tensor(flip):
+        return tf.reverse(image, [axis]) if flip else image
+    mirrored = color.per_image(flip, tf.bool)
+    return tf.where(mirrored, tf.reverse(image, [axis]), image)

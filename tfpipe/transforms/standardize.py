@@ -1,0 +1,161 @@
+"""Standardisation: deterministic, after augmentation, what the model sees.
+
+In this order: preprocessing_function -> rescale -> sample-wise -> feature-wise -> ZCA.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.checks import check_bool, check_number, warn
+
+_EPSILON = 1e-6  # the classic's, added to each standard deviation
+
+
+@dataclass(frozen=True, eq=False)
+class Standardize:
+    """What is done to every image after augmentation.
+
+    Attributes:
+        preprocessing_function: called on one image [H, W, C] ([C, H, W] with channels_first); gives one of
+            the same shape. Stays in the graph where it takes tensors.
+        rescale: a factor; None or 0: off.
+        samplewise_center, samplewise_std_normalization: subtract each image's own mean, divide by its own
+            standard deviation. The second needs the first.
+        featurewise_center, featurewise_std_normalization: the same with `mean` and `std`.
+        zca_whitening: multiply the flattened image by `zca_whitening_matrix`.
+        mean, std: of the data set, broadcast against one image: (1, 1, C), or (C, 1, 1) with
+            channels_first. None: not fitted, the step is left out.
+        zca_whitening_matrix: (HWC, HWC), or None.
+
+    Raises:
+        ValueError: a value is of the wrong kind; the message names it and what is allowed.
+
+    >>> Standardize(rescale=1 / 255).rescale * 255
+    1.0
+    """
+
+    preprocessing_function: Callable[[Any], Any] | None = None
+    rescale: float | None = None
+    samplewise_center: bool = False
+    samplewise_std_normalization: bool = False
+    featurewise_center: bool = False
+    featurewise_std_normalization: bool = False
+    zca_whitening: bool = False
+    mean: Any = None
+    std: Any = None
+    zca_whitening_matrix: Any = None
+
+    def __post_init__(self) -> None:
+        if self.preprocessing_function is not None and not callable(self.preprocessing_function):
+            raise ValueError(
+                "preprocessing_function must be callable or None. Received: "
+                f"preprocessing_function={self.preprocessing_function!r}."
+            )
+        if self.rescale is not None:
+            check_number("rescale", self.rescale)
+        for name in (
+            "samplewise_center",
+            "samplewise_std_normalization",
+            "featurewise_center",
+            "featurewise_std_normalization",
+            "zca_whitening",
+        ):
+            check_bool(name, getattr(self, name))
+        for name in ("mean", "std"):
+            _check_numbers(name, getattr(self, name), "numbers that broadcast against one image")
+        matrix = self.zca_whitening_matrix
+        _check_numbers("zca_whitening_matrix", matrix, "a square matrix of numbers")
+        if matrix is not None and (np.ndim(matrix) != 2 or len(set(np.shape(matrix))) != 1):
+            raise ValueError(
+                "zca_whitening_matrix must be a square matrix of numbers, or None. Received: "
+                f"shape={np.shape(matrix)}."
+            )
+
+    @property
+    def works_on_batches(self) -> bool:
+        """Whether any step but preprocessing_function is on."""
+        return bool(
+            self.rescale
+            or self.samplewise_center
+            or self.samplewise_std_normalization
+            or self.featurewise_center
+            or self.featurewise_std_normalization
+            or self.zca_whitening
+        )
+
+    def unfitted(self) -> list[str]:
+        """The steps that are on but have no statistics yet."""
+        needs = {
+            "featurewise_center": self.mean,
+            "featurewise_std_normalization": self.std,
+            "zca_whitening": self.zca_whitening_matrix,
+        }
+        return [name for name, value in needs.items() if getattr(self, name) and value is None]
+
+
+def _check_numbers(name: str, value: Any, allowed: str) -> None:
+    if value is None:
+        return
+    values = np.asarray(value)
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        raise ValueError(f"{name} must be {allowed}, or None. Received: {name}={value!r}.")
+
+
+def warn_of_unfitted(spec: Standardize, so: str = "The step is left out.") -> None:
+    """One `UserWarning` for each step that is left out for want of statistics; `so` ends it."""
+    for name in spec.unfitted():
+        warn(
+            f"This ImageDataGenerator specifies `{name}`, but it hasn't been fit on any training "
+            f"data. Fit it first by calling `.fit(numpy_data)`. {so}",
+        )
+
+
+def standardize_batch(images: tf.Tensor, spec: Standardize, *, rescale: bool = True) -> tf.Tensor:
+    """A batch with every step but preprocessing_function, which works on single images.
+
+    Args:
+        images: float [B, H, W, C] or [B, C, H, W], as `spec.mean` is laid out.
+        spec: the steps; those without statistics are left out.
+        rescale: False where it was done before.
+
+    Returns:
+        The same shape and dtype.
+
+    >>> images = tf.constant([[[[1.0], [3.0]]]])
+    >>> standardize_batch(images, Standardize(samplewise_center=True)).numpy().tolist()
+    [[[[-1.0], [1.0]]]]
+    """
+    dtype = images.dtype
+    if rescale and spec.rescale:
+        images = images * tf.constant(spec.rescale, dtype)
+    if spec.samplewise_center:
+        images = images - tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+    if spec.samplewise_std_normalization:
+        deviation = tf.math.reduce_std(images, axis=[1, 2, 3], keepdims=True)
+        images = images / (deviation + tf.constant(_EPSILON, dtype))
+    if spec.featurewise_center and spec.mean is not None:
+        images = images - tf.cast(spec.mean, dtype)
+    if spec.featurewise_std_normalization and spec.std is not None:
+        images = images / (tf.cast(spec.std, dtype) + tf.constant(_EPSILON, dtype))
+    if spec.zca_whitening and spec.zca_whitening_matrix is not None:
+        flat = tf.reshape(images, [-1, math.prod(images.shape[1:])])
+        images = tf.reshape(flat @ tf.cast(spec.zca_whitening_matrix, dtype), tf.shape(images))
+    return images
+
+
+def with_tensors(spec: Standardize, dtype: str) -> Standardize:
+    """The same steps, their statistics as tensors."""
+    statistics = {name: getattr(spec, name) for name in ("mean", "std", "zca_whitening_matrix")}
+    result = copy.copy(spec)
+    for name, value in statistics.items():
+        if value is not None:
+            object.__setattr__(result, name, tf.constant(value, dtype))
+    return result

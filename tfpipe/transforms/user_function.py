@@ -1,0 +1,139 @@
+"""A user's own preprocessing_function, as a function of tensors."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe.checks import warn
+
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+# Names by which a function makes a generator of its own; "Generator" may be TensorFlow's.
+_MAKERS = frozenset(
+    {"default_rng", "RandomState", "SystemRandom", "Random", "PCG64", "MT19937", "Philox", "SFC64"}
+)
+
+
+def in_graph_function(
+    function: Callable[[Any], Any], shape: tuple[int, int, int], dtype: tf.DType
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A user's preprocessing_function as a function of tensors.
+
+    It is tried on a probe: as a NumPy function, twice, and as a tensor function. It stays in the graph
+    if they agree, or if it takes tensors only. Otherwise (it takes only NumPy, or draws random
+    numbers, which a graph would draw once and for all) it is called from the graph with an
+    `np.ndarray` of rank 3, and one warning says what that costs.
+
+    That it draws is seen from NumPy's and Python's global generators, from generators that it holds
+    (closure, defaults, globals it names, attributes of its object) or makes, and from two different
+    results; one that is hidden deeper, or in what it calls, is not found.
+
+    Args:
+        function: image -> image.
+        shape: of the image, as the function is to see it.
+        dtype: of the image.
+
+    Raises:
+        ValueError: the function changes the shape; both shapes are named.
+    """
+    name = _name(function)
+    probe = np.random.default_rng(0).uniform(0, 255, shape).astype(dtype.as_numpy_dtype)
+    traced = tf.function(function, autograph=False)
+    before = _generators()
+    try:
+        first, reason = _attempt(lambda: np.asarray(function(probe.copy())))
+        second, _ = _attempt(lambda: np.asarray(function(probe.copy())))
+        in_graph, _ = _attempt(lambda: traced(tf.constant(probe)).numpy())
+        draws = _generators() != before or _holds_generator(function)
+    finally:  # the probes must not move the user's generators
+        numpy_state, python_state = pickle.loads(before)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
+    result = first if first is not None else in_graph
+    if result is None:
+        raise ValueError(
+            f"preprocessing_function {name} fails on an image of shape {shape}."
+        ) from reason
+    _check_shape(name, shape, result.shape)
+    is_steady = not draws and first is not None and _agree(first, second)
+    if in_graph is not None and (first is None or (is_steady and _agree(first, in_graph))):
+        return lambda image: tf.cast(traced(image), dtype)
+
+    warn(
+        f"preprocessing_function {name} takes only NumPy arrays (or is random), so it runs in Python, "
+        "one image at a time under the GIL, and cannot run on a tf.data service worker. Write it with "
+        "tensor operations to keep it in the graph.",
+    )
+
+    def with_numpy(image: np.ndarray) -> np.ndarray:
+        return call_with_numpy(function, image)
+
+    def in_python(image: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(with_numpy, [image], dtype), shape)
+
+    return in_python
+
+
+def call_with_numpy(function: Callable[[Any], Any], image: np.ndarray) -> np.ndarray:
+    """A user's preprocessing_function on a copy of one image of rank 3; the dtype stays.
+
+    Raises:
+        ValueError: the function changes the shape; both shapes are named.
+    """
+    changed = np.asarray(function(np.array(image)), image.dtype)
+    _check_shape(_name(function), image.shape, changed.shape)
+    return changed
+
+
+def _name(function: Callable[[Any], Any]) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _generators() -> bytes:
+    """The states of the global generators, which functions that draw numbers mostly draw them from."""
+    return pickle.dumps((np.random.get_state(), random.getstate()))  # noqa: NPY002
+
+
+def _holds_generator(function: Callable[[Any], Any]) -> bool:
+    """Whether a function has a generator of random numbers at hand."""
+    owner = getattr(function, "__self__", function)  # of a method, or an object that is callable
+    held = [*getattr(owner, "__dict__", {}).values()]
+    function = getattr(function, "__func__", function)
+    held += getattr(function, "__defaults__", None) or ()
+    held += (getattr(function, "__kwdefaults__", None) or {}).values()
+    for cell in getattr(function, "__closure__", None) or ():
+        with contextlib.suppress(ValueError):  # a cell may be empty
+            held.append(cell.cell_contents)
+    code, names = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    used = code.co_names if code else ()
+    held += [names.get(name) for name in used]
+    return any(isinstance(value, _GENERATORS) for value in held) or not _MAKERS.isdisjoint(used)
+
+
+def _attempt(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    try:
+        return call(), None
+    except Exception as err:  # whatever a user's function may raise
+        return None, err
+
+
+def _agree(first: np.ndarray, other: np.ndarray | None) -> bool:
+    return (
+        other is not None
+        and first.shape == other.shape
+        and np.allclose(first, other, rtol=1e-4, atol=1e-3, equal_nan=True)
+    )
+
+
+def _check_shape(name: str, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+    if tuple(after) != tuple(before):
+        raise ValueError(
+            f"preprocessing_function {name} must keep the shape of the image. "
+            f"It got {tuple(before)} and returned {tuple(after)}."
+        )
