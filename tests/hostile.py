@@ -42,7 +42,7 @@ def sound():
     files["gif"] = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
     files["dcm"] = dicom_file()
     files["jxl"] = (DATA / "rgb.jxl").read_bytes()
-    return {s: content for s, content in files.items() if formats.reader_of(formats.of_suffix(s))}
+    return {s: content for s, content in files.items() if formats.library_of(formats.of_suffix(s))}
 
 
 def patched(content, place, data):
@@ -150,14 +150,14 @@ def main():
     """Reads a line of JSON with a seed and a count; decodes as many cases, and answers with a line."""
     import warnings
 
-    from tfpipe.codecs import diagnose as failure
+    from tfpipe.fields.image import explain
 
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     files = sound()
     for suffix, content in files.items():
-        words = failure.explain(content, suffixes=frozenset({suffix}))
+        words = explain(content, suffixes=frozenset({suffix}))
         if words is not None:
             sys.exit(f"a sound {suffix}: {words}")
     before = memory()
@@ -172,7 +172,7 @@ def main():
         slowest, words = 0.0, []
         for suffix, content in cases:
             start = time.process_time()
-            words.append(failure.explain(content, suffixes=frozenset({suffix})))
+            words.append(explain(content, suffixes=frozenset({suffix})))
             slowest = max(slowest, time.process_time() - start)
         print(
             json.dumps({"words": words, "seconds": slowest, "MiB": memory() - before}),

@@ -13,7 +13,7 @@ ROOT = Path(tfpipe.__file__).parent
 
 # The drawing in CONTRIBUTING.md, from the ground up: packages and modules. A module may import from its own
 # package, or from a lower line; those of the ground may import each other.
-GROUND = ("_version", "checks", "console", "graph", "installed", "seeds")
+GROUND = ("_version", "checks", "console", "graph", "installed", "keywords", "seeds")
 LINES = (
     ("ground",),
     ("ops",),
@@ -117,7 +117,10 @@ class TestRooms:
     def test_the_drawing_is_that_of_the_documents(self):
         for page in ("CONTRIBUTING.md", "docs/how-it-works.md"):
             text = (ROOT.parent / page).read_text("utf-8")
-            assert [name for names in LINES for name in names if name not in text] == ["ground"]
+            drawn = [*GROUND, *(name for names in LINES for name in names)]
+            assert [name for name in drawn if name not in text] == ["ground"] * (
+                "ground" not in text
+            )
 
     def test_few_modules_stand_on_top(self):
         assert len(list(ROOT.glob("*.py"))) <= MOST_MODULES_ON_TOP

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfpipe import seeds
 from tfpipe.checks import check_bool
+from tfpipe.keywords import check_known
 from tfpipe.transforms import augment as draws
 from tfpipe.transforms.motion import apply
 
@@ -60,12 +61,7 @@ class Augment(keras.layers.Layer):
     ) -> None:
         super().__init__(name=name, trainable=trainable, dtype=dtype, autocast=False)
         known = [field.name for field in fields(draws.Augment)]
-        unknown = sorted(set(ranges) - set(known))
-        if unknown:
-            raise TypeError(
-                f"Augment() got an unexpected keyword argument {unknown[0]!r}. Allowed: seed, unit_range, "
-                f"name, trainable, dtype, {', '.join(known)}."
-            )
+        check_known("Augment", ranges, ["seed", "unit_range", "name", "trainable", "dtype", *known])
         self.augment = draws.Augment(**ranges)
         if self.augment.mixes:
             raise ValueError(
@@ -117,7 +113,7 @@ class Augment(keras.layers.Layer):
         return result if images.shape.rank == 4 else result[0]
 
     def transform(self, images: tf.Tensor, params: dict[str, Any]) -> tf.Tensor:
-        """A batch with some parameters, as `augment.parameters` gives them: `transforms.apply`."""
+        """A batch with some parameters, as `augment.parameters` gives them: `motion.apply`."""
         if images.dtype not in (tf.uint8, tf.float64):
             images = tf.cast(images, tf.float64 if self.compute_dtype == "float64" else tf.float32)
         changed = apply(images, params, self.augment, unit_range=self.unit_range)

@@ -23,6 +23,7 @@ from tfpipe import seeds
 from tfpipe.checks import check_int
 from tfpipe.fields.image import read_image
 from tfpipe.installed import require_matplotlib
+from tfpipe.keywords import suggests
 from tfpipe.transforms import augment as augmentation
 from tfpipe.transforms import motion
 from tfpipe.transforms.augment import Augment
@@ -98,6 +99,7 @@ def with_mask(images: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return np.where(ids[..., None] == 0, rgb, mixed).astype(np.uint8)
 
 
+@suggests
 def plot_augmentation(
     path: str | os.PathLike[str],
     augment: Augment | Mapping[str, Any] | Any,
@@ -353,7 +355,7 @@ def class_bars(counts: pd.DataFrame) -> Any:
 def html_table(caption: str, rows: Mapping[str, str]) -> str:
     """Names and values as a small table in HTML, for notebooks.
 
-    >>> table("Zoo", {"<animals>": "3"})
+    >>> html_table("Zoo", {"<animals>": "3"})
     "<table><caption>Zoo</caption><tr><th style='text-align:left'>&lt;animals&gt;</th>\
 <td style='text-align:left'>3</td></tr></table>"
     """

@@ -1,8 +1,7 @@
-"""The order of an epoch: arithmetic on (seed, epoch, position), without a buffer.
+"""Seeds and keys: where every random number of the package starts.
 
-Every random number of the package starts here. A *key* is an int64 [2] tensor; it is derived from
-the seed by name and number, never by the order of calls, so one more consumer of random
-numbers does not change what the others draw.
+A *key* is an int64 [2] tensor. It is derived from the seed by name and number, never by the order of calls,
+so one more consumer of random numbers does not change what the others draw.
 """
 
 from __future__ import annotations

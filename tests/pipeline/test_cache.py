@@ -56,7 +56,7 @@ class TestDatasets:
 
     @pytest.mark.slow
     @pytest.mark.parametrize(
-        ("name", "other"), [("__version__", "9.9"), ("reader_of", lambda known: formats.PILLOW)]
+        ("name", "other"), [("__version__", "9.9"), ("library_of", lambda known: formats.PILLOW)]
     )
     def test_what_another_reader_read_is_not_served(
         self, folder, tmp_path, monkeypatch, name, other
@@ -67,7 +67,7 @@ class TestDatasets:
             patch.setattr(formats, name, other)
             described = formats.description_of_libraries(frozenset({"png"}))
         assert described != before
-        monkeypatch.setattr(formats, "description_of_readers", lambda suffixes: described)
+        monkeypatch.setattr(formats, "description_of_libraries", lambda suffixes: described)
         list(flow(folder, cache=str(tmp_path / "cache")))
         assert len(list((tmp_path / "cache").iterdir())) == 2
 

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tfpipe.checks import did_you_mean, warn
+from tfpipe.checks import warn
 from tfpipe.sources import table
 from tfpipe.sources.source import Source
 from tfpipe.sources.splits import split_count
 
-_DEPRECATED = {
+DEPRECATED = {
     "has_ext": "filenames in the dataframe have to match the exact filenames on disk",
     "sort": "with shuffle=False batches come in the order of the dataframe",
     "drop_duplicates": "use pandas.DataFrame.drop_duplicates",
 }
 
 
-def check_deprecated(
-    class_mode: str | None, keywords: dict[str, Any], known: Sequence[str]
-) -> str | None:
+def check_deprecated(class_mode: str | None, keywords: Iterable[str]) -> str | None:
     """Warns of what the classic took once; returns the class mode by its name of today."""
-    for name in keywords:
-        if name not in _DEPRECATED:
-            raise TypeError(
-                f"flow_from_dataframe() got an unexpected keyword argument {name!r}."
-                + did_you_mean(name, known)
-            )
-        warn(
-            f"{name} is deprecated and ignored: {_DEPRECATED[name]}.",
-            DeprecationWarning,
-        )
+    for name, instead in DEPRECATED.items():
+        if name in keywords:
+            warn(f"{name} is deprecated and ignored: {instead}.", DeprecationWarning)
     if class_mode == "other":
         warn(
             '`class_mode="other"` is deprecated, please use `class_mode="raw"`.',

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,22 +13,27 @@ from tfpipe.builders import keras_checks as checks
 from tfpipe.builders.options import (
     DATAFRAME_LABEL_MODES,
     LABEL_MODES,
+    KerasArguments,
     Options,
     deliver_found,
+    door,
     label_spec,
     pipeline_spec,
     share_of,
 )
 from tfpipe.checks import check_bool, check_names
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
-from tfpipe.codecs.headers import MAX_PIXELS
 from tfpipe.sources import table
 from tfpipe.sources.dataframe import class_labels, from_dataframe, label_lists
 from tfpipe.sources.source import grouped
-from tfpipe.transforms.augment import Augment
-from tfpipe.transforms.standardize import Standardize
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfpipe.dataset.image_dataset import ImageDataset
 
 
+@door(Options, decoding="keras")
 def image_dataset_from_dataframe(
     dataframe: pd.DataFrame | str | os.PathLike[str],
     directory: str | os.PathLike[str] | None = None,
@@ -52,29 +57,11 @@ def image_dataset_from_dataframe(
     *,
     separator: str = ",",
     validate_filenames: bool = True,
-    augment: Augment | None = None,
-    standardize: Standardize | None = None,
-    antialias: bool = False,
-    decoding: str = "keras",
-    dtype: str = "float32",
-    drop_remainder: bool = False,
-    stratify: bool = False,
     groups: str | Callable[[str], Any] | None = None,
     mask_col: str | None = None,
     mask_dtype: str = "int32",
-    class_weights: str | Mapping[Any, float] | None = None,
-    num_parallel_calls: int | None = None,
-    prefetch: int | None = None,
-    ram_budget: int | None = None,
-    deterministic: bool = True,
-    on_error: str = "raise",
-    max_errors: float | None = None,
-    include_paths: bool = False,
-    balance: str | None = None,
-    cache: str | os.PathLike[str] | None = None,
-    max_pixels: int | None = MAX_PIXELS,
-    exif_orientation: bool = False,
-) -> Any:
+    **options: Unpack[Options],
+) -> ImageDataset | list[ImageDataset]:
     """Batches of the images that a dataframe names, in the spelling of Keras 3.
 
     Args:
@@ -96,10 +83,7 @@ def image_dataset_from_dataframe(
         groups: a column, or a function path -> group; no group is in both subsets.
         mask_col: the column of the files of masks; y is the mask, see `masks` there.
         color_mode, batch_size, image_size, shuffle, seed, interpolation, crop_to_aspect_ratio,
-            pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, decoding, dtype,
-            drop_remainder, stratify, mask_dtype, class_weights, num_parallel_calls, prefetch, ram_budget,
-            deterministic, on_error, max_errors, include_paths, balance, cache, max_pixels,
-            exif_orientation: as for `image_dataset_from_directory`.
+            pad_to_aspect_ratio, data_format, verbose, mask_dtype: as for `image_dataset_from_directory`.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
@@ -121,14 +105,25 @@ def image_dataset_from_dataframe(
     >>> ages[0][1].tolist()
     [30.5, 41.0]
     """
-    options = Options.of(locals())
+    arguments = KerasArguments(
+        color_mode,
+        batch_size,
+        image_size,
+        shuffle,
+        seed,
+        validation_split,
+        subset,
+        interpolation,
+        crop_to_aspect_ratio,
+        pad_to_aspect_ratio,
+        data_format,
+    )
     checks.check_label_mode(label_mode, DATAFRAME_LABEL_MODES)
     if mask_col is not None:
         label_mode = checks.check_masks_alone(label_mode, class_names=class_names)
     check_bool("validate_filenames", validate_filenames)
-    spec = pipeline_spec(options)
-    checks.check_deterministic(deterministic)
-    share = share_of(options, label_mode)
+    spec = pipeline_spec(arguments, options)
+    share = share_of(arguments, options, label_mode)
     frame = read_labelled_table(dataframe, x_col, y_col, label_mode, mask_col, groups)
     checks.check_label_columns(frame, x_col, y_col, weight_col, label_mode)
     checks.check_mask_column(frame, mask_col)

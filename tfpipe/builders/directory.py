@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tfpipe import console
 from tfpipe.builders import keras_checks as checks
-from tfpipe.builders.options import Options, deliver_found, label_spec, pipeline_spec, share_of
+from tfpipe.builders.options import (
+    KerasArguments,
+    Options,
+    deliver_found,
+    door,
+    label_spec,
+    pipeline_spec,
+    share_of,
+)
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
-from tfpipe.codecs.headers import MAX_PIXELS
 from tfpipe.sources.directory import from_directory, from_tree
 from tfpipe.sources.source import grouped
-from tfpipe.transforms.augment import Augment
-from tfpipe.transforms.standardize import Standardize
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfpipe.dataset.image_dataset import ImageDataset
 
 DIRECTORY_LABEL_MODES = ("int", "categorical", "binary", "raw", "input")
 
 
+@door(Options, decoding="keras")
 def image_dataset_from_directory(
     directory: str | os.PathLike[str],
     labels: Any = "inferred",
@@ -39,29 +50,11 @@ def image_dataset_from_directory(
     format: str = "tf",
     verbose: bool = True,
     *,
-    augment: Augment | None = None,
-    standardize: Standardize | None = None,
-    antialias: bool = False,
-    decoding: str = "keras",
-    dtype: str = "float32",
-    drop_remainder: bool = False,
-    stratify: bool = False,
     groups: Callable[[str], Any] | None = None,
     masks: str | os.PathLike[str] | None = None,
     mask_dtype: str = "int32",
-    class_weights: str | Mapping[Any, float] | None = None,
-    num_parallel_calls: int | None = None,
-    prefetch: int | None = None,
-    ram_budget: int | None = None,
-    deterministic: bool = True,
-    on_error: str = "raise",
-    max_errors: float | None = None,
-    include_paths: bool = False,
-    balance: str | None = None,
-    cache: str | os.PathLike[str] | None = None,
-    max_pixels: int | None = MAX_PIXELS,
-    exif_orientation: bool = False,
-) -> Any:
+    **options: Unpack[Options],
+) -> ImageDataset | list[ImageDataset]:
     """Batches of the images below a directory, as Keras' function of this name gives them.
 
     Every argument up to `verbose` means what it means there. The keyword-only ones are tfpipe's.
@@ -90,40 +83,12 @@ def image_dataset_from_directory(
         data_format: "channels_last", "channels_first", or None for Keras' setting.
         format: "tf".
         verbose: print what was found; in a terminal, a progress bar where listing takes its time.
-        augment: random transforms of the training samples. A validation subset gets none.
-        standardize: what is done to every image after that, in both subsets.
-        antialias: widen the kernel where an image gets smaller; bilinear, bicubic and lanczos3 are then
-            Pillow's filters, to the bit. With `pad_to_aspect_ratio` they are TensorFlow's antialiased
-            kernels, as `tf.image.resize(..., antialias=True)` has them, which differ a little.
-        decoding: "keras" for the JPEG pixels of Keras' function, "exact" for Pillow's, "fast" to decode
-            JPEG files at the smallest of 1, 1/2, 1/4, 1/8 of their size that covers `image_size`.
-        dtype: of the images: "float16", "bfloat16", "float32", "float64" or "uint8".
-        drop_remainder: leave a short last batch out.
-        stratify: keep the class shares in both subsets (needs scikit-learn).
         groups: path -> group; no group is in both subsets (needs scikit-learn).
         masks: a directory that has a mask for each image, by the same name below it, the suffix apart. y is
             the mask [B, H, W, 1], which the augmentation moves as it does the image, without
             interpolation. Sub-folders are no classes then.
         mask_dtype: "int32" for class ids, the samples as they are stored (the indices of a palette);
             "float32" for grey values in 0..1.
-        class_weights: "balanced", or {class name or id: weight}: a third item in each batch, the weight
-            of each training sample.
-        num_parallel_calls: samples in work at once; None for one more than there are cores, on a worker of a
-            tf.data service as many as it has. More have a thread each, for files on a network disc; from
-            a local one they are slower, and each holds a whole image.
-        prefetch: batches made ahead; None for 2, `tf.data.AUTOTUNE` leaves it to tf.data.
-        ram_budget: bytes that the buffers, and a cache in memory, may take: an error where they may take
-            more. Images in work before they are resized are not counted.
-        deterministic: True.
-        on_error: "raise": a file that cannot be used is an error that names it. "skip": it is left out;
-            `dataset.skipped` lists what was.
-        max_errors: with "skip", how many files may be left out, a count or a fraction of the samples.
-        include_paths: the path of each sample is the last item of a batch, to stand beside a prediction.
-        balance: "oversample" or "undersample": each epoch of the training samples has as many of each
-            class as the largest, or the smallest, has.
-        cache: keep decoded images from the first epoch on: "memory", or a directory.
-        max_pixels: an image with more is refused by its header, before it is decoded; None: any size.
-        exif_orientation: turn each image as its EXIF data say. Keras ignores them.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both". x is [B, H, W, C]
@@ -145,17 +110,28 @@ def image_dataset_from_directory(
     >>> images.shape, labels.tolist(), dataset.class_names
     ((2, 2, 3, 3), [0, 1], ['cat', 'dog'])
     """
-    options = Options.of(locals())
+    arguments = KerasArguments(
+        color_mode,
+        batch_size,
+        image_size,
+        shuffle,
+        seed,
+        validation_split,
+        subset,
+        interpolation,
+        crop_to_aspect_ratio,
+        pad_to_aspect_ratio,
+        data_format,
+    )
     checks.check_label_mode(label_mode, DIRECTORY_LABEL_MODES)
     if masks is not None:
         label_mode = checks.check_masks_alone(label_mode, labels=labels, class_names=class_names)
     if labels is None and label_mode not in ("input", "mask"):
         label_mode = None
     checks.check_labels(labels if label_mode in checks.LABELLED else None, class_names)
-    spec = pipeline_spec(options)
+    spec = pipeline_spec(arguments, options)
     checks.check_format(format)
-    checks.check_deterministic(deterministic)
-    share = share_of(options, label_mode)
+    share = share_of(arguments, options, label_mode)
     checks.check_group_function(groups)
     directory = os.fspath(directory)
     with console.shown(verbose):

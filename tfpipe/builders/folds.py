@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from tfpipe.builders import keras_checks as checks
 from tfpipe.builders.options import DATAFRAME_LABEL_MODES
 from tfpipe.checks import check_bool
 from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.keywords import check_known
 from tfpipe.sources import splits, table
 
 
@@ -66,12 +68,16 @@ def folds(
             raise TypeError(
                 f"folds makes the split itself: leave {name} out. Received: {name}={options[name]!r}."
             )
+    door: Callable[..., ImageDataset] = (
+        directory.image_dataset_from_directory
+        if _is_directory(source)
+        else dataframe.image_dataset_from_dataframe
+    )
+    check_known("folds", options, ["k", *inspect.signature(door).parameters])
     class_weights = options.pop("class_weights", None)
     options |= {"groups": groups, "seed": seed}
-    door: Callable[..., ImageDataset] = directory.image_dataset_from_directory
     frame = None
     if not _is_directory(source):
-        door = dataframe.image_dataset_from_dataframe
         named = ("x_col", "y_col", "label_mode", "mask_col")
         given = {name: options[name] for name in named if name in options}
         checks.check_label_mode(given.get("label_mode"), DATAFRAME_LABEL_MODES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,16 +13,25 @@ import tensorflow as tf
 
 from tfpipe import console, seeds
 from tfpipe.builders import classic_checks as checks
+from tfpipe.builders.classic_specs import (
+    CLASS_MODES,
+    DATAFRAME_CLASS_MODES,
+    DIRECTORY_CLASS_MODES,
+    SUBSETS,
+    image_attributes,
+    image_spec,
+    save_spec,
+)
 from tfpipe.builders.generator_settings import GeneratorSettings
+from tfpipe.builders.options import SPECS, FileOptions
 from tfpipe.checks import check_bool, check_int, check_one_of
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
-from tfpipe.codecs.headers import MAX_PIXELS
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.console import say
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.fields.image import ImageSpec
 from tfpipe.fields.label import LabelSpec
-from tfpipe.ops.resize_spec import ResizeSpec
+from tfpipe.keywords import routed, suggests, takes
 from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.saving import SaveSpec
 from tfpipe.pipeline.spec import PipelineSpec
@@ -35,31 +44,11 @@ from tfpipe.transforms import statistics
 from tfpipe.transforms.augment import Augment
 from tfpipe.transforms.standardize import warn_of_unfitted
 
-DIRECTORY_CLASS_MODES = ("categorical", "binary", "sparse", "input", None)
-DATAFRAME_CLASS_MODES = (
-    "binary",
-    "categorical",
-    "input",
-    "multi_output",
-    "raw",
-    "sparse",
-    None,
-)
-SUBSETS = ("training", "validation", None)
-
-# What each class mode makes of the labels: the target columns of `frames.from_dataframe`, and the
-# encoding of `LabelSpec`.
-_CLASS_MODES: dict[str | None, tuple[str | None, str | None]] = {
-    "categorical": ("classes", "one_hot"),
-    "binary": ("classes", "index"),
-    "sparse": ("classes", "index"),
-    "raw": ("values", "value"),
-    "multi_output": ("outputs", "outputs"),
-    "input": (None, "image"),
-    None: (None, None),
-}
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
+@suggests
 class ImageDataGenerator(GeneratorSettings):
     """Batches of images from a directory, a dataframe or arrays, as Keras' class of this name.
 
@@ -90,6 +79,7 @@ class ImageDataGenerator(GeneratorSettings):
     ((3, 4, 6, 3), (3,), 2)
     """
 
+    @suggests
     def fit(
         self,
         x: Any,
@@ -154,6 +144,7 @@ class ImageDataGenerator(GeneratorSettings):
         source = from_arrays(self._image_array("fit", x))
         return ImageDataset(source, PipelineSpec(shuffle=False))
 
+    @suggests
     def flow(
         self,
         x: Any,
@@ -215,10 +206,11 @@ class ImageDataGenerator(GeneratorSettings):
             batch_size,
             shuffle,
             seed,
-            _save_spec(save_to_dir, save_prefix, save_format),
+            save_spec(save_to_dir, save_prefix, save_format),
         )
         return _with_attributes(dataset, subset=subset, split=self._split(subset))
 
+    @takes(FileOptions, *SPECS)
     def flow_from_directory(
         self,
         directory: str | os.PathLike[str],
@@ -236,11 +228,7 @@ class ImageDataGenerator(GeneratorSettings):
         subset: str | None = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
-        *,
-        max_pixels: int | None = MAX_PIXELS,
-        exif_orientation: bool = False,
-        on_error: str = "raise",
-        max_errors: float | None = None,
+        **options: Unpack[FileOptions],
     ) -> ImageDataset:
         """Batches of the images below a directory that has one sub-folder a class.
 
@@ -256,11 +244,6 @@ class ImageDataGenerator(GeneratorSettings):
             follow_links: go into links to folders below a class.
             interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos", Pillow's.
             keep_aspect_ratio: crop the centre to the ratio of `target_size` first.
-            max_pixels: files of larger images are not decoded: they cannot be read. None: any size.
-            exif_orientation: turn each image as its EXIF data say. The classic ignores them.
-            on_error: "raise": a file that cannot be used is an error that names it. "skip": it is left
-                out; `skipped` of the data set lists what was.
-            max_errors: with "skip", how many files may be left out, a count or a fraction of the samples.
 
         Returns:
             An `ImageDataset` of x or (x, y).
@@ -270,11 +253,12 @@ class ImageDataGenerator(GeneratorSettings):
             ValueError: an argument is not one of those allowed; a name in `classes` has no folder.
         """
         check_one_of("class_mode", class_mode, DIRECTORY_CLASS_MODES)
-        image = _image_spec(
-            target_size, color_mode, interpolation, keep_aspect_ratio, max_pixels, exif_orientation
+        given = routed(options, *SPECS)
+        image = image_spec(
+            target_size, color_mode, interpolation, keep_aspect_ratio, given[DecodeSpec]
         )
-        save = _save_spec(save_to_dir, save_prefix, save_format)
-        errors = ErrorPolicy(on_error, max_errors)
+        save = save_spec(save_to_dir, save_prefix, save_format)
+        errors = ErrorPolicy(**given[ErrorPolicy])
         source = from_directory(
             directory,
             KNOWN_SUFFIXES,
@@ -284,7 +268,7 @@ class ImageDataGenerator(GeneratorSettings):
             subset=subset,
         )
         say(f"Found {len(source)} images belonging to {len(source.class_names)} classes.")
-        label = LabelSpec(_CLASS_MODES[class_mode][1], self.dtype, len(source.class_names))
+        label = LabelSpec(CLASS_MODES[class_mode][1], self.dtype, len(source.class_names))
         dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save, errors)
         return _with_attributes(
             dataset,
@@ -292,9 +276,10 @@ class ImageDataGenerator(GeneratorSettings):
             class_mode=class_mode,
             subset=subset,
             split=self._split(subset),
-            **_image_attributes(image),
+            **image_attributes(image),
         )
 
+    @takes(FileOptions, *SPECS, also=tuple(checks.DEPRECATED))
     def flow_from_dataframe(
         self,
         dataframe: pd.DataFrame | str | os.PathLike[str],
@@ -316,12 +301,7 @@ class ImageDataGenerator(GeneratorSettings):
         interpolation: str = "nearest",
         validate_filenames: bool = True,
         keep_aspect_ratio: bool = False,
-        *,
-        max_pixels: int | None = MAX_PIXELS,
-        exif_orientation: bool = False,
-        on_error: str = "raise",
-        max_errors: float | None = None,
-        **deprecated: Any,
+        **options: Unpack[FileOptions],
     ) -> ImageDataset:
         """Batches of the images that a dataframe names.
 
@@ -339,9 +319,9 @@ class ImageDataGenerator(GeneratorSettings):
             subset: the split is taken over all rows that are left, in their order.
             validate_filenames: drop rows whose file is no image by its suffix or not there, and warn.
             target_size, color_mode, batch_size, shuffle, seed, save_to_dir, save_prefix, save_format,
-                interpolation, keep_aspect_ratio, max_pixels, exif_orientation, on_error, max_errors: as for
-                `flow_from_directory`.
-            **deprecated: `has_ext`, `sort` and `drop_duplicates` warn and do nothing.
+                interpolation, keep_aspect_ratio: as for `flow_from_directory`.
+
+        `has_ext`, `sort` and `drop_duplicates`, which the classic took once, warn and do nothing.
 
         Returns:
             An `ImageDataset` of x, (x, y) or (x, y, weights).
@@ -351,17 +331,17 @@ class ImageDataGenerator(GeneratorSettings):
             TypeError: a column holds the wrong type; an unknown keyword.
             ValueError: an argument is not one of those allowed; "binary" without exactly 2 classes.
         """
-        known = list(ImageDataGenerator.flow_from_dataframe.__annotations__)
-        class_mode = checks.check_deprecated(class_mode, deprecated, known)
+        class_mode = checks.check_deprecated(class_mode, options)
         check_one_of("class_mode", class_mode, DATAFRAME_CLASS_MODES)
         check_bool("validate_filenames", validate_filenames)
-        image = _image_spec(
-            target_size, color_mode, interpolation, keep_aspect_ratio, max_pixels, exif_orientation
+        given = routed(options, *SPECS)
+        image = image_spec(
+            target_size, color_mode, interpolation, keep_aspect_ratio, given[DecodeSpec]
         )
-        save = _save_spec(save_to_dir, save_prefix, save_format)
-        errors = ErrorPolicy(on_error, max_errors)
+        save = save_spec(save_to_dir, save_prefix, save_format)
+        errors = ErrorPolicy(**given[ErrorPolicy])
         fraction = self._fraction(subset)
-        targets, encoding = _CLASS_MODES[class_mode]
+        targets, encoding = CLASS_MODES[class_mode]
         has_classes = targets == "classes"
         text = table.text_columns(x_col, y_col, has_classes=has_classes)
         frame = table.read_frame(dataframe, text)
@@ -395,7 +375,7 @@ class ImageDataGenerator(GeneratorSettings):
             class_mode=class_mode,
             subset=subset,
             split=self._split(subset),
-            **_image_attributes(image),
+            **image_attributes(image),
         )
 
     def _dataset(
@@ -461,33 +441,6 @@ class ImageDataGenerator(GeneratorSettings):
         if images.dtype != np.uint8:
             images = images.astype("float64" if self.dtype == "float64" else "float32", copy=False)
         return images.transpose(0, 2, 3, 1) if self.channel_axis == 1 else images
-
-
-def _save_spec(directory: str | None, prefix: str, format: str) -> SaveSpec | None:
-    return SaveSpec(os.fspath(directory), str(prefix), format) if directory else None
-
-
-def _image_spec(
-    size: Any,
-    color_mode: str,
-    interpolation: str,
-    keep_aspect_ratio: bool,
-    max_pixels: int | None,
-    exif_orientation: bool,
-) -> ImageSpec:
-    check_bool("keep_aspect_ratio", keep_aspect_ratio)
-    aspect = "crop" if keep_aspect_ratio else "stretch"
-    decode = DecodeSpec(color_mode, max_pixels=max_pixels, exif_orientation=exif_orientation)
-    return ImageSpec(decode, ResizeSpec(size, interpolation, aspect=aspect))
-
-
-def _image_attributes(image: ImageSpec) -> dict[str, Any]:
-    return {
-        "target_size": image.resize.size,
-        "color_mode": image.decode.color_mode,
-        "interpolation": image.resize.interpolation,
-        "keep_aspect_ratio": image.resize.aspect == "crop",
-    }
 
 
 def _each_batch(

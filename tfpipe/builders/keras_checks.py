@@ -115,15 +115,6 @@ def check_format(format: Any) -> None:
         )
 
 
-def check_deterministic(deterministic: Any) -> None:
-    """Raises unless batches may be deterministic."""
-    if deterministic is not True:
-        raise ValueError(
-            "deterministic must be True: order and pixels are functions of (seed, epoch, index), "
-            f"whatever the number of threads. Received: deterministic={deterministic!r}. Leave it out."
-        )
-
-
 def check_fitted(standardize: Standardize | None) -> None:
     """Raises where statistics are needed that nobody has computed."""
     unfitted = list(standardize.unfitted()) if standardize is not None else []

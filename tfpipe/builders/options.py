@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, ParamSpec, Protocol, TypedDict, cast, overload
 
 import keras
 
@@ -13,11 +13,12 @@ from tfpipe import seeds
 from tfpipe.builders import keras_checks as checks
 from tfpipe.builders.split_and_build import Share, deliver
 from tfpipe.checks import check_bool, check_type
-from tfpipe.codecs.headers import MAX_PIXELS
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.console import say
+from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.fields.image import ImageSpec
 from tfpipe.fields.label import LabelSpec
+from tfpipe.keywords import routed, takes
 from tfpipe.ops.resize_spec import ResizeSpec
 from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.resources import AUTOTUNE
@@ -26,7 +27,7 @@ from tfpipe.sources.source import Source
 from tfpipe.transforms.augment import Augment
 from tfpipe.transforms.standardize import Standardize
 
-# What each label mode makes of the labels: the target columns of `frames.from_dataframe`, and the
+# What each label mode makes of the labels: the target columns of `from_dataframe`, and the
 # encoding and dtype of `LabelSpec`.
 LABEL_MODES: dict[str | None, tuple[str | None, str | None, str]] = {
     "int": ("classes", "index", "int32"),
@@ -45,12 +46,55 @@ DATAFRAME_LABEL_MODES = tuple(mode for mode in LABEL_MODES if mode not in ("mask
 _PILLOW_NAMES = {"bilinear": "bilinear", "bicubic": "bicubic", "lanczos3": "lanczos"}
 
 
-@dataclass(frozen=True)
-class Options:
-    """The arguments that every `image_dataset_from_...` has, as its user gave them.
+# The keyword-only options of the doors, one line each. What they mean, and their defaults, stand at the field
+# of the same name: of `PipelineSpec`, `DecodeSpec`, `ResizeSpec`, `ErrorPolicy` or `Share`.
 
-    What they mean is said there. Those with a default here are not of all functions.
-    """
+
+class ErrorOptions(TypedDict, total=False):
+    on_error: str
+    max_errors: float | None
+
+
+class FileOptions(ErrorOptions, total=False):
+    """Those of `flow_from_directory` and `flow_from_dataframe`."""
+
+    max_pixels: int | None
+    exif_orientation: bool
+
+
+class SampleOptions(TypedDict, total=False):
+    augment: Augment | None
+    standardize: Standardize | None
+    antialias: bool
+    dtype: str
+    drop_remainder: bool
+    stratify: bool
+    class_weights: str | Mapping[Any, float] | None
+    balance: str | None
+    cache: str | os.PathLike[str] | None
+    include_paths: bool
+    num_parallel_calls: int | None
+    prefetch: int | None
+    ram_budget: int | None
+    deterministic: bool
+
+
+class ShardOptions(SampleOptions, ErrorOptions, total=False):
+    """Those of `image_dataset_from_shards`, whose images are decoded already."""
+
+
+class Options(SampleOptions, FileOptions, total=False):
+    """Those of `image_dataset_from_directory` and `image_dataset_from_dataframe`."""
+
+    decoding: str
+
+
+SPECS = (PipelineSpec, DecodeSpec, ResizeSpec, ErrorPolicy, Share)
+
+
+@dataclass(frozen=True)
+class KerasArguments:
+    """The arguments that every `image_dataset_from_...` has, as Keras' function has them."""
 
     color_mode: str
     batch_size: int | None
@@ -63,88 +107,97 @@ class Options:
     crop_to_aspect_ratio: bool
     pad_to_aspect_ratio: bool
     data_format: str | None
-    augment: Augment | None
-    standardize: Standardize | None
-    antialias: bool
-    dtype: str
-    drop_remainder: bool
-    stratify: bool
-    class_weights: str | Mapping[Any, float] | None
-    num_parallel_calls: int | None
-    prefetch: int | None
-    ram_budget: int | None
-    on_error: str
-    max_errors: float | None
-    include_paths: bool
-    balance: str | None
-    cache: str | os.PathLike[str] | None
-    decoding: str = "exact"
-    max_pixels: int | None = MAX_PIXELS
-    exif_orientation: bool = False
-
-    @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> Options:
-        """Those among the arguments of a function, which are its `locals()` as it begins."""
-        names = [field.name for field in fields(cls)]
-        return cls(**{name: arguments[name] for name in names if name in arguments})
 
 
-def pipeline_spec(options: Options) -> PipelineSpec:
-    """What is to be done to the samples, but for their labels."""
+Parameters = ParamSpec("Parameters")
+
+
+class Door(Protocol[Parameters]):
+    """A function that gives a data set, or a list of two for `subset="both"`."""
+
+    __name__: str
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # that is what the first one is for
+        self, *args: Any, subset: Literal["both"], **options: Any
+    ) -> list[ImageDataset]: ...
+
+    @overload
+    def __call__(self, *args: Parameters.args, **options: Parameters.kwargs) -> ImageDataset: ...
+
+
+def door(options: Any, **defaults: Any) -> Callable[[Callable[Parameters, Any]], Door[Parameters]]:
+    """Makes a function that gives data sets a door: with the keywords of `options`, and its real types.
+
+    Args:
+        options: one of the lists above.
+        **defaults: those of this door that differ from those of the fields.
+    """
+
+    def decorate(function: Callable[Parameters, Any]) -> Door[Parameters]:
+        return cast(Door[Parameters], takes(options, *SPECS, defaults=defaults)(function))
+
+    return decorate
+
+
+def pipeline_spec(arguments: KerasArguments, options: Mapping[str, Any]) -> PipelineSpec:
+    """Translates the arguments of a door, but for its labels."""
     size = checks.check_image_arguments(
-        options.color_mode, options.image_size, options.interpolation
+        arguments.color_mode, arguments.image_size, arguments.interpolation
     )
-    check_bool("antialias", options.antialias)
-    aspect = checks.check_aspect(options.crop_to_aspect_ratio, options.pad_to_aspect_ratio)
-    kernel = options.interpolation.lower()
-    with_pillow = options.antialias and aspect != "pad" and kernel in _PILLOW_NAMES
+    aspect = checks.check_aspect(arguments.crop_to_aspect_ratio, arguments.pad_to_aspect_ratio)
+    of_spec = routed(options, *SPECS)
     resize = ResizeSpec(
-        size,
-        _PILLOW_NAMES[kernel] if with_pillow else kernel,
-        "pillow" if with_pillow else "tensorflow",
-        antialias=options.antialias and not with_pillow,
-        aspect=aspect,
+        size, **_kernel(arguments.interpolation.lower(), aspect, **of_spec[ResizeSpec])
     )
-    decode = DecodeSpec(
-        options.color_mode, options.decoding, options.max_pixels, options.exif_orientation
-    )
-    check_type("augment", options.augment, Augment)
-    check_type("standardize", options.standardize, Standardize)
-    checks.check_fitted(options.standardize)
-    parallel = options.num_parallel_calls not in (None, AUTOTUNE)
-    given = {
-        "num_parallel_calls": options.num_parallel_calls if parallel else None,
-        "prefetch": options.prefetch,
-    }
-    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    batch_size, cache = options.batch_size, options.cache
+    decode = DecodeSpec(arguments.color_mode, **of_spec[DecodeSpec])
+    batch_size = arguments.batch_size
     return PipelineSpec(
         image=ImageSpec(decode, resize),
-        augment=options.augment or Augment(),
-        standardize=options.standardize or Standardize(),
         batch_size=1 if batch_size is None else batch_size,
         batched=batch_size is not None,
-        drop_remainder=options.drop_remainder,
-        shuffle=options.shuffle,
-        seed=seeds.as_seed(options.seed),
-        dtype=dtype_name(options.dtype),
-        data_format=options.data_format or keras.config.image_data_format(),
-        errors=ErrorPolicy(options.on_error, options.max_errors),
-        include_paths=options.include_paths,
-        balance=options.balance,
-        cache=os.fspath(cache) if isinstance(cache, os.PathLike) else cache,
-        ram_budget=options.ram_budget,
-        **settings,
+        shuffle=arguments.shuffle,
+        seed=seeds.as_seed(arguments.seed),
+        data_format=arguments.data_format or keras.config.image_data_format(),
+        errors=ErrorPolicy(**of_spec[ErrorPolicy]),
+        **_settings(of_spec[PipelineSpec]),
     )
 
 
-def share_of(options: Options, label_mode: str | None) -> Share:
-    """The part of the samples that is asked for."""
-    checks.check_split(options.validation_split, options.subset, options.shuffle, options.seed)
-    checks.check_stratify(options.stratify, options.validation_split, label_mode)
-    return Share(
-        options.subset, options.validation_split or 0.0, options.stratify, options.class_weights
-    )
+def _kernel(kernel: str, aspect: str, antialias: bool, **others: Any) -> dict[str, Any]:
+    """The fields of `ResizeSpec` for a kernel by Keras' name: Pillow's filters where they are meant."""
+    check_bool("antialias", antialias)
+    with_pillow = antialias and aspect != "pad" and kernel in _PILLOW_NAMES
+    return {
+        "interpolation": _PILLOW_NAMES[kernel] if with_pillow else kernel,
+        "resampling": "pillow" if with_pillow else "tensorflow",
+        "antialias": antialias and not with_pillow,
+        "aspect": aspect,
+        **others,
+    }
+
+
+def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `PipelineSpec` among the options; None is the default of a field."""
+    check_type("augment", options["augment"], Augment)
+    check_type("standardize", options["standardize"], Standardize)
+    checks.check_fitted(options["standardize"])
+    settings = {name: value for name, value in options.items() if value is not None}
+    if settings.get("num_parallel_calls") == AUTOTUNE:
+        del settings["num_parallel_calls"]
+    if isinstance(settings.get("cache"), os.PathLike):
+        settings["cache"] = os.fspath(settings["cache"])
+    return {**settings, "dtype": dtype_name(options["dtype"])}
+
+
+def share_of(
+    arguments: KerasArguments, options: Mapping[str, Any], label_mode: str | None
+) -> Share:
+    """Returns the part of the samples that is asked for."""
+    fraction, subset = arguments.validation_split, arguments.subset
+    checks.check_split(fraction, subset, arguments.shuffle, arguments.seed)
+    checks.check_stratify(options["stratify"], fraction, label_mode)
+    return Share(subset, fraction or 0.0, **routed(options, *SPECS)[Share])
 
 
 def label_spec(label_mode: str | None, mask_dtype: str) -> LabelSpec:
@@ -159,7 +212,7 @@ def label_spec(label_mode: str | None, mask_dtype: str) -> LabelSpec:
 
 def deliver_found(
     source: Source, spec: PipelineSpec, label: LabelSpec, share: Share, where: str, verbose: bool
-) -> Any:
+) -> ImageDataset | list[ImageDataset]:
     """What was asked for, of the samples that were found, as `deliver`; says how many they are.
 
     Raises:

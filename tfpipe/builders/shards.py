@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from tfpipe.builders import keras_checks as checks
 from tfpipe.builders.options import (
     DATAFRAME_LABEL_MODES,
-    Options,
+    KerasArguments,
+    ShardOptions,
     deliver_found,
+    door,
     label_spec,
     pipeline_spec,
     share_of,
@@ -21,10 +22,14 @@ from tfpipe.builders.options import (
 from tfpipe.checks import check_int, check_one_of
 from tfpipe.sources import shards
 from tfpipe.sources.source import Records, Source, grouped
-from tfpipe.transforms.augment import Augment
-from tfpipe.transforms.standardize import Standardize
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfpipe.dataset.image_dataset import ImageDataset
 
 
+@door(ShardOptions)
 def image_dataset_from_shards(
     directory: str | os.PathLike[str],
     split: str | None = None,
@@ -43,23 +48,9 @@ def image_dataset_from_shards(
     verbose: bool = True,
     *,
     host: tuple[int, int] = (0, 1),
-    augment: Augment | None = None,
-    standardize: Standardize | None = None,
-    antialias: bool = False,
-    dtype: str = "float32",
-    drop_remainder: bool = False,
-    stratify: bool = False,
     groups: Callable[[str], Any] | None = None,
-    class_weights: str | Mapping[Any, float] | None = None,
-    num_parallel_calls: int | None = None,
-    prefetch: int | None = None,
-    ram_budget: int | None = None,
-    on_error: str = "raise",
-    max_errors: float | None = None,
-    include_paths: bool = False,
-    balance: str | None = None,
-    cache: str | os.PathLike[str] | None = None,
-) -> Any:
+    **options: Unpack[ShardOptions],
+) -> ImageDataset | list[ImageDataset]:
     """Batches of the images that `pack`, or `tfpipe pack`, wrote.
 
     The samples are those that were packed, in the same order, with their labels, weights, names and
@@ -79,9 +70,7 @@ def image_dataset_from_shards(
         groups: name of the packed file, as in `dataset.filenames` -> group; no group is in both subsets
             (needs scikit-learn). None for those that were packed.
         batch_size, shuffle, seed, validation_split, subset, interpolation, crop_to_aspect_ratio,
-            pad_to_aspect_ratio, data_format, verbose, augment, standardize, antialias, dtype,
-            drop_remainder, stratify, class_weights, num_parallel_calls, prefetch, ram_budget, on_error,
-            max_errors, include_paths, balance, cache: as for `image_dataset_from_directory`.
+            pad_to_aspect_ratio, data_format, verbose: as for `image_dataset_from_directory`.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
@@ -103,20 +92,28 @@ def image_dataset_from_shards(
     >>> packed[0][0].shape, packed.class_names
     ((1, 4, 4, 3), ['cat'])
     """
-    options = Options.of(locals())
     index, source, number = shards.read_index(os.fspath(directory))
     check_one_of("split", split, (None, *index.splits))
     source = source.take(_rows_of_host(source, number, index, split, host))
+    arguments = KerasArguments(
+        color_mode if color_mode is not None else index.color_mode,
+        batch_size,
+        image_size if image_size is not None else index.image_shape[:2],
+        shuffle,
+        seed,
+        validation_split,
+        subset,
+        interpolation,
+        crop_to_aspect_ratio,
+        pad_to_aspect_ratio,
+        data_format,
+    )
     label_mode = _label_mode(label_mode, source)
-    share = share_of(options, label_mode)
+    share = share_of(arguments, options, label_mode)
     checks.check_group_function(groups)
     if groups is not None:
         source = grouped(source, groups)
-    if color_mode is None:
-        options = replace(options, color_mode=index.color_mode)
-    if image_size is None:
-        options = replace(options, image_size=index.image_shape[:2])
-    spec = pipeline_spec(options)
+    spec = pipeline_spec(arguments, options)
     where = f"in the shards of {os.fspath(directory)!r}."
     return deliver_found(source, spec, label_spec(label_mode, "int32"), share, where, verbose)
 

@@ -23,8 +23,9 @@ class Share:
     Attributes:
         subset: "training", "validation", "both" or None for all.
         fraction: of validation, 0 < fraction < 1 where there is a subset.
-        stratify: keep the class shares.
-        class_weights: of training samples: "balanced", {class name or id: weight} or None.
+        stratify: give each class the same share of both subsets (needs scikit-learn).
+        class_weights: "balanced", or {class name or id: weight}: a third item in each batch, the weight of
+            each training sample.
     """
 
     subset: str | None = None
@@ -33,7 +34,9 @@ class Share:
     class_weights: Any = None
 
 
-def deliver(source: Source, spec: PipelineSpec, share: Share, where: str, verbose: bool) -> Any:
+def deliver(
+    source: Source, spec: PipelineSpec, share: Share, where: str, verbose: bool
+) -> ImageDataset | list[ImageDataset]:
     """The data set of a share of a source; a list of two for "both".
 
     Args:

@@ -14,7 +14,6 @@ from tfpipe.tools.problem import KINDS
 if TYPE_CHECKING:
     from tfpipe import CheckReport
 
-# As in `tfpipe.inspection`, which imports TensorFlow.
 TITLES = {
     "missing": "not there",
     "irregular": "no regular files",

@@ -55,7 +55,7 @@ def say_interrupted() -> None:
 
 @contextlib.contextmanager
 def written_to(descriptor: int) -> Iterator[None]:
-    """Inside the block `say` writes to another file descriptor than 2."""
+    """Inside the block `say_interrupted` writes to another file descriptor than 2."""
     global _stderr
     before, _stderr = _stderr, descriptor
     try:

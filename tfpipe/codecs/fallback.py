@@ -36,7 +36,7 @@ def decode_in_python(
 def decode_op(
     contents: tf.Tensor, max_pixels: int | None, exif_orientation: bool, suffixes: frozenset[str]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """`decode` as an op.
+    """Runs `decode_in_python` as an op.
 
     Returns:
         (uint8 [H, W, C], float32 [H, W, C]): one of them is the image, the other is empty.
@@ -57,7 +57,7 @@ def decode_op(
 
 
 def reason_in_python(contents: bytes, **options: Any) -> bytes:
-    """Why `decode` fails, in the words of the library; b"" where it does not."""
+    """Says why `decode_in_python` fails, in the words of the library; b"" where it does not."""
     try:
         decode_in_python(contents, **options)
     except Exception as error:
@@ -69,7 +69,7 @@ def reason_in_python(contents: bytes, **options: Any) -> bytes:
 def reason_op(
     contents: tf.Tensor, max_pixels: int | None, exif_orientation: bool, suffixes: frozenset[str]
 ) -> tf.Tensor:  # string scalar
-    """`reason` as an op."""
+    """Runs `reason_in_python` as an op."""
     bare_dicom = not suffixes.isdisjoint(formats.DICOM.suffixes)
     function = partial(
         reason_in_python,

@@ -208,9 +208,9 @@ def library_of(
 ) -> Library | None:
     """What decodes a format: the best of what is installed, or None.
 
-    >>> reader_of(WEBP, (2, 17), lambda reader: True).name
+    >>> library_of(WEBP, (2, 17), lambda reader: True).name
     'tensorflow-io'
-    >>> reader_of(JXL, (2, 20), lambda reader: not reader.modules) is None
+    >>> library_of(JXL, (2, 20), lambda reader: not reader.modules) is None
     True
     """
     release = release or tensorflow_release()
@@ -253,7 +253,7 @@ def description_of_libraries(suffixes: frozenset[str]) -> str:
 
     A suffix that promises no format may stand for any.
 
-    >>> description_of_readers(frozenset({"bmp"})).partition(" ")[2]
+    >>> description_of_libraries(frozenset({"bmp"})).partition(" ")[2]
     "[('BMP', 'TensorFlow')]"
     """
     promised = {of_suffix(suffix) for suffix in suffixes}

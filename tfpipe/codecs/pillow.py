@@ -56,7 +56,7 @@ def decode_with_pillow(
 def check_pixels(height: int, width: int, max_pixels: int | None) -> None:
     """Raises `ValueError` where an image is too large.
 
-    >>> check_size(30, 50, 1000)
+    >>> check_pixels(30, 50, 1000)
     Traceback (most recent call last):
     ValueError: it has 50 x 30 = 1,500 pixels, more than max_pixels=1,000
     """

@@ -17,10 +17,11 @@ class DecodeSpec:
 
     Attributes:
         color_mode: "grayscale", "rgb" or "rgba".
-        decoding: "exact" for Pillow's pixels, "keras" for those of `tf.image.decode_image`, "fast" for JPEG
-            files at the smallest fraction of their size that covers the size they are resized to.
-        max_pixels: files of images with more are refused before they are decoded; None: none are.
-        exif_orientation: turn images as their EXIF data say.
+        decoding: "exact" for Pillow's pixels, "keras" for the JPEG pixels of Keras' function, "fast" to
+            decode JPEG files at the smallest of 1, 1/2, 1/4 and 1/8 of their size that covers the size they
+            are resized to.
+        max_pixels: an image with more is refused by its header, before it is decoded; None: any size.
+        exif_orientation: turn each image as its EXIF data say. Keras, and the classic, ignore them.
     """
 
     color_mode: str = "rgb"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,13 @@ import tensorflow as tf
 
 from tfpipe import plotting
 from tfpipe.checks import check_int, head
+from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.dataset.batches import Batches
 from tfpipe.dataset.samples import KnowsSamples
 from tfpipe.distribute.service import ServiceSpec, content_of, plan_for_service, service_epochs
 from tfpipe.distribute.strategy import over_replicas
 from tfpipe.fields.label import LabelSpec
+from tfpipe.keywords import suggests, takes
 from tfpipe.pipeline import pipeline
 from tfpipe.pipeline import plan as pipeline_plan
 from tfpipe.pipeline.bad_files import SkipList
@@ -28,6 +30,20 @@ from tfpipe.pipeline.resources import AUTOTUNE
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources.source import Arrays, Source
 from tfpipe.transforms.standardize import Standardize
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from typing_extensions import Unpack
+
+
+class TuningOptions(TypedDict, total=False):
+    """The options of `ImageDataset.tuned`."""
+
+    num_parallel_calls: int | None
+    prefetch: int
+    cache: str | os.PathLike[str] | None
+    ram_budget: int | None
+    decoding: str
 
 
 class ImageDataset(KnowsSamples):
@@ -151,7 +167,8 @@ class ImageDataset(KnowsSamples):
 
     # What they look like.
 
-    def show(self, n: int = 16, *, standardized: bool = False) -> Any:
+    @suggests
+    def show(self, n: int = 16, *, standardized: bool = False) -> Figure:
         """The first `n` images of the first epoch in a grid, with their labels as titles.
 
         Args:
@@ -183,7 +200,7 @@ class ImageDataset(KnowsSamples):
         """
         return plotting.class_counts(self.class_names, self.classes, self.samples)
 
-    def plot_classes(self) -> Any:
+    def plot_classes(self) -> Figure:
         """`class_distribution` as bars: a `matplotlib.figure.Figure`."""
         return plotting.class_bars(self.class_distribution())
 
@@ -219,7 +236,7 @@ class ImageDataset(KnowsSamples):
         self._cursor.assign([epoch, position])
 
     def position_after(self, epoch: int, position: int, batches: int) -> int:
-        """The position of an epoch that is reached some batches after another; see `places`."""
+        """The position of an epoch that is reached some batches after another; see `plan.place_after`."""
         return place_after(self._plan, epoch, position, batches)
 
     def starting_at(self, epoch: int, batch: int = 0) -> ImageDataset:
@@ -249,32 +266,12 @@ class ImageDataset(KnowsSamples):
                 setattr(other, name, value)
         return other
 
-    def tuned(
-        self,
-        *,
-        num_parallel_calls: int | None = None,
-        prefetch: int | None = None,
-        cache: str | os.PathLike[str] | None = None,
-        ram_budget: int | None = None,
-        decoding: str | None = None,
-    ) -> ImageDataset:
-        """The same samples in the same order, prepared in another way; what is None stays as it is.
+    @takes(TuningOptions, PipelineSpec, DecodeSpec, as_given=True)
+    def tuned(self, **options: Unpack[TuningOptions]) -> ImageDataset:
+        """Returns the same samples in the same order, prepared in another way.
 
-        For the data sets of `ImageDataGenerator`, whose methods have the classic's arguments alone. The first
-        loop begins where the next one of this data set would.
-
-        Args:
-            num_parallel_calls: samples in work at once; by default, and for `tf.data.AUTOTUNE`, one more than
-                there are cores, on a worker of a tf.data service as many as it has. Less leaves cores to a
-                model that is trained on them. More have a thread each, for files on a network disc; from a
-                local one they are slower, and each holds a whole image.
-            prefetch: batches made ahead, 2 by default. With those in work they are all the memory that
-                grows with the size of a batch.
-            cache: keep decoded images from the first epoch on: "memory", or a directory.
-            ram_budget: bytes that the buffers, and a cache in memory, may take: an error where they may
-                take more. Images in work before they are resized are not counted.
-            decoding: "exact", "keras" or "fast", which changes the pixels of JPEG files; see
-                `image_dataset_from_directory`.
+        What is not given stays as it is. For the data sets of `ImageDataGenerator`, whose methods have the
+        classic's arguments alone. The first loop begins where the next one of this data set would.
 
         Raises:
             ValueError: an argument is not one of those allowed; the data set is distributed already.
@@ -285,24 +282,21 @@ class ImageDataset(KnowsSamples):
         """
         if not self._in_order:
             raise ValueError("tuned comes before distribute: dataset.tuned(...).distribute(...).")
-        given: dict[str, Any] = {
-            "num_parallel_calls": num_parallel_calls,
-            "prefetch": prefetch,
-            "cache": None if cache is None else os.fspath(cache),
-            "ram_budget": ram_budget,
-        }
-        changes = {name: value for name, value in given.items() if value is not None}
-        if num_parallel_calls == AUTOTUNE:
-            changes["num_parallel_calls"] = None
+        changes: dict[str, Any] = dict(options)
+        decoding = changes.pop("decoding", None)
         if decoding is not None and self._spec.image is not None:
             decode = replace(self._spec.image.decode, decoding=decoding)
             changes["image"] = replace(self._spec.image, decode=decode)
-        spec = replace(self._spec, **changes)
-        plan = pipeline_plan.plan(self._source, spec, skipped=SkipList())
+        if changes.get("num_parallel_calls") == AUTOTUNE:
+            changes["num_parallel_calls"] = None
+        if isinstance(changes.get("cache"), os.PathLike):
+            changes["cache"] = os.fspath(changes["cache"])
+        plan = pipeline_plan.plan(self._source, replace(self._spec, **changes), skipped=SkipList())
         return self._like(plan, self._epochs, Cell(self._cursor.value()))
 
     # On several replicas, or hosts.
 
+    @suggests
     def distribute(
         self,
         strategy: tf.distribute.Strategy | None = None,

@@ -10,8 +10,10 @@ import tensorflow as tf
 
 from tfpipe.checks import check_int
 from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.keywords import suggests
 
 
+@suggests
 class ResumableFit(keras.callbacks.Callback):
     """Saves a running `fit` every so many batches, and goes on from there when it is started again.
 

@@ -70,7 +70,7 @@ _Message = _message_classes()
 def unheard(last_heard: Mapping[str, float], now: float, patience: float) -> set[str]:
     """The workers that have not been heard of for more than `patience` seconds.
 
-    >>> sorted(silent({"a:1": 10.0, "b:1": 17.0, "c:1": 1.0}, now=20.0, patience=5.0))
+    >>> sorted(unheard({"a:1": 10.0, "b:1": 17.0, "c:1": 1.0}, now=20.0, patience=5.0))
     ['a:1', 'c:1']
     """
     return {address for address, heard in last_heard.items() if now - heard > patience}

@@ -33,7 +33,7 @@ class Replicas:
     def parts(self, n: int, batch_size: int) -> int:
         """How many parts of batches that are not empty this shard has, of n positions.
 
-        >>> Shard(0, 1, of=2).parts(9, batch_size=4), Shard(1, 1, of=2).parts(9, batch_size=4)
+        >>> Replicas(0, 1, of=2).parts(9, batch_size=4), Replicas(1, 1, of=2).parts(9, batch_size=4)
         (3, 2)
         """
         size = batch_size // self.of

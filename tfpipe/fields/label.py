@@ -61,7 +61,7 @@ class LabelSpec:
             [B]), "index_column" (the same, [B, 1]), "value" (one column as it is), "outputs" (a tuple
             of columns as they are), "image" (a copy of the images), "mask" (the mask of each image,
             [B, H, W, 1]) or None (no y at all).
-        dtype: of "one_hot", "index" and "index_column"; of "mask", one of `masks.MASK_DTYPES`; the
+        dtype: of "one_hot", "index" and "index_column"; of "mask", one of `mask.MASK_DTYPES`; the
             others keep that of their column.
         num_classes: K.
     """

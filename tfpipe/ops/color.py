@@ -22,7 +22,7 @@ _SLACK = 2e-4
 def _luma(image: tf.Tensor) -> tf.Tensor:
     """How bright each pixel is, [..., H, W, 1]; of an image without colours, its first channel.
 
-    >>> luma(tf.constant([[[10.0, 20.0, 30.0]]])).numpy().round().tolist()
+    >>> _luma(tf.constant([[[10.0, 20.0, 30.0]]])).numpy().round().tolist()
     [[[18.0]]]
     """
     if image.shape[-1] < 3:

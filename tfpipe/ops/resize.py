@@ -183,7 +183,7 @@ def resize(
     Args:
         image: uint8 or float32 [H, W, C], values in 0..255. H and W may be unknown, C is static.
         size: Static `(height, width)` of the result.
-        interpolation: One of `INTERPOLATIONS`.
+        interpolation: One of `PILLOW_INTERPOLATIONS`.
         keep_aspect_ratio: Whether to resize the centred box of `aspect_box`, not the whole image.
             Filters read across the border of that box where the image goes on.
 
@@ -191,7 +191,7 @@ def resize(
         `[size[0], size[1], C]` of the dtype of `image`, values in 0..255.
 
     Raises:
-        KeyError: `interpolation` is not one of `INTERPOLATIONS`; the caller explains it better.
+        KeyError: `interpolation` is not one of `PILLOW_INTERPOLATIONS`; the caller explains it better.
 
     Example:
     >>> image = tf.constant([[[0], [10], [20], [30], [40], [50]]], tf.uint8)

@@ -24,7 +24,10 @@ class ResizeSpec:
         size: (height, width) in pixels.
         interpolation: one of `INTERPOLATIONS[resampling]`.
         resampling: whose kernels resize: "pillow" (antialiased, except nearest) or "tensorflow".
-        antialias: for "tensorflow": widen the kernel where an image gets smaller.
+        antialias: widen the kernel where an image gets smaller. Through `image_dataset_from_...`, bilinear,
+            bicubic and lanczos3 are then Pillow's filters, to the bit; with `pad_to_aspect_ratio` they are
+            TensorFlow's antialiased kernels, as `tf.image.resize(..., antialias=True)` has them, which differ
+            a little.
         aspect: "stretch" the image to `size`; "crop" its center to the ratio of `size` first; or "pad" it
             with zeros ("tensorflow" only).
     """

@@ -39,7 +39,7 @@ def resize_with_tensorflow(
     Args:
         image: uint8 or float32 [H, W, C], values in 0..255. H and W may be unknown, C is static.
         size: static `(height, width)` of the result.
-        interpolation: one of `INTERPOLATIONS`.
+        interpolation: one of `TF_INTERPOLATIONS`.
         aspect: "stretch" the whole image; "crop" the largest centred box of the ratio of `size`, which
             is `crop_to_aspect_ratio` of Keras; "pad" with zeros, which is `pad_to_aspect_ratio`.
         antialias: widen the kernel where the image gets smaller; "nearest" and "area" have no use for it.
@@ -48,9 +48,9 @@ def resize_with_tensorflow(
         `[size[0], size[1], C]`, float32; of the dtype of `image` for "nearest".
 
     >>> image = tf.constant([[[0], [10], [20], [30]]], tf.uint8)
-    >>> resize(image, (1, 2))[0, :, 0].numpy().tolist()
+    >>> resize_with_tensorflow(image, (1, 2))[0, :, 0].numpy().tolist()
     [5.0, 25.0]
-    >>> resize(image, (1, 1), "nearest", aspect="crop")[0, :, 0].numpy().tolist()
+    >>> resize_with_tensorflow(image, (1, 1), "nearest", aspect="crop")[0, :, 0].numpy().tolist()
     [10]
     """
     if aspect == "pad":

@@ -161,19 +161,20 @@ class ErrorPolicy:
     """What becomes of a file that cannot be used.
 
     Attributes:
-        action: "raise" (an error that names the file) or "skip" (the sample is left out and noted).
-        max_errors: how many files may be left out before that is an error too: a count, a fraction of
-            the samples (a float below 1), or None for any number.
+        on_error: "raise": a file that cannot be used is an error that names it. "skip": it is left out;
+            `skipped` of the data set lists what was.
+        max_errors: with "skip", how many files may be left out before that is an error too: a count, a
+            fraction of the samples (a float below 1), or None for any number.
 
     >>> ErrorPolicy("skip", 0.01).limit(250), ErrorPolicy("skip").limit(250)
     (2, None)
     """
 
-    action: str = "raise"
+    on_error: str = "raise"
     max_errors: float | None = None
 
     def __post_init__(self) -> None:
-        check_one_of("on_error", self.action, ON_ERROR)
+        check_one_of("on_error", self.on_error, ON_ERROR)
         limit = self.max_errors
         if limit is None:
             return
@@ -185,7 +186,7 @@ class ErrorPolicy:
             )
         # Any kind of number as Python's own, by whose type a fraction is told from a count.
         object.__setattr__(self, "max_errors", int(limit) if is_count else float(limit))
-        if self.action == "raise":
+        if self.on_error == "raise":
             raise ValueError(
                 f"max_errors={limit!r} needs on_error='skip': with 'raise' the first file that cannot "
                 "be used is an error."
@@ -193,7 +194,7 @@ class ErrorPolicy:
 
     @property
     def skips(self) -> bool:
-        return self.action == "skip"
+        return self.on_error == "skip"
 
     def limit(self, n: int) -> int | None:
         """How many of `n` samples may be left out; None: all of them."""

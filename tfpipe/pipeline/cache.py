@@ -34,7 +34,7 @@ def check_cache(cache: object) -> None:
 def sample_bytes(specs: tuple[tf.TensorSpec, ...]) -> int:
     """The size of one sample's pixels.
 
-    >>> nbytes((tf.TensorSpec([4, 5, 3], tf.uint8),))
+    >>> sample_bytes((tf.TensorSpec([4, 5, 3], tf.uint8),))
     60
     """
     return sum(spec.shape.num_elements() * spec.dtype.size for spec in specs)

@@ -52,22 +52,31 @@ class PipelineSpec:
         batch_size: samples in a batch; the last one may be short.
         batched: False, with a batch size of 1, for samples without a batch dimension.
         drop_remainder: leave a short last batch out, so that every shape is static, as TPUs need.
-        augment: random transforms of each image; all off by default.
-        standardize: what is done to every image after that; nothing by default.
+        augment: random transforms of the training samples, an `Augment`; a validation subset gets none.
+        standardize: what is done to every image after that, in both subsets; a `Standardize`.
         shuffle: a new order each epoch.
-        balance: "oversample": every class as often in an epoch as the largest, its samples repeated;
-            "undersample": as the smallest, another part of its samples each epoch; None: as they are.
-        cache: where decoded images are kept, before augmentation: "memory", a directory, or None.
-        include_paths: the path of each sample is the last part of a batch.
+        balance: "oversample": each epoch of the training samples has every class as often as the largest,
+            its samples repeated; "undersample": as often as the smallest, other samples each epoch; None:
+            the samples as they are.
+        cache: keep decoded images, before augmentation, from the first epoch on: "memory", or a directory;
+            None: decode them in each epoch.
+        include_paths: make the path of each sample the last item of a batch, to stand beside a prediction.
         seed: of every random number, 0 <= seed < 2**63; drawn by default.
-        dtype: of the images.
+        dtype: of the images: "float16", "bfloat16", "float32", "float64" or "uint8".
         data_format: "channels_last" or "channels_first".
         errors: what becomes of a file that cannot be used.
         save: write each image as it leaves the pipeline; None: do not.
-        num_parallel_calls: samples in work at once; None: as many as the host that prepares them does
-            well. Never changes a batch.
-        prefetch: batches made ahead; `tf.data.AUTOTUNE` leaves it to tf.data. Never changes a batch.
-        ram_budget: bytes that buffers, and a cache in memory, may take; None: no limit.
+        num_parallel_calls: number of samples prepared at once; None, and `tf.data.AUTOTUNE`: one more than
+            there are cores, on a worker of a tf.data service as many as it has. Fewer leave cores to a model
+            that trains on them. More have a thread each, for files on a network disk; from a local one they
+            are slower, and each holds a whole image. Never changes a batch.
+        prefetch: number of batches made ahead; `tf.data.AUTOTUNE` leaves it to tf.data. With the samples
+            that are being prepared, they are all the memory that grows with the size of a batch. Never
+            changes a batch.
+        ram_budget: bytes that the buffers, and a cache in memory, may take: an error where they may take
+            more; None: no limit. Images that are not resized yet are not counted.
+        deterministic: True: order and pixels are functions of (seed, epoch, index), whatever the number of
+            threads.
     """
 
     image: ImageSpec | None = None
@@ -89,6 +98,7 @@ class PipelineSpec:
     num_parallel_calls: int | None = None
     prefetch: int = 2
     ram_budget: int | None = None
+    deterministic: bool = True
 
     def __post_init__(self) -> None:
         check_int("batch_size", self.batch_size, 1)
@@ -116,6 +126,12 @@ class PipelineSpec:
         check_one_of("dtype", self.dtype, DTYPES)
         check_one_of("data_format", self.data_format, DATA_FORMATS)
         check_int("seed", self.seed, 0)
+        if self.deterministic is not True:
+            raise ValueError(
+                "deterministic must be True: order and pixels are functions of (seed, epoch, index), "
+                "whatever the number of threads. Received: "
+                f"deterministic={self.deterministic!r}. Leave it out."
+            )
 
     @property
     def together(self) -> int:

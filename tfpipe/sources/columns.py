@@ -35,7 +35,7 @@ def in_graph(values: Any) -> Column:
 def column_bytes(values: Any) -> int:
     """The size of a column in a graph.
 
-    >>> nbytes(np.array([b"one", b"three"], object)), nbytes(np.zeros([2, 3], np.float32))
+    >>> column_bytes(np.array([b"one", b"three"], object)), column_bytes(np.zeros([2, 3], np.float32))
     (8, 24)
     """
     values = np.asarray(values)

@@ -227,7 +227,7 @@ def fold_rows(n: int, k: int, *, seed: int, strata: Strata | None = None) -> lis
             group; there are fewer than `k` groups.
         ImportError: scikit-learn is not installed.
 
-    >>> sorted(np.concatenate([fold.validation for fold in folds(5, 2, seed=0)]).tolist())
+    >>> sorted(np.concatenate([fold.validation for fold in fold_rows(5, 2, seed=0)]).tolist())
     [0, 1, 2, 3, 4]
     """
     check_int("k", k, 2)

@@ -21,6 +21,7 @@ from tfpipe.codecs import formats
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.fields.image import ImageSpec
+from tfpipe.keywords import suggests
 from tfpipe.ops.resize_spec import ResizeSpec
 from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.spec import PipelineSpec
@@ -85,6 +86,7 @@ class CheckReport:
         return "\n".join([*lines, *(f"  {p.kind}: {p.path}: {p.reason}" for p in self.problems)])
 
 
+@suggests
 def check(
     source: str | os.PathLike[str] | pd.DataFrame,
     *,

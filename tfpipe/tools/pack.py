@@ -17,6 +17,7 @@ from tfpipe.checks import check_int, check_one_of, head, warn
 from tfpipe.console import bar, shown
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.fields.image import ImageSpec
+from tfpipe.keywords import suggests
 from tfpipe.pipeline import order
 from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.cache import description_of_files
@@ -119,6 +120,7 @@ class _Job:
         return digest.hexdigest()
 
 
+@suggests
 def pack(
     datasets: ImageDataset | Mapping[str, ImageDataset],
     directory: str | os.PathLike[str],

@@ -50,7 +50,7 @@ class _Worker:
 
 
 def in_processes(tasks: Sequence[Task]) -> Generator[Step, None, None]:
-    """`shard_writer.write`, each task in a process of its own; none outlives the generator.
+    """Runs `pack_writer.write`, each task in a process of its own; none outlives the generator.
 
     Raises:
         ValueError: a process failed; the message is its own.

@@ -37,7 +37,7 @@ class Task:
         weights: of the same, float [n]; None: no weights are written.
         image: how files become images.
         errors: what becomes of files that cannot be used; who gives the task counts them.
-        encoding, quality: see `packing.PackSpec`.
+        encoding, quality: see `pack.PackSpec`.
         threads: samples in work at once.
     """
 

@@ -55,7 +55,7 @@ class FileHeader:
     def shape(self) -> str:
         """Its ratio in words.
 
-        >>> Header("a.png", 90, "PNG", "L", 30, 40).shape
+        >>> FileHeader("a.png", 90, "PNG", "L", 30, 40).shape
         'landscape 4:3'
         """
         long = max(self.ratio, 1 / self.ratio)

@@ -1,6 +1,6 @@
 """Random transforms: `Augment` (what may happen) -> `draw` (what happens to a sample).
 
-`transforms.apply` does it.
+`motion.apply` does it.
 
 The parameters of a sample are a pure function of its key, so of (seed, epoch, index). Each has its own
 place in one draw of uniform numbers: turning a transform on does not change what the others get.
@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.checks import check_bool, check_number, check_one_of
+from tfpipe.keywords import suggests
 from tfpipe.ops.warp import FILL_MODES, ORDERS
 from tfpipe.transforms import ranges
 from tfpipe.transforms.rand_augment import MAX_MAGNITUDE, OPERATIONS
@@ -73,6 +74,7 @@ NEUTRAL = {
 }
 
 
+@suggests
 @dataclass(frozen=True)
 class Augment:
     """The ranges from which each sample's random transform is drawn.
@@ -217,7 +219,7 @@ def draw(augment: Augment, key: tf.Tensor, height: int, width: int) -> dict[str,
 
     Args:
         augment: the ranges.
-        key: int64 [2], the sample's own, from `order.sample_key`.
+        key: int64 [2], the sample's own, from `seeds.sample_key`.
         height: of the image, in pixels.
         width: of the image, in pixels.
 

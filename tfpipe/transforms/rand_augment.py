@@ -100,7 +100,7 @@ def apply_operations(
         The same shape and dtype.
 
     >>> darker = OPERATIONS.index("brightness")
-    >>> apply_values(tf.ones([1, 1, 1]) * 100.0, [darker, darker], [-1.0, -1.0])[0, 0].numpy()
+    >>> apply_operations(tf.ones([1, 1, 1]) * 100.0, [darker, darker], [-1.0, -1.0])[0, 0].numpy()
     array([1.], dtype=float32)
     """
     places = tf.stack([tf.cast(operation, tf.int32) for operation in operations])

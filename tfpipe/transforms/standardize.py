@@ -15,10 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.checks import check_bool, check_number, warn
+from tfpipe.keywords import suggests
 
 _EPSILON = 1e-6  # the classic's, added to each standard deviation
 
 
+@suggests
 @dataclass(frozen=True, eq=False)
 class Standardize:
     """What is done to every image after augmentation.
