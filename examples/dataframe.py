@@ -1,7 +1,7 @@
-"""From a dataframe to a trained model: another question on the same files, is the digit odd?
+"""From a dataframe to a trained model: another question about the same files, is the digit odd?
 
-A column of paths, one of labels and one of weights, by which an odd digit counts twice; the folders
-play no part.
+The dataframe has a column of paths, one of labels and one of weights, which make an odd digit count
+twice. The folders play no part.
 
     python examples/dataframe.py [--quick]
 """
@@ -31,7 +31,7 @@ def network() -> keras.Model:
 
 
 def main(epochs: int = 12) -> float:
-    """The accuracy on the rows that are held back."""
+    """Trains a network and returns its accuracy on the rows that are held back."""
     keras.utils.set_random_seed(1)
     with tempfile.TemporaryDirectory() as folder:
         names = digits.write_folders(digits.read_digits(), Path(folder))

@@ -1,4 +1,4 @@
-"""From folders to a trained model: one folder a class, as most tutorials have it.
+"""From folders to a trained model: one folder per class, as in most tutorials.
 
 The pictures are the digits that ship with tfpipe, written as PNG files.
 
@@ -31,7 +31,7 @@ def network(classes: int) -> keras.Model:
 
 
 def main(epochs: int = 12) -> float:
-    """The accuracy on the digits of the validation folder."""
+    """Trains a network and returns its accuracy on the digits of the validation folder."""
     keras.utils.set_random_seed(1)
     with tempfile.TemporaryDirectory() as folder:
         digits.write_folders(digits.read_digits(), Path(folder))

@@ -1,6 +1,6 @@
 """Cross-validation with groups: is it brick, grass or gravel?
 
-The pictures are crops of three photographs. Crops of one tile of a photograph overlap, so the tile is
+The pictures are crops of three photographs. Crops of the same tile of a photograph overlap, so the tile is
 their group: a model that is validated on crops of tiles it has seen would look better than it is.
 
     python examples/folds.py [--quick]
@@ -20,7 +20,7 @@ import tfpipe
 
 
 def write_crops(directory: Path, crops: int, tile: int = 128, size: int = 48) -> pd.DataFrame:
-    """`crops` squares from each of the 16 tiles of each photograph, and a frame that names them."""
+    """Writes `crops` squares from each of the 16 tiles of each photograph, and returns a frame of them."""
     random = np.random.default_rng(0)
     rows = []
     for name in ("brick", "grass", "gravel"):
@@ -52,7 +52,7 @@ def network(image_size: int, classes: int) -> keras.Model:
 
 
 def main(crops: int = 10, image_size: int = 32, k: int = 4, epochs: int = 12) -> list[float]:
-    """The accuracy of each fold."""
+    """Trains a network on each fold and returns the accuracies."""
     accuracies = []
     with tempfile.TemporaryDirectory() as folder:
         frame = write_crops(Path(folder), crops)

@@ -1,8 +1,8 @@
-"""Medical images: DICOM files and a CSV that says which scans show a finding, and of which patient.
+"""Medical images: DICOM files and a CSV with the patient of each scan, and whether it shows a finding.
 
 The scans are made here from one that comes with pydicom: each patient has the same anatomy, moved and
-scaled; a finding is a small bright disc. The rescale slope and the window of each file are applied when it is
-read; the one that comes with pydicom has no window, so one is written.
+scaled, and a finding is a small bright disk. The rescale slope and the window of each file are applied when
+it is read. The scan that comes with pydicom has no window, so one is written.
 
     python examples/medical.py [--quick]
 """
@@ -21,10 +21,10 @@ import tfpipe
 
 
 def write_study(directory: Path, patients: int, scans: int = 4) -> Path:
-    """`scans` DICOM files of each patient, and study.csv with the columns filename, patient, finding."""
+    """Writes `scans` DICOM files per patient, and returns the path of study.csv, which lists them."""
     random = np.random.default_rng(0)
     original = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
-    # In Hounsfield units. Without it all 16 bits would become 0..255, and the body eight levels of grey.
+    # In Hounsfield units. Without it all 16 bits would become 0..255, and the body eight levels of gray.
     original.WindowCenter, original.WindowWidth = 1000, 4000
     anatomy = original.pixel_array
     rows, columns = np.mgrid[: anatomy.shape[0], : anatomy.shape[1]]
@@ -60,7 +60,7 @@ def network(image_size: int) -> keras.Model:
 
 
 def main(patients: int = 60, image_size: int = 64, epochs: int = 25) -> float:
-    """The accuracy on patients that the model has not seen."""
+    """Trains a network and returns its accuracy on patients that it has not seen."""
     keras.utils.set_random_seed(1)
     with tempfile.TemporaryDirectory() as folder:
         training, validation = tfpipe.image_dataset_from_dataframe(

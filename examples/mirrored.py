@@ -1,6 +1,6 @@
-"""Several devices of one host: `MirroredStrategy`, by `fit` and by a loop of one's own.
+"""Several devices of one host: `MirroredStrategy`, with `fit` and with a loop of your own.
 
-Without GPUs the CPU is taken as two logical devices, so that it runs anywhere.
+Without GPUs, the CPU is used as two logical devices, so that the example runs anywhere.
 
     python examples/mirrored.py [--quick]
 """
@@ -26,7 +26,7 @@ def strategy() -> tf.distribute.Strategy:
 
 
 def main(epochs: int = 6) -> float:
-    """The accuracy of the last epoch."""
+    """Trains a network on all devices and returns the accuracy of the last epoch."""
     mirrored = strategy()
     keras.utils.set_random_seed(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +56,7 @@ def main(epochs: int = 6) -> float:
             right = tf.argmax(model(images), -1, tf.int32) == labels
             return tf.reduce_sum(tf.cast(right, tf.int32))
 
-        # In a loop of one's own each replica is given its part of each global batch.
+        # In a loop of your own, each replica is given its part of each global batch.
         right = sum(
             int(mirrored.reduce("SUM", mirrored.run(count, batch), axis=None))
             for batch in training.distribute(mirrored)

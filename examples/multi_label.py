@@ -1,7 +1,7 @@
 """Multi-label: which digits are in the picture?
 
 Each picture shows two scanned digits. The column of labels holds strings such as "3|7", and
-`label_mode="multi_label"` makes a row of zeros and ones of each.
+`label_mode="multi_label"` turns each into a row of zeros and ones.
 
     python examples/multi_label.py [--quick]
 """
@@ -20,7 +20,7 @@ import tfpipe
 
 
 def write_pictures(directory: Path, pictures: int) -> pd.DataFrame:
-    """8 x 16 pictures of two digits side by side, and a frame with the digits in each."""
+    """Writes 8 x 16 pictures of two digits side by side; returns a frame with the digits in each."""
     digits = load_digits()
     random = np.random.default_rng(0)
     rows = []
@@ -34,7 +34,7 @@ def write_pictures(directory: Path, pictures: int) -> pd.DataFrame:
 
 
 def main(pictures: int = 3000, epochs: int = 15) -> float:
-    """The share of digits that are found: recall where as many digits are named as there are."""
+    """Trains a network and returns its recall if it names as many digits as there are."""
     keras.utils.set_random_seed(1)
     with tempfile.TemporaryDirectory() as folder:
         training, validation = tfpipe.image_dataset_from_dataframe(

@@ -1,4 +1,4 @@
-"""Regression from a CSV file: which share of a picture is covered by coins?
+"""Regression from a CSV file: how much of a picture is covered by coins?
 
 The CSV has a column of file names and a column of numbers; `label_mode="raw"` gives them as they are.
 
@@ -20,7 +20,7 @@ import tfpipe
 
 
 def write_csv(directory: Path, pictures: int, size: int = 64) -> Path:
-    """Crops of a photograph of coins, and covered.csv with the share of bright pixels in each."""
+    """Writes crops of a photograph of coins, and covered.csv with the fraction of bright pixels in each."""
     photograph = data.coins()
     bright = photograph > threshold_otsu(photograph)
     random = np.random.default_rng(0)
@@ -36,7 +36,7 @@ def write_csv(directory: Path, pictures: int, size: int = 64) -> Path:
 
 
 def main(pictures: int = 400, image_size: int = 32, epochs: int = 15) -> tuple[float, float]:
-    """The mean absolute error of the model on validation pictures, and that of always saying the mean."""
+    """Trains a network; returns its mean absolute error, and the error of always predicting the mean."""
     keras.utils.set_random_seed(1)
     with tempfile.TemporaryDirectory() as folder:
         training, validation = tfpipe.image_dataset_from_dataframe(
@@ -59,7 +59,7 @@ def main(pictures: int = 400, image_size: int = 32, epochs: int = 15) -> tuple[f
                 keras.Input([image_size, image_size, 1]),
                 keras.layers.Conv2D(16, 3, activation="relu"),
                 keras.layers.Conv2D(16, 1, activation="relu"),
-                keras.layers.Conv2D(1, 1, activation="sigmoid"),  # of each place: is it covered?
+                keras.layers.Conv2D(1, 1, activation="sigmoid"),  # for each place: is it covered?
                 keras.layers.GlobalAveragePooling2D(),
             ]
         )

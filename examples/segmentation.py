@@ -1,7 +1,7 @@
 """Segmentation: which pixels of a photograph are coins?
 
 Images and masks are two folders with the same file names. The augmentation moves both alike; the masks
-keep their whole numbers. Crops of one part of the photograph overlap, so a part is a group: none of it
+keep their whole numbers. Crops of one part of the photograph overlap, so each part is a group: no part
 is in both training and validation.
 
     python examples/segmentation.py [--quick]
@@ -23,7 +23,7 @@ import tfpipe
 
 
 def coins_and_mask() -> tuple[np.ndarray, np.ndarray]:
-    """The photograph of coins that ships with scikit-image, and 1 where there is a coin."""
+    """Returns the photograph of coins that ships with scikit-image, and a mask that is 1 on a coin."""
     photograph = data.coins()
     markers = np.select([photograph > 150, photograph < 30], [2, 1])
     coins = binary_fill_holes(watershed(sobel(photograph), markers) == 2)
@@ -31,7 +31,7 @@ def coins_and_mask() -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_crops(directory: Path, crops: int, size: int, parts: int = 6) -> None:
-    """images/ and masks/ with `crops` squares of `size` pixels from each part of the photograph."""
+    """Writes images/ and masks/ with `crops` squares of `size` pixels from each part of the photograph."""
     photograph, mask = coins_and_mask()
     palette = [230, 230, 230, 200, 120, 0]  # masks with a palette keep the indices 0 and 1
     random = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def write_crops(directory: Path, crops: int, size: int, parts: int = 6) -> None:
 
 
 def unet(size: int, width: int) -> keras.Model:
-    """A small network of the shape of a U: down, across, up."""
+    """Builds a small network in the shape of a U: down, across, up."""
 
     def convolve(x, filters):
         return keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
@@ -67,7 +67,7 @@ def unet(size: int, width: int) -> keras.Model:
 
 
 def main(crops: int = 100, size: int = 48, width: int = 12, epochs: int = 12) -> float:
-    """Trains on crops of five parts of the photograph; the IoU of the coins on the sixth."""
+    """Trains on crops of five parts of the photograph; returns the IoU of the coins on the sixth."""
     keras.utils.set_random_seed(1)
     with tempfile.TemporaryDirectory() as folder:
         write_crops(Path(folder), crops, size)

@@ -1,6 +1,6 @@
 """Other processes, or hosts, prepare the batches: a tf.data service.
 
-Here a dispatcher and two workers are started on this machine by the command line; on real hosts, run those
+Here the command line starts a dispatcher and two workers on this machine. On real hosts, run those
 commands there, and give this program the dispatcher's address.
 
     python examples/service.py [--quick]
@@ -22,7 +22,7 @@ from tfpipe.cli import digits
 
 @contextlib.contextmanager
 def running(*arguments: str) -> Iterator[str]:
-    """A process of `tfpipe service`, ended with the block; gives the address that it prints."""
+    """Runs a process of `tfpipe service` until the block ends; yields the address that it prints."""
     command = [sys.executable, "-m", "tfpipe", "service", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -33,7 +33,7 @@ def running(*arguments: str) -> Iterator[str]:
 
 
 def main(epochs: int = 5) -> float:
-    """The accuracy of the last epoch."""
+    """Trains a network on batches from the service and returns the accuracy of the last epoch."""
     keras.utils.set_random_seed(1)
     with tempfile.TemporaryDirectory() as folder:
         digits.write_folders(digits.read_digits(), Path(folder))

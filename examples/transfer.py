@@ -1,9 +1,9 @@
 """Transfer learning on real photographs: a backbone trained on one question answers another.
 
 Nothing is downloaded: the backbone is trained here, on crops of four photographs, and then frozen. With a
-backbone of `keras.applications` the second half is the same; its `preprocess_input` goes into
+backbone from `keras.applications` the second half is the same; its `preprocess_input` goes into
 `standardize=tfpipe.Standardize(preprocessing_function=preprocess_input)`, without `rescale`. Crops overlap,
-so the accuracy says that the parts fit together, not more.
+so the accuracy shows only that the parts fit together.
 
     python examples/transfer.py [--quick]
 """
@@ -24,7 +24,7 @@ SECOND = ("gravel", "moon", "page")
 
 
 def write_crops(directory: Path, names: tuple[str, ...], crops: int, size: int = 96) -> Path:
-    """One folder a photograph, with random crops of it."""
+    """Writes one folder per photograph, with random crops of it."""
     random = np.random.default_rng(0)
     for name in names:
         photograph = getattr(data, name)()
@@ -69,7 +69,7 @@ def with_head(body: keras.Model, classes: int) -> keras.Model:
 
 
 def main(crops: int = 80, image_size: int = 64, epochs: int = 12) -> float:
-    """The accuracy of a new head on the frozen backbone, on photographs the backbone never saw."""
+    """Trains a new head on the frozen backbone; returns its accuracy on photographs new to the latter."""
     keras.utils.set_random_seed(1)
     body = backbone(image_size)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
-"""Two workers, here two processes: `MultiWorkerMirroredStrategy` with a loop of one's own.
+"""Two workers, here two processes: `MultiWorkerMirroredStrategy` with a loop of your own.
 
-Each worker reads and decodes only its share of each global batch. On real hosts, start the same program on
+Each worker reads and decodes only its part of each global batch. On real hosts, start the same program on
 each with its own TF_CONFIG. (Keras 3's `fit` fails under this strategy: keras issue 20585.)
 
     python examples/two_workers.py [--quick]
@@ -23,7 +23,7 @@ def free_port() -> int:
 
 
 def work(folder: str, epochs: int) -> None:
-    """What every worker runs. The strategy comes before anything else of TensorFlow."""
+    """Trains on one worker. The strategy comes before anything else of TensorFlow."""
     import tensorflow as tf
 
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
