@@ -1,9 +1,12 @@
 """Progress bars: in a terminal, after a second, on stderr; nowhere else."""
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -13,10 +16,10 @@ import tfpipe
 SCRIPT = """
 import sys
 from tfpipe import console
-progress._DELAY = float(sys.argv[2])
+console._DELAY = float(sys.argv[2])
 label = "Reading files"
 total = 40 if sys.argv[1] == "bar" else None
-with progress.shown(sys.argv[3] == "True"), progress.bar(label, total) as advance:
+with console.shown(sys.argv[3] == "True"), console.bar(label, total) as advance:
     for _ in range(40):
         advance(1)
         if total is None:
@@ -30,6 +33,8 @@ def run(*arguments, terminal=True):
     path = [str(Path(tfpipe.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), "TERM": "xterm"}
     master, slave = pty.openpty() if terminal else os.pipe()
+    if terminal:  # one without a size shows nothing
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.run(
         [sys.executable, "-c", SCRIPT, *map(str, arguments)],
         stdout=subprocess.PIPE,
