@@ -157,6 +157,18 @@ class TestPixels:
             options = {"image_size": size, "interpolation": interpolation, flag: True}
             assert_batches_equal(*both(photographs, **options))
 
+    @pytest.mark.parametrize("interpolation", ["bilinear", "nearest", "lanczos3"])
+    @pytest.mark.parametrize("size", [(37, 50), (64, 20)])
+    def test_fill_value_stands_where_zeros_stood(self, tmp_path, write, interpolation, size):
+        for number, shape in enumerate([(41, 90), (90, 41), (37, 50), (9, 80)]):
+            write(tmp_path / f"{number}.png", np.full([*shape, 3], 255, np.uint8))
+        options = {"image_size": size, "interpolation": interpolation, "pad_to_aspect_ratio": True}
+        options |= {"labels": None, "shuffle": False}
+        [zeros] = batches(ours(tmp_path, **options))
+        [filled] = batches(ours(tmp_path, fill_value=114, **options))
+        assert 0 < (zeros == 0).mean() < 0.9
+        np.testing.assert_array_equal(filled, np.where(zeros == 0, 114, zeros))
+
     def test_grey(self, tmp_path, photographs):
         # Keras' function raises for BMP and GIF here.
         for name in ("1.jpg", "2.png"):
@@ -460,6 +472,12 @@ class TestSpec:
     def test_pillow_cannot_pad(self):
         with pytest.raises(ValueError, match="aspect must be one of 'stretch', 'crop'"):
             ResizeSpec(aspect="pad")
+
+    def test_fill_value_needs_padding(self, animals):
+        with pytest.raises(ValueError, match="fill_value is the value of the pixels that pad_to"):
+            ours(animals, fill_value=114)
+        with pytest.raises(ValueError, match="fill_value must be a number >= 0 and <= 255"):
+            ours(animals, fill_value=300, pad_to_aspect_ratio=True)
 
     def test_each_family_has_its_own_names(self):
         with pytest.raises(ValueError, match="interpolation must be one of 'nearest'"):

@@ -94,6 +94,13 @@ class TestMasks:
         x, y = directory(pairs, image_size=(9, 9), batch_size=4, **{flag: True})[0]
         np.testing.assert_array_equal(x[..., 0], 60 * y[..., 0])
 
+    def test_fill_value_is_not_for_masks(self, pairs):
+        options = {"image_size": (9, 15), "batch_size": 4, "pad_to_aspect_ratio": True}
+        x, y = directory(pairs, fill_value=114, **options)[0]
+        zeros, same = directory(pairs, **options)[0]
+        np.testing.assert_array_equal(y, same)
+        assert set(np.unique(x[x != zeros])) == {114}
+
     def test_grey_values(self, tmp_path, write):
         write(tmp_path / "images" / "1.png", np.zeros([3, 4, 3], np.uint8))
         write(tmp_path / "masks" / "1.png", np.arange(12, dtype=np.uint8).reshape(3, 4, 1) * 20)
@@ -120,8 +127,8 @@ class TestMasks:
             ({"mask_dtype": "uint8"}, "mask_dtype must be one of 'int32', 'float32'"),
             ({"balance": "oversample"}, "balance needs one class"),
             ({"class_weights": "balanced"}, "class_weights needs samples of one class"),
-            ({"masks": "images"}, "must lie outside of the directory of the images"),
-            ({"masks": "images/a"}, "must lie outside"),
+            ({"masks": "images"}, "must be outside the directory of the images"),
+            ({"masks": "images/a"}, "must be outside"),
         ],
         ids=str,
     )

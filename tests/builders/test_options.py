@@ -61,7 +61,7 @@ class TestEveryOption:
 
 
 @pytest.mark.parametrize(
-    "option", ["max_pixels", "antialias", "ram_budget", "max_errors", "stratify"]
+    "option", ["fill_value", "max_pixels", "antialias", "ram_budget", "max_errors", "stratify"]
 )
 def test_an_option_is_written_in_two_places(option):
     """As a field of a specification, and in one list of the doors; `tuned` is a door of its own."""

@@ -66,6 +66,7 @@ class SampleOptions(TypedDict, total=False):
     augment: Augment | None
     standardize: Standardize | None
     antialias: bool
+    fill_value: float
     dtype: str
     drop_remainder: bool
     stratify: bool

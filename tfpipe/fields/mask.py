@@ -1,4 +1,4 @@
-"""Masks: one value a pixel, from a file beside each image.
+"""Masks: one value per pixel, from a file beside each image.
 
 A mask goes through the same geometry as its image, without interpolation, and through nothing else.
 """
@@ -28,27 +28,27 @@ MASK_DTYPES = ("int32", "float32")
 
 
 def check_mask_dtype(dtype: str) -> None:
-    """Raises `ValueError` for anything but what a mask can be."""
+    """Raises `ValueError` unless masks can have this dtype."""
     check_one_of("mask_dtype", dtype, MASK_DTYPES)
 
 
 def decode_mask(
     contents: tf.Tensor, dtype: str, suffixes: frozenset[str], max_pixels: int | None = None
 ) -> tf.Tensor:
-    """The bytes of a file -> a mask. Its header is read first, as that of an image is.
+    """Decodes the bytes of a file to a mask. The header is read first, as with an image.
 
     Args:
         contents: string scalar.
         dtype: "int32": the samples as they are stored (the indices of a palette, 0..255, 0..65535, 0
-            and 1 of a black and white image); "float32": the grey value in 0..1.
-        suffixes: those of the source. What is not PNG is decoded by Pillow, in Python.
-        max_pixels: a mask of more is refused before it is decoded; None: none is.
+            and 1 of a black and white image); "float32": the gray value in 0..1.
+        suffixes: of the files of the source. All but PNG files are decoded by Pillow, in Python.
+        max_pixels: a mask with more is refused before it is decoded; None: any size is allowed.
 
     Returns:
         [H, W, 1] of `dtype`.
 
     Raises:
-        tf.errors.InvalidArgumentError: the content is damaged, or too large; for "int32", it has colours.
+        tf.errors.InvalidArgumentError: the content is damaged or too large, or has colors ("int32" only).
     """
     is_png = tf.strings.substr(contents, 0, 8) == b"\x89PNG\r\n\x1a\n"
     if suffixes <= {"png"}:
@@ -63,10 +63,10 @@ def decode_mask(
 
 
 def _decode_png(contents: tf.Tensor, dtype: str, max_pixels: int | None) -> tf.Tensor:
-    """A PNG file of any kind."""
+    """Decodes a PNG file of any kind."""
     if max_pixels is not None:
         with tf.control_dependencies(bounded(png_size(contents), max_pixels)):
-            contents = tf.identity(contents)  # which all below waits for
+            contents = tf.identity(contents)  # so that all below waits for the check
     kind = tf.strings.substr(contents, COLOR_TYPE, 1)
     if dtype == "float32":
         image = tf.cast(tf.io.decode_png(contents, dtype=tf.uint16), tf.float32) / 65535
@@ -82,7 +82,7 @@ def _decode_png(contents: tf.Tensor, dtype: str, max_pixels: int | None) -> tf.T
 
 
 def _grey(image: tf.Tensor) -> tf.Tensor:
-    """[H, W, 1..4] -> [H, W, 1]: ITU-R 601-2 luma; alpha is dropped."""
+    """Converts [H, W, 1..4] to [H, W, 1]: ITU-R 601-2 luma; alpha is dropped."""
     weights = tf.constant([[0.299], [0.587], [0.114]], image.dtype)
     is_color = tf.shape(image)[-1] >= 3
     grey = tf.cond(
@@ -92,18 +92,18 @@ def _grey(image: tf.Tensor) -> tf.Tensor:
 
 
 def _only_grey(image: tf.Tensor) -> tf.Tensor:
-    """[H, W, 1..4] -> [H, W, 1], which must say all that the colours do."""
+    """Reduces [H, W, 1..4] to [H, W, 1], which must say all that the colors do."""
     grey = image[..., :1]
     colors = tf.where(tf.shape(image)[-1] >= 3, 3, 1)
     check = tf.debugging.Assert(
-        tf.reduce_all(image[..., :colors] == grey), ["a mask of whole numbers has no colours"]
+        tf.reduce_all(image[..., :colors] == grey), ["a mask of whole numbers cannot have colors"]
     )
     with tf.control_dependencies([check] if check is not None else []):
         return tf.ensure_shape(grey, [None, None, 1])
 
 
 def _with_pillow(contents: tf.Tensor, dtype: str, max_pixels: int | None) -> tf.Tensor:
-    def decode(contents: Any) -> np.ndarray:  # bytes in a graph, an array of no dimension outside
+    def decode(contents: Any) -> np.ndarray:  # bytes in a graph, a 0-d array outside
         return decode_mask_with_pillow(
             contents if isinstance(contents, bytes) else contents.item(), dtype, max_pixels
         )
@@ -115,10 +115,10 @@ def _with_pillow(contents: tf.Tensor, dtype: str, max_pixels: int | None) -> tf.
 def decode_mask_with_pillow(
     contents: bytes, dtype: str, max_pixels: int | None = None
 ) -> np.ndarray:
-    """The bytes of a file of any format -> [H, W, 1] of `dtype`, as `decode_mask`.
+    """Decodes the bytes of a file of any format to [H, W, 1] of `dtype`, as `decode_mask` does.
 
     Raises:
-        ValueError: a mask of whole numbers has colours; it has more than `max_pixels`.
+        ValueError: the mask has colors (whole numbers only), or more than `max_pixels`.
     """
     from PIL import Image
 
@@ -130,7 +130,7 @@ def decode_mask_with_pillow(
         if samples.ndim == 3:
             colors = samples[..., :3] if samples.shape[-1] >= 3 else samples[..., :1]
             if (colors != colors[..., :1]).any():
-                raise ValueError("a mask of whole numbers has no colours")
+                raise ValueError("a mask of whole numbers cannot have colors")
             samples = samples[..., 0]
         return np.ascontiguousarray(samples[..., None].astype(np.int32))
 
@@ -155,7 +155,7 @@ def mask_needs_python(suffixes: frozenset[str]) -> bool:
 
 
 def require_mask_reader(suffixes: frozenset[str]) -> None:
-    """Says once what masks that Pillow decodes cost; `ImportError` where it is not installed."""
+    """Warns once of what masks that Pillow decodes cost; raises `ImportError` if it is not installed."""
     if mask_needs_python(suffixes):
         others = sorted(suffixes - frozenset(formats.PNG.suffixes))
         names = ", ".join(f"'.{suffix}'" if suffix else "no suffix" for suffix in others)
@@ -169,8 +169,8 @@ class MaskSpec:
 
     Attributes:
         dtype: one of `MASK_DTYPES`.
-        max_pixels: a mask of more is refused before it is decoded; None: none is.
-        suffixes: those of the source.
+        max_pixels: a mask with more is refused before it is decoded; None: any size is allowed.
+        suffixes: of the files of the source.
     """
 
     dtype: str
@@ -200,15 +200,17 @@ def with_masks(
     """
     require_mask_reader(mask.suffixes)
     finish = resizer(resize)
-    # The same pixels of the mask as of the image, none made up from several.
-    finish_mask = resizer(replace(resize, interpolation="nearest", antialias=False))
+    # The same pixels of the mask as of the image, none computed from several.
+    finish_mask = resizer(
+        replace(resize, interpolation="nearest", antialias=False, fill_value=0)
+    )
 
     def load(index: tf.Tensor) -> Pixels:
         decoded = mask.decode(reader.read(index))
 
         def finish_like_mask(image: tf.Tensor) -> tf.Tensor:
             same = tf.reduce_all(tf.shape(image)[:2] == tf.shape(decoded)[:2])
-            check = tf.raw_ops.Assert(condition=same, data=["The mask is of another size."])
+            check = tf.raw_ops.Assert(condition=same, data=["The mask differs in size."])
             with tf.control_dependencies([check] if check is not None else []):
                 return finish(tf.identity(image))
 
@@ -219,11 +221,11 @@ def with_masks(
         mask_path, mask_reason = reader.describe(index)
         mask_reason = tf.where(
             succeeds(lambda: mask.decode(reader.read(index), "float32")),
-            "a mask of whole numbers has no colours: save it as palette or grey, or choose float32",
+            "a mask of whole numbers cannot have colors: save it with a palette or in gray, or use float32",
             mask_reason,
         )
         of_mask = tf.strings.join(["its mask '", mask_path, "' cannot be read: ", mask_reason])
-        of_sizes = tf.strings.join(["its size is not that of its mask '", mask_path, "'"])
+        of_sizes = tf.strings.join(["its size differs from the size of its mask '", mask_path, "'"])
         mask_is_sound = succeeds(lambda: mask.decode(reader.read(index)))
         reason = tf.where(
             succeeds(lambda: loader.load(index)), tf.where(mask_is_sound, of_sizes, of_mask), reason

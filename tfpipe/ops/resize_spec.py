@@ -8,7 +8,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from tfpipe.checks import check_bool, check_one_of, check_size
+from tfpipe.checks import check_bool, check_number, check_one_of, check_size
 from tfpipe.ops.resize import PILLOW_INTERPOLATIONS, resize
 from tfpipe.ops.resize_tf import TF_INTERPOLATIONS, keeps_dtype, resize_with_tensorflow
 
@@ -23,13 +23,14 @@ class ResizeSpec:
     Attributes:
         size: (height, width) in pixels.
         interpolation: one of `INTERPOLATIONS[resampling]`.
-        resampling: whose kernels resize: "pillow" (antialiased, except nearest) or "tensorflow".
-        antialias: widen the kernel where an image gets smaller. Through `image_dataset_from_...`, bilinear,
-            bicubic and lanczos3 are then Pillow's filters, to the bit; with `pad_to_aspect_ratio` they are
-            TensorFlow's antialiased kernels, as `tf.image.resize(..., antialias=True)` has them, which differ
-            a little.
+        resampling: whose kernels to resize with: "pillow" (antialiased, except nearest) or "tensorflow".
+        antialias: whether to widen the kernel where an image gets smaller. In `image_dataset_from_...`, bilinear,
+            bicubic and lanczos3 are then Pillow's filters, bit for bit; with `pad_to_aspect_ratio` they are the
+            antialiased kernels of `tf.image.resize(..., antialias=True)`, which differ a little.
         aspect: "stretch" the image to `size`; "crop" its center to the ratio of `size` first; or "pad" it
             with zeros ("tensorflow" only).
+        fill_value: value of the pixels that `pad_to_aspect_ratio` adds, 0..255, the same in every channel;
+            masks are padded with 0.
     """
 
     size: tuple[int, int] = (256, 256)
@@ -37,6 +38,7 @@ class ResizeSpec:
     resampling: str = "pillow"
     antialias: bool = False
     aspect: str = "stretch"
+    fill_value: float = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("target_size", self.size))
@@ -44,6 +46,12 @@ class ResizeSpec:
         check_one_of("interpolation", self.interpolation, INTERPOLATIONS[self.resampling])
         check_bool("antialias", self.antialias)
         check_one_of("aspect", self.aspect, ASPECTS if self.resampling != "pillow" else ASPECTS[:2])
+        check_number("fill_value", self.fill_value, 0, 255)
+        if self.fill_value and self.aspect != "pad":
+            raise ValueError(
+                "fill_value is the value of the pixels that pad_to_aspect_ratio=True adds. Received: "
+                f"fill_value={self.fill_value!r} without it."
+            )
 
     @property
     def keeps_bytes(self) -> bool:
@@ -66,4 +74,5 @@ def resizer(spec: ResizeSpec) -> Callable[[tf.Tensor], tf.Tensor]:
         interpolation=spec.interpolation,
         aspect=spec.aspect,
         antialias=spec.antialias,
+        fill_value=spec.fill_value,
     )

@@ -1,7 +1,7 @@
-"""Resize as Keras' `image_dataset_from_directory` does it: `tf.image.resize`, no antialias by default.
+"""Resizes images as Keras' `image_dataset_from_directory` does: `tf.image.resize`, no antialias by default.
 
 Every function takes one image [H, W, C] with values in 0..255, whose height and width may be unknown
-when the graph is built. The results are those of TensorFlow's own kernels, bit for bit; the kernels
+when the graph is built. The results are what TensorFlow's own kernels give, bit for bit; the kernels
 with negative lobes (bicubic, lanczos3, lanczos5, mitchellcubic) overshoot and are not clipped.
 """
 
@@ -22,7 +22,7 @@ TF_INTERPOLATIONS = (
 
 
 def keeps_dtype(interpolation: str) -> bool:
-    """Whether a result has the dtype of its image; the others are float32."""
+    """Whether a result has the dtype of its image; the results of other kernels are float32."""
     return interpolation == "nearest"
 
 
@@ -33,6 +33,7 @@ def resize_with_tensorflow(
     *,
     aspect: str = "stretch",
     antialias: bool = False,
+    fill_value: float = 0,
 ) -> tf.Tensor:
     """Resizes one image with TensorFlow's kernels.
 
@@ -40,12 +41,13 @@ def resize_with_tensorflow(
         image: uint8 or float32 [H, W, C], values in 0..255. H and W may be unknown, C is static.
         size: static `(height, width)` of the result.
         interpolation: one of `TF_INTERPOLATIONS`.
-        aspect: "stretch" the whole image; "crop" the largest centred box of the ratio of `size`, which
-            is `crop_to_aspect_ratio` of Keras; "pad" with zeros, which is `pad_to_aspect_ratio`.
-        antialias: widen the kernel where the image gets smaller; "nearest" and "area" have no use for it.
+        aspect: "stretch" the whole image; "crop" the largest centered box with the ratio of `size`, like Keras'
+            `crop_to_aspect_ratio`; "pad" with zeros, like its `pad_to_aspect_ratio`.
+        antialias: whether to widen the kernel where the image gets smaller; "nearest" and "area" ignore it.
+        fill_value: 0..255, of the pixels that "pad" adds, in every channel.
 
     Returns:
-        `[size[0], size[1], C]`, float32; of the dtype of `image` for "nearest".
+        `[size[0], size[1], C]`, float32, or the dtype of `image` for "nearest".
 
     >>> image = tf.constant([[[0], [10], [20], [30]]], tf.uint8)
     >>> resize_with_tensorflow(image, (1, 2))[0, :, 0].numpy().tolist()
@@ -55,6 +57,12 @@ def resize_with_tensorflow(
     """
     if aspect == "pad":
         result = tf.image.resize_with_pad(image, *size, method=interpolation, antialias=antialias)
+        if fill_value:
+            inside = tf.image.resize_with_pad(tf.ones_like(image[..., :1]), *size, method="nearest")
+            fill = tf.cast(
+                tf.round(float(fill_value)) if result.dtype.is_integer else fill_value, result.dtype
+            )
+            result = tf.where(inside > 0, result, fill)
     else:
         if aspect == "crop":
             top, left, height, width = crop_box(tf.shape(image)[0], tf.shape(image)[1], size)
@@ -64,11 +72,13 @@ def resize_with_tensorflow(
 
 
 def crop_box(height: tf.Tensor, width: tf.Tensor, size: tuple[int, int]) -> tuple[tf.Tensor, ...]:
-    """The largest centred box with the aspect ratio of `size`, as `keras.utils.image_utils.smart_resize`.
+    """Computes the largest centered box with the aspect ratio of `size`.
+
+    The formula is the one in `keras.utils.image_utils.smart_resize`.
 
     Args:
-        height: int32 scalar, of the image.
-        width: int32 scalar, of the image.
+        height: int32 scalar, height of the image.
+        width: int32 scalar, width of the image.
         size: static `(height, width)` of the result of the resize.
 
     Returns:
@@ -78,7 +88,7 @@ def crop_box(height: tf.Tensor, width: tf.Tensor, size: tuple[int, int]) -> tupl
     [0, 10, 40, 80]
     """
 
-    # Through float32, as Keras: above 2**24 pixels the last digit counts.
+    # Through float32, as in Keras: above 2**24 pixels the last digit matters.
     def side(full: tf.Tensor, other: tf.Tensor, wanted: int, other_wanted: int) -> tf.Tensor:
         fitting = tf.cast(tf.cast(other * wanted, tf.float32) / other_wanted, tf.int32)
         return tf.maximum(tf.minimum(full, fitting), 1)
