@@ -95,7 +95,7 @@ class TestMasks:
         np.testing.assert_array_equal(x[..., 0], 60 * y[..., 0])
 
     def test_fill_value_is_not_for_masks(self, pairs):
-        options = {"image_size": (9, 15), "batch_size": 4, "pad_to_aspect_ratio": True}
+        options = {"image_size": (9, 15), "pad_to_aspect_ratio": True, "shuffle": False}
         x, y = directory(pairs, fill_value=114, **options)[0]
         zeros, same = directory(pairs, **options)[0]
         np.testing.assert_array_equal(y, same)
