@@ -9,6 +9,8 @@ import pytest
 
 import tfpipe
 
+pytestmark = pytest.mark.one_profile
+
 ROOT = Path(tfpipe.__file__).parent
 
 # The drawing in CONTRIBUTING.md, from the ground up: packages and modules. A module may import from its own

@@ -8,6 +8,8 @@ import pytest
 
 from tfpipe import checks
 
+pytestmark = pytest.mark.one_profile
+
 
 def message_of(check, *args, **options):
     with pytest.raises(ValueError, match="Received") as caught:

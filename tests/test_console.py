@@ -13,6 +13,8 @@ import pytest
 
 import tfpipe
 
+pytestmark = pytest.mark.one_profile
+
 SCRIPT = """
 import sys
 from tfpipe import console

@@ -19,6 +19,8 @@ from PIL import Image
 import tfpipe
 from tfpipe.cli import cli
 
+pytestmark = pytest.mark.one_profile
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))

@@ -16,6 +16,8 @@ from tfpipe.keywords import (
     with_arguments,
 )
 
+pytestmark = pytest.mark.one_profile
+
 
 @dataclass(frozen=True)
 class Crop:

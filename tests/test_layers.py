@@ -145,7 +145,7 @@ class TestAugment:
             layers.Augment(rotation=20)
 
     def test_rejects_images_of_unknown_size(self):
-        with pytest.raises(ValueError, match=r"H, W and C known.*None"):
+        with pytest.raises(ValueError, match=r"known H, W and C.*None"):
             keras.Sequential([keras.Input((None, None, 3)), layers.Augment(rotation_range=20)])
 
     @pytest.mark.slow

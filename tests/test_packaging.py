@@ -12,6 +12,8 @@ import pytest
 
 import tfpipe
 
+pytestmark = pytest.mark.one_profile
+
 ROOT = Path(__file__).parent.parent
 BUILT_FROM = ("tfpipe", "setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_profile
+
 SCRIPT = Path(__file__).parent.parent / "scripts" / "prose.py"
 
 

@@ -1,8 +1,8 @@
-"""tfpipe: image files, dataframes and arrays as one tf.data graph, by the classic generator's names.
+"""tfpipe: image files, dataframes and arrays as one tf.data graph, with the classic generator's names.
 
-The public names stand once, in `__init__.pyi`. Each is imported when it is first asked for: TensorFlow takes
-seconds to import, which `tfpipe --help` need not wait for, and logs at once unless the command line quiets
-it first.
+The public names are listed once, in `__init__.pyi`. Each is imported when it is first used, because
+TensorFlow takes seconds to import, which `tfpipe --help` need not wait for, and logs at once unless the
+command line silences it first.
 """
 
 import lazy_loader

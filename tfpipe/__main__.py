@@ -1,4 +1,4 @@
-"""`python -m tfpipe`: the command line, also where the console script is not on the PATH."""
+"""`python -m tfpipe`: the command line, even if the console script is not on the PATH."""
 
 from tfpipe.cli import main
 

@@ -1,4 +1,4 @@
-"""The one form of error message: the argument, what is allowed, what came, what to do."""
+"""The one form of error messages: the argument, what is allowed, what was received, what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _listing(allowed: Iterable[object]) -> str:
 
 
 def did_you_mean(value: object, allowed: Iterable[object]) -> str:
-    """A trailing " Did you mean 'rgb'?" where one allowed name is close to `value`, else "".
+    """Returns " Did you mean 'rgb'?", to end a message, if one allowed name is close to `value`, else "".
 
     >>> did_you_mean("RGB", ["rgb", "rgba", "grayscale"])
     " Did you mean 'rgb'?"
@@ -28,11 +28,11 @@ def did_you_mean(value: object, allowed: Iterable[object]) -> str:
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warns at the line of the user's that led here: the nearest one outside of this package.
+    """Warns at the line of the user's code that led here: the nearest one outside this package.
 
-    Where TensorFlow calls, as in its threads, at the line of this package that warns.
+    If TensorFlow is the caller, as in its threads, the warning is at the line of this package that warns.
     """
-    here = os.path.join(os.path.dirname(__file__), "")  # a neighbour "tfpipe_models" is the user's
+    here = os.path.join(os.path.dirname(__file__), "")  # a neighbor "tfpipe_models" is the user's
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
         frame, level = frame.f_back, level + 1
@@ -99,20 +99,20 @@ def check_number(
 
 
 def check_type(name: str, value: Any, expected: type) -> None:
-    """Raises `TypeError` unless `value` is None or one of `expected`.
+    """Raises `TypeError` unless `value` is None or of type `expected`.
 
     >>> check_type("size", "3", int)
     Traceback (most recent call last):
-    TypeError: size must be a int or None. Received: size='3'.
+    TypeError: size must be of type int or None. Received: size='3'.
     """
     if value is not None and not isinstance(value, expected):
         raise TypeError(
-            f"{name} must be a {expected.__name__} or None. Received: {name}={value!r}."
+            f"{name} must be of type {expected.__name__} or None. Received: {name}={value!r}."
         )
 
 
 def check_names(name: str, value: Any) -> None:
-    """Raises `ValueError` where `value` is one str, which would pass for a list of letters.
+    """Raises `ValueError` if `value` is one str, which would pass for a list of letters.
 
     >>> check_names("classes", "cat")
     Traceback (most recent call last):
@@ -125,7 +125,7 @@ def check_names(name: str, value: Any) -> None:
 
 
 def check_size(name: str, value: Any) -> tuple[int, int]:
-    """(height, width) as ints; raises `ValueError` for anything but two whole numbers >= 1.
+    """Returns (height, width) as ints; raises `ValueError` for anything but two whole numbers >= 1.
 
     >>> check_size("target_size", [64, 48])
     (64, 48)
@@ -142,7 +142,7 @@ def check_size(name: str, value: Any) -> tuple[int, int]:
 
 
 def head(values: Sequence[object], count: int = 5) -> str:
-    """The first few values for a message, with the number of those left out.
+    """Lists the first few values for a message, with the number of values left out.
 
     >>> head(["a", "b", "c"], 2)
     "'a', 'b', ... (1 more)"

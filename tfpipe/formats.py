@@ -1,4 +1,4 @@
-"""Tables of the formats that are read: in this environment, and in each that is supported."""
+"""Tables of the formats that can be read, in this environment and in each supported one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import operator
 
 from tfpipe.codecs.formats import FORMATS, IO, library_of, remedies
 
-# Those that differ: name, TensorFlow release, with tensorflow-io.
+# The environments that differ: name, TensorFlow release, with tensorflow-io.
 ENVIRONMENTS = (
     ("2.16, 2.17 with tensorflow-io", (2, 17), True),
     ("2.16 to 2.19", (2, 19), False),
@@ -17,7 +17,7 @@ ENVIRONMENTS = (
 
 
 def table() -> list[dict[str, str]]:
-    """A row for each format in this environment: format, suffixes, reads, decoder, where.
+    """Returns a row for each format in this environment: format, suffixes, reads, decoder, where.
 
     >>> table()[0]
     {'format': 'JPEG', 'suffixes': '.jpg .jpeg .jpe .jfif', 'reads': '8 bits',
@@ -40,9 +40,9 @@ def table() -> list[dict[str, str]]:
 
 
 def markdown() -> str:
-    """The README's table: what decodes each format under each TensorFlow, all else installed.
+    """Returns the README's table: what decodes each format under each TensorFlow, with all else installed.
 
-    Bold: in the graph.
+    Bold means in the graph.
     """
     head = ["format", "suffixes", "what is read", *(name for name, _, _ in ENVIRONMENTS)]
     rows = [head, ["---"] * len(head)]

@@ -1,11 +1,11 @@
 """How functions become parts of a tf.data graph.
 
 `mapped`, `filtered`, `flat_mapped`, `scanned` and `unbatched` do what the methods of `tf.data.Dataset` do to
-elements of dense tensors, with functions that start quickly. tf.data instantiates every function
-anew for each iterator. That of a method may use several devices: TensorFlow places it, splits it, and runs
-all its graph optimisers over it and over whatever it may call, which took 0.2 s at each start of an epoch.
-Here it is a function of a single device, all that a graph on the host's CPU needs: a start takes a
-tenth of the time, a branch is instantiated when it is taken first, and costs nothing while it is not.
+elements of dense tensors, with functions that start quickly. tf.data instantiates every function again for
+each iterator. The function of a method may use several devices: TensorFlow places it, splits it, and runs all
+its graph optimizers over it and over whatever it may call, which took 0.2 s at each start of an epoch. Here
+it is a function of a single device, which is all that a graph on the host's CPU needs. A start then takes a
+tenth of the time, and a branch is instantiated when it is first taken, and costs nothing until then.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 import tensorflow as tf
 
-# Nothing here needs autograph's Python-to-graph translation, and tracing is twice as fast without.
+# Nothing here needs autograph's Python-to-graph translation, and tracing is twice as fast without it.
 as_is = tf.autograph.experimental.do_not_convert
 
 
 class Transformed(tf.data.Dataset):
-    """What an op of tf.data makes of a data set and a function; keeps both of them alive."""
+    """The result of an op of tf.data on a data set and a function; keeps both of them alive."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Transformed(tf.data.Dataset):
 def mapped(
     dataset: tf.data.Dataset, function: Callable[..., Any], num_parallel_calls: int | None = None
 ) -> tf.data.Dataset:
-    """`dataset.map`, in order.
+    """Maps elements like `dataset.map`, in order.
 
     >>> [int(x) for x in mapped(tf.data.Dataset.range(3), lambda x: 2 * x)]
     [0, 2, 4]
@@ -67,7 +67,7 @@ def mapped(
 
 
 def unbatched(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """`dataset.unbatch`.
+    """Splits batches into elements like `dataset.unbatch`.
 
     >>> [int(x) for x in unbatched(tf.data.Dataset.range(3).batch(2))]
     [0, 1, 2]
@@ -81,7 +81,7 @@ def unbatched(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def filtered(dataset: tf.data.Dataset, predicate: Callable[..., tf.Tensor]) -> tf.data.Dataset:
-    """`dataset.filter`."""
+    """Filters elements like `dataset.filter`."""
     traced = _traced(predicate, dataset.element_spec)
     arguments = _arguments(dataset, traced) | _types(dataset.element_spec)
     variant = tf.raw_ops.FilterDataset(predicate=traced, **arguments)
@@ -91,7 +91,7 @@ def filtered(dataset: tf.data.Dataset, predicate: Callable[..., tf.Tensor]) -> t
 def flat_mapped(
     dataset: tf.data.Dataset, function: Callable[..., tf.data.Dataset]
 ) -> tf.data.Dataset:
-    """`dataset.flat_map`."""
+    """Maps elements to data sets and chains these, like `dataset.flat_map`."""
     specs = []
 
     def variant_of(*element: Any) -> tf.Tensor:
@@ -107,7 +107,7 @@ def flat_mapped(
 def scanned(
     dataset: tf.data.Dataset, state: tf.Tensor, function: Callable[..., Any]
 ) -> tf.data.Dataset:
-    """`dataset.scan`, with a state of one tensor: (state, element) -> (state, result)."""
+    """Scans elements like `dataset.scan`, with a state of one tensor: (state, element) -> (state, result)."""
     traced = _traced(function, (tf.TensorSpec.from_tensor(state), dataset.element_spec))
     _, element_spec = _specs(traced)
     arguments = _arguments(dataset, traced) | _types(element_spec)
@@ -118,9 +118,9 @@ def scanned(
 
 
 def _traced(function: Callable[..., Any], element_spec: Any) -> Any:
-    """A function of elements of a spec as a concrete function of one device."""
-    # The first attribute is named after what it does on a GPU; on a CPU, all it does is that tf.data does not
-    # make the function one of several devices. The second is what the methods mark theirs with.
+    """Traces a function of elements of a spec, as a concrete function of one device."""
+    # The first attribute is named after what it does on a GPU; on a CPU, all it does is to keep tf.data from
+    # making the function one of several devices. With the second, the methods mark their functions.
     attributes = {"experimental_ints_on_device": True, "_tf_data_function": True}
 
     def of_element(*element: Any) -> Any:  # tensors are named after its argument, not `_`
@@ -133,9 +133,9 @@ def _traced(function: Callable[..., Any], element_spec: Any) -> Any:
 
 
 def case_of_one(function: Any, argument: tf.Tensor) -> tf.Tensor:
-    """The result of a `tf.function`, called in a way that leaves it of one device.
+    """Returns the result of a `tf.function`, called in a way that keeps it a function of one device.
 
-    The op of a plain call makes it a function of several devices, with all that the start of one costs.
+    The op of a plain call makes it a function of several devices, with all the costs of starting one.
     """
     traced = function.get_concrete_function(tf.TensorSpec(argument.shape, argument.dtype))
     [output] = traced.outputs
@@ -155,7 +155,7 @@ def _arguments(dataset: tf.data.Dataset, traced: Any) -> dict[str, Any]:
 
 
 def _specs(traced: Any) -> Any:
-    """What a function gives."""
+    """Returns the specs of a function's results."""
     return tf.nest.map_structure(
         lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), traced.structured_outputs
     )
@@ -170,12 +170,12 @@ def _types(element_spec: Any) -> dict[str, Any]:
 
 
 def succeeds(function: Callable[[], Any]) -> tf.Tensor:  # bool scalar
-    """Whether a function of tensors runs without an error, found by running it; in a graph too.
+    """Tells whether a function of tensors runs without an error, by running it; works in a graph, too.
 
     >>> bool(succeeds(lambda: tf.io.read_file("no such file")))
     False
     """
-    # The results leave the map: what only a control dependency holds there is pruned.
+    # The results leave the map, because what only a control dependency holds there is pruned.
     once = tf.data.Dataset.from_tensors(0)
     tried = mapped(once, lambda _: tuple(tf.nest.flatten(function())))
     result: tf.Tensor = tried.ignore_errors().reduce(False, as_is(lambda *_: True))

@@ -1,4 +1,4 @@
-"""Which libraries are installed here, and which release of TensorFlow: asked in this place alone."""
+"""Finds out which libraries are installed, and which release of TensorFlow; no other module looks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 Release: TypeAlias = tuple[int, int]  # of TensorFlow: 2.17.1 is (2, 17)
 
-FIRST_RELEASE, LAST_RELEASE = (2, 16), (2, 21)  # those that tfpipe supports
-# The ops of tensorflow-io's last release are built for TensorFlow 2.16 and 2.17. Later ones import it, with
-# warnings, and fail on use.
+FIRST_RELEASE, LAST_RELEASE = (2, 16), (2, 21)  # the releases that tfpipe supports
+# The ops of tensorflow-io's last release are built for TensorFlow 2.16 and 2.17. Later versions of TensorFlow
+# import it, with warnings, and fail on use.
 LAST_RELEASE_WITH_IO = (2, 17)
 
 _DISTRIBUTIONS = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly")
@@ -55,7 +55,7 @@ def has_module(name: str) -> bool:
 
 
 def tensorflow_io() -> Any:
-    """Loads tensorflow-io, with its ops and file systems; None where it is missing or does not work."""
+    """Loads tensorflow-io, with its ops and file systems; returns None if it is missing or does not work."""
     if tensorflow_release() > LAST_RELEASE_WITH_IO or not has_module("tensorflow_io"):
         return None
     with contextlib.suppress(ImportError), warnings.catch_warnings():
@@ -65,12 +65,12 @@ def tensorflow_io() -> Any:
 
 
 def require_pillow(what: str) -> None:
-    """Raises `ImportError` with the remedy where Pillow is not installed; `what` begins the message."""
+    """Raises `ImportError` with the remedy if Pillow is not installed; `what` begins the message."""
     if not has_module("PIL"):
         raise ImportError(f"{what} Pillow, which is not installed: pip install pillow.")
 
 
 def require_matplotlib(what: str) -> None:
-    """Raises `ImportError` with the remedy where matplotlib, which draws the pictures, is not installed."""
+    """Raises `ImportError` with the remedy if matplotlib, which draws the pictures, is not installed."""
     if not has_module("matplotlib"):
         raise ImportError(f'{what} matplotlib, which is not installed: pip install "tfpipe[plot]".')

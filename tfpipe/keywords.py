@@ -1,4 +1,4 @@
-"""Keyword options that are written once: default and sentence come from the field of a specification.
+"""Keyword options that are written once: their defaults and sentences come from fields of specifications.
 
     class Options(TypedDict, total=False):
         max_pixels: int | None
@@ -6,9 +6,9 @@
     @takes(Options, DecodeSpec)
     def read(path: str, **options: Unpack[Options]) -> tf.Tensor: ...
 
-`read` now has `max_pixels=178956970` in its signature, so in `help()`, in a notebook's Shift-Tab and on the
-reference page; its docstring has the sentence that `DecodeSpec` has for that field; and a keyword that it
-does not have is an error that names the one that was meant.
+`read` now has `max_pixels=178956970` in its signature, and thus in `help()`, in a notebook's Shift-Tab and on
+the reference page. Its docstring has the sentence that `DecodeSpec` has for that field. An unknown keyword is
+an error that names the keyword that was meant.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _Thing = TypeVar("_Thing", bound=Callable[..., Any])
 
 _WIDTH = 108
 
-# What other libraries call these arguments, where the spelling alone does not lead to ours.
+# What other libraries call these arguments, if the spelling alone does not lead to our names.
 _SYNONYMS = {
     "n_splits": "k",
     "n_folds": "k",
@@ -50,7 +50,7 @@ class Keyword(NamedTuple):
     Attributes:
         spec: the specification that has a field of this name.
         default: the default of the field.
-        annotation: the type, as the list of options has it.
+        annotation: the type, as in the list of options.
         sentence: what the documentation of the field says.
     """
 
@@ -61,7 +61,7 @@ class Keyword(NamedTuple):
 
 
 def sentences(spec: type) -> dict[str, str]:
-    """Returns what a docstring says of each attribute.
+    """Returns what a docstring says about each attribute.
 
     >>> class Spec:
     ...     '''A specification.
@@ -83,7 +83,7 @@ def keywords(options: Any, *specs: type) -> dict[str, Keyword]:
     """Returns the keywords of a `TypedDict`, in its order, each with the field that it belongs to.
 
     Raises:
-        TypeError: a keyword is a field of none of the specifications, or of two, or has no sentence.
+        TypeError: a keyword is a field of no specification, or of two, or it has no sentence.
     """
     homes: dict[str, list[tuple[type, Field[Any]]]] = {}
     for spec in specs:
@@ -102,7 +102,7 @@ def keywords(options: Any, *specs: type) -> dict[str, Keyword]:
 
 
 def routed(options: Mapping[str, Any], *specs: type) -> dict[type, dict[str, Any]]:
-    """Returns, for each specification, those of the options that are fields of it."""
+    """Returns, for each specification, the options that are fields of it."""
     names = {spec: {field.name for field in fields(spec)} for spec in specs}
     return {
         spec: {name: value for name, value in options.items() if name in names[spec]}
@@ -111,7 +111,7 @@ def routed(options: Mapping[str, Any], *specs: type) -> dict[type, dict[str, Any
 
 
 def _default(field: Field[Any]) -> Any:
-    """The default of a field; None, "the usual one", where it is an object of its own."""
+    """Returns the default of a field; None, "the usual one", if each call makes an object of its own."""
     return None if field.default is MISSING else field.default
 
 
@@ -128,11 +128,11 @@ def takes(
         options: the `TypedDict`. The function has `**options: Unpack[options]`.
         specs: the specifications that have the fields.
         defaults: defaults of this function that differ from those of the fields.
-        also: further keywords that are handed on where they are given, and shown nowhere.
-        as_given: hand on the keywords that were given, and no others; the signature then shows `...`.
+        also: further keywords that are passed on if they are given, but shown nowhere.
+        as_given: whether to pass on only the keywords that were given; the signature then shows `...`.
 
     Returns:
-        A decorator. The function is called with every keyword, those that were not given by their default.
+        A decorator. The function is called with every keyword, with its default if it was not given.
     """
     known = keywords(options, *specs)
     usual = {name: keyword.default for name, keyword in known.items()} | dict(defaults or {})
@@ -196,7 +196,7 @@ def with_arguments(docstring: str, rows: Mapping[str, str]) -> str:
 
 
 def check_known(function: str, given: Iterable[str], names: Sequence[str]) -> None:
-    """Raises `TypeError` where a keyword is none of those known; names the one that was meant.
+    """Raises `TypeError` for a keyword that is not known, and names the one that was meant.
 
     >>> check_known("f", ["batchsize"], ["batch_size", "seed"])
     Traceback (most recent call last):
@@ -213,7 +213,7 @@ def check_known(function: str, given: Iterable[str], names: Sequence[str]) -> No
 
 
 def suggests(thing: _Thing) -> _Thing:
-    """Makes a misspelled keyword of a function, or of the constructor of a class, name what was meant.
+    """Makes the error for a misspelled keyword of a function or a constructor name what was meant.
 
     >>> @suggests
     ... def double(number):
@@ -222,7 +222,7 @@ def suggests(thing: _Thing) -> _Thing:
     Traceback (most recent call last):
     TypeError: double() got an unexpected keyword argument 'numbr'. Did you mean 'number'?
     """
-    # Any, since mypy would not have the constructor of a class read or set.
+    # Any, because mypy does not let the constructor of a class be read or set.
     changed: Any = thing
     function = changed.__init__ if isinstance(thing, type) else changed
     parameters = inspect.signature(function).parameters

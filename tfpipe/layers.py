@@ -22,26 +22,26 @@ from tfpipe.transforms.motion import apply
 class Augment(keras.layers.Layer):
     """The random transforms of `tfpipe.Augment`, on batches, while a model trains.
 
-    Each image of each batch is given parameters of its own, by the draws of the pipeline, and the pipeline's
-    own functions apply them: with a GPU, there. In `predict`, `evaluate` and wherever `training` is
-    False, images pass as they are. The numbers drawn are a function of the seed and of how many batches came
-    before, a count that is saved with the model; so a `fit` that is resumed draws on.
+    Each image of each batch gets its own parameters, drawn as in the pipeline, and the pipeline's own
+    functions apply them, on the GPU if there is one. In `predict`, `evaluate` and wherever `training` is
+    False, images pass unchanged. The numbers drawn are a function of the seed and of the number of batches
+    before. That number is saved with the model, so a resumed `fit` continues the draws.
 
     Args:
-        seed: int, or None for one from the operating system. Two layers with one seed draw alike.
-        unit_range: the images are 0..1, not 0..255; matters to brightness, contrast, saturation and
-            RandAugment.
-        name, trainable, dtype: as any layer's. Images are computed in float32 (float64 in float64) and
-            leave in the layer's compute dtype, so float16 under "mixed_float16".
-        **ranges: the arguments of `tfpipe.Augment`. `mixup_alpha` and `cutmix_alpha`, which need the
-            labels, stay with the data set.
+        seed: int, or None for one from the operating system. Two layers with the same seed draw the same.
+        unit_range: whether images are in 0..1, not in 0..255; matters for brightness, contrast, saturation
+            and RandAugment.
+        name, trainable, dtype: as in any layer. Images are computed in float32 (in float64 under "float64")
+            and leave in the layer's compute dtype, so in float16 under "mixed_float16".
+        **ranges: the arguments of `tfpipe.Augment`, except `mixup_alpha` and `cutmix_alpha`, which need the
+            labels and stay with the data set.
 
-    Call with images [B, H, W, C] or one image [H, W, C] of any real dtype, H, W and C known. The result has
-    their shape.
+    Call it with images [B, H, W, C] or one image [H, W, C] of any real dtype, with known H, W and C. The
+    result has the same shape.
 
     Raises:
-        ValueError: a range that `tfpipe.Augment` refuses, MixUp or CutMix, or Keras runs on another backend
-            than TensorFlow.
+        ValueError: `tfpipe.Augment` refuses a range, MixUp or CutMix is on, or Keras runs on a backend
+            other than TensorFlow.
 
     >>> layer = Augment(horizontal_flip=True, rotation_range=20, seed=1)
     >>> images = tf.ones([2, 4, 4, 3])
@@ -67,7 +67,7 @@ class Augment(keras.layers.Layer):
             raise ValueError(
                 "mixup_alpha and cutmix_alpha mix labels too, which a layer does not see. Received: "
                 f"mixup_alpha={self.augment.mixup_alpha!r}, cutmix_alpha={self.augment.cutmix_alpha!r}. "
-                "Give them to the data set: image_dataset_from_directory(..., augment=...)."
+                "Pass them to the data set: image_dataset_from_directory(..., augment=...)."
             )
         if keras.backend.backend() != "tensorflow":
             raise ValueError(
@@ -82,10 +82,10 @@ class Augment(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         if len(input_shape) not in (3, 4) or None in input_shape[-3:]:
             raise ValueError(
-                "Images must be [B, H, W, C] or [H, W, C], H, W and C known. Received: "
-                f"shape={tuple(input_shape)}. Give keras.Input their size."
+                "Images must be [B, H, W, C] or [H, W, C], with known H, W and C. Received: "
+                f"shape={tuple(input_shape)}. Pass their size to keras.Input."
             )
-        # A variable, so that it is saved with the model, and counts in a compiled step too.
+        # A variable, so that it is saved with the model and counts in a compiled step, too.
         self.batches = self.add_weight(
             name="batches",
             shape=(),
@@ -113,7 +113,7 @@ class Augment(keras.layers.Layer):
         return result if images.shape.rank == 4 else result[0]
 
     def transform(self, images: tf.Tensor, params: dict[str, Any]) -> tf.Tensor:
-        """A batch with some parameters, as `augment.parameters` gives them: `motion.apply`."""
+        """Transforms a batch by parameters that `augment.parameters` returned, with `motion.apply`."""
         if images.dtype not in (tf.uint8, tf.float64):
             images = tf.cast(images, tf.float64 if self.compute_dtype == "float64" else tf.float32)
         changed = apply(images, params, self.augment, unit_range=self.unit_range)

@@ -1,7 +1,7 @@
-"""Pictures for the eye: a batch as a grid, an augmentation beside its original, the classes as bars.
+"""Pictures to look at: a batch as a grid, an augmentation beside its original, the classes as bars.
 
-Everything returns a `Picture`, a figure of matplotlib that a notebook displays and `savefig` writes. No
-window is opened, and no global state of matplotlib is touched.
+Everything returns a `Picture`, a matplotlib figure that a notebook displays and `savefig` writes. No window
+is opened, and no global state of matplotlib is touched.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tfpipe.transforms.augment import Augment
 
 _CELL = 1.9  # inches
 _BAR = 0.28  # inches
-# Of class 1, 2, ... of a mask; they differ in brightness too.
+# For class 1, 2, ... of a mask; they differ in brightness, too.
 _MASK_COLOURS = np.array(
     [(20, 120, 255), (255, 210, 0), (190, 40, 220), (0, 150, 60), (230, 14, 14), (0, 230, 230)],
     np.uint16,
@@ -39,7 +39,7 @@ _MASK_COLOURS = np.array(
 
 @functools.cache
 def picture_class() -> Any:
-    """`Picture`: matplotlib's figure, which a notebook shows though pyplot does not know it."""
+    """Returns `Picture`: matplotlib's figure, which a notebook shows although pyplot does not know it."""
     require_matplotlib("Pictures need")
     from matplotlib.figure import Figure
 
@@ -53,12 +53,12 @@ def picture_class() -> Any:
 
 
 def show_batch(batch: Any, class_names: Sequence[str], n: int, *, stretch: bool = False) -> Any:
-    """The first `n` images of a batch with their labels as titles, as a figure.
+    """Shows the first `n` images of a batch in a figure, with their labels as titles.
 
     Args:
         batch: x, (x, y) or (x, y, weights) as NumPy; x is [B, H, W, C], or a list that begins with it.
-        class_names: of the labels; [] where they have none.
-        n: how many images, at most those of the batch.
+        class_names: of the labels; [] if they have none.
+        n: the number of images; a larger one shows the whole batch.
         stretch: see `for_the_eye`.
     """
     check_int("n", n, 1)
@@ -68,22 +68,22 @@ def show_batch(batch: Any, class_names: Sequence[str], n: int, *, stretch: bool 
     shown = for_the_eye(images, stretch=stretch)
     if is_mask(y) and not np.array_equal(
         y[: len(images)], images
-    ):  # else y is x, of an autoencoder
+    ):  # else y is x, for an autoencoder
         shown = with_mask(shown, y[: len(images)])
     return grid(shown, titles)
 
 
 def is_mask(y: Any) -> bool:
-    """Whether the labels of a batch are one value a pixel, [B, H, W, 1]."""
+    """Whether the labels of a batch are one value per pixel, [B, H, W, 1]."""
     return isinstance(y, np.ndarray) and y.ndim == 4 and y.shape[-1] == 1
 
 
 def with_mask(images: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Images with the classes of their masks as half-transparent colours over them; 0 stays clear.
+    """Overlays images with the classes of their masks, as half-transparent colors; class 0 stays clear.
 
     Args:
         images: uint8 [n, H, W, 1, 3 or 4].
-        masks: [n, H, W, 1]: class ids, or floats in 0..1, of which 0.5 and above are class 1.
+        masks: [n, H, W, 1]: class ids, or floats in 0..1, where values above 0.5 are class 1.
 
     Returns:
         uint8 [n, H, W, 3].
@@ -107,19 +107,19 @@ def plot_augmentation(
     *,
     seed: int = 0,
 ) -> Any:
-    """One image beside `n` random transforms of it, each with its parameters below.
+    """Shows one image beside `n` random transforms of it, each with its parameters as a title.
 
     Args:
-        path: of an image file.
+        path: path of an image file.
         augment: an `Augment`, its arguments as a dict, or an `ImageDataGenerator`.
-        n: how many transforms are drawn.
-        seed: of the transforms.
+        n: number of transforms to draw.
+        seed: seed of the transforms.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: a range is none that is allowed, or mixes images; the file is no image that can be read.
+        ValueError: a range is not allowed, or mixes images; or the file is not an image that can be read.
 
     >>> import tempfile
     >>> path = f"{tempfile.mkdtemp()}/1.png"
@@ -132,7 +132,7 @@ def plot_augmentation(
     ranges = as_augment(augment)
     if ranges.mixes:
         raise ValueError(
-            "mixup_alpha and cutmix_alpha mix the images of a batch, and here is one image. Received: "
+            "mixup_alpha and cutmix_alpha mix the images of a batch, but this is one image. Received: "
             f"mixup_alpha={ranges.mixup_alpha!r}, cutmix_alpha={ranges.cutmix_alpha!r}. Leave them out, or "
             "look at a batch: image_dataset_from_directory(..., augment=...).show()."
         )
@@ -149,7 +149,7 @@ def plot_augmentation(
 
 
 def as_augment(augment: Any) -> Augment:
-    """The ranges of an `Augment`, of a dict of its arguments, or of a generator.
+    """Returns the ranges of an `Augment`, of a dict of its arguments, or of a generator.
 
     >>> as_augment({"rotation_range": 20}) == Augment(rotation_range=20)
     True
@@ -167,7 +167,7 @@ def as_augment(augment: Any) -> Augment:
 
 
 def _read_picture(path: str) -> np.ndarray:  # [H, W, 3], 0..255
-    """An image file at its own size."""
+    """Reads an image file at its own size."""
     try:
         return read_image(path).numpy()
     except ValueError as err:
@@ -175,7 +175,7 @@ def _read_picture(path: str) -> np.ndarray:  # [H, W, 3], 0..255
 
 
 def params_text(params: Mapping[str, Any]) -> str:
-    """The parameters of a transform, those that do something, in a few words: across/down.
+    """Describes the effective parameters of a transform in a few words; pairs are across/down.
 
     >>> params_text({"theta": 12.4, "tx": 3.2, "ty": 0, "flip_horizontal": 1, "brightness": None})
     'turn 12°, shift 3/0, flip h'
@@ -199,17 +199,17 @@ def params_text(params: Mapping[str, Any]) -> str:
 
 
 def for_the_eye(images: np.ndarray, stretch: bool = False) -> np.ndarray:
-    """Images as uint8 [n, H, W, 1, 3 or 4] that show what is in them.
+    """Converts images to uint8 [n, H, W, 1, 3 or 4] in a range that shows what is in them.
 
     Args:
         images: [n, H, W, C] of any range: 0..255 stays, 0..1 is scaled, anything else is stretched.
-        stretch: stretch every image to its own range.
+        stretch: whether to stretch every image from its own range to 0..255.
 
     >>> for_the_eye(np.array([[[[-1.0], [1.0]]]])).ravel().tolist()
     [0, 255]
     """
     values = np.asarray(images)
-    shown = {2: 1}.get(values.shape[-1], min(values.shape[-1], 3))  # grey with alpha; many channels
+    shown = {2: 1}.get(values.shape[-1], min(values.shape[-1], 3))  # gray with alpha; many channels
     values = values[..., : 4 if values.shape[-1] == 4 else shown].astype(np.float32)
     low, high = (values.min(), values.max()) if values.size else (0, 0)
     if stretch or low < 0 or high > 255:
@@ -222,19 +222,19 @@ def for_the_eye(images: np.ndarray, stretch: bool = False) -> np.ndarray:
 
 
 def sample_of(y: Any, place: int) -> Any:
-    """The label of one sample of a batch; None where there is none."""
+    """Returns the label of one sample of a batch, or None if the batch has no labels."""
     if y is None:
         return None
     return [part[place] for part in y] if isinstance(y, list) else y[place]
 
 
 def label_text(label: Any, class_names: Sequence[str]) -> str:
-    """A label as a title: names of classes where they are known, numbers where they are values.
+    """Formats a label as a title: names of classes if they are known, numbers if they are values.
 
     Args:
-        label: of one sample: one-hot or multi-hot [K], a class id, [1] of it, a value, or a list of
+        label: of one sample: one-hot or multi-hot [K], a class id (also as [1]), a value, or a list of
             outputs.
-        class_names: those of the data set, [] where it has none.
+        class_names: of the data set, [] if it has none.
 
     >>> names = ["cat", "dog", "emu"]
     >>> label_text(np.array([0, 1, 0]), names), label_text(np.float32(2), names)
@@ -266,11 +266,11 @@ def label_text(label: Any, class_names: Sequence[str]) -> str:
 
 
 def grid(images: np.ndarray, titles: Sequence[str]) -> Any:
-    """Images with titles, in rows, as a figure.
+    """Arranges images with titles in rows, as a figure.
 
     Args:
         images: uint8 [n, H, W, 1, 3 or 4].
-        titles: one an image.
+        titles: one per image.
     """
     count, height, width = images.shape[:3]
     columns = columns_for(count, height / width)
@@ -293,11 +293,11 @@ def grid(images: np.ndarray, titles: Sequence[str]) -> Any:
 
 
 def columns_for(count: int, ratio: float) -> int:
-    """How many columns show `count` images with few places left empty, about 4 wide by 3 high.
+    """Finds the number of columns that shows `count` images about 4 wide by 3 high, with few empty places.
 
     Args:
-        count: of the images.
-        ratio: height by width of one.
+        count: number of images.
+        ratio: height of one image divided by its width.
 
     >>> columns_for(16, 1), columns_for(8, 0.66), columns_for(9, 1), columns_for(7, 1)
     (4, 3, 3, 4)
@@ -312,11 +312,11 @@ def columns_for(count: int, ratio: float) -> int:
 
 
 def class_counts(class_names: Sequence[str], targets: Any, samples: int) -> pd.DataFrame:
-    """How many samples each class has: a frame with the columns samples and share, by class name.
+    """Counts the samples of each class: a frame with the columns samples and share, by class name.
 
     Args:
         class_names: in the order of their ids.
-        targets: class ids [n], or a list of lists of them: such a sample counts for each of its classes.
+        targets: class ids [n], or a list of lists of them, where a sample counts for each of its classes.
         samples: n.
 
     Raises:
@@ -327,8 +327,8 @@ def class_counts(class_names: Sequence[str], targets: Any, samples: int) -> pd.D
     """
     if not class_names:
         raise ValueError(
-            "class_distribution needs classes, and this data set has none: its labels are values, or "
-            "there are none. Use a class_mode of 'categorical', 'binary' or 'sparse'."
+            "class_distribution needs classes, but this data set has none: its labels are values, or "
+            "it has no labels. Use a class_mode of 'categorical', 'binary' or 'sparse'."
         )
     ids = (
         [number for label in targets for number in label] if isinstance(targets, list) else targets
@@ -339,7 +339,7 @@ def class_counts(class_names: Sequence[str], targets: Any, samples: int) -> pd.D
 
 
 def class_bars(counts: pd.DataFrame) -> Any:
-    """`class_counts` as horizontal bars, the figures beside them."""
+    """Draws `class_counts` as horizontal bars, with the figures beside them."""
     figure = picture_class()(figsize=(6, 0.7 + _BAR * len(counts)), dpi=120, layout="constrained")
     axis = figure.subplots()
     bars = axis.barh(counts.index.astype(str), counts["samples"], height=0.7)
@@ -353,7 +353,7 @@ def class_bars(counts: pd.DataFrame) -> Any:
 
 
 def html_table(caption: str, rows: Mapping[str, str]) -> str:
-    """Names and values as a small table in HTML, for notebooks.
+    """Formats names and values as a small HTML table, for notebooks.
 
     >>> html_table("Zoo", {"<animals>": "3"})
     "<table><caption>Zoo</caption><tr><th style='text-align:left'>&lt;animals&gt;</th>\

@@ -17,12 +17,12 @@ _SEED_BITS = 63
 
 
 def draw_seed() -> int:
-    """A new seed from the operating system; the user's global generators stay untouched."""
+    """Draws a new seed from the operating system; the user's global generators stay untouched."""
     return int.from_bytes(os.urandom(8), "little") >> (64 - _SEED_BITS)
 
 
 def as_seed(seed: Any) -> int:
-    """`seed` as a whole number in 0..2**63 - 1, drawn where it is None.
+    """Returns `seed` as a whole number in 0..2**63 - 1, or a new one if it is None.
 
     >>> as_seed(7)
     7
@@ -35,7 +35,7 @@ def as_seed(seed: Any) -> int:
 
 
 def stream_key(seed: int, stream: str) -> tf.Tensor:  # int64 [2]
-    """The key of one named consumer of random numbers, such as "shuffle".
+    """Returns the key of one named consumer of random numbers, such as "shuffle".
 
     >>> stream_key(7, "shuffle").shape
     TensorShape([2])
@@ -44,12 +44,12 @@ def stream_key(seed: int, stream: str) -> tf.Tensor:  # int64 [2]
 
 
 def fold_in(key: tf.Tensor, number: tf.Tensor) -> tf.Tensor:  # int64 [2]
-    """A key of its own for `number` (an epoch, an index): the same for the same two, always."""
+    """Derives a separate key for `number` (an epoch, an index), always the same for the same arguments."""
     return tf.random.experimental.stateless_fold_in(key, number, alg="philox")
 
 
 def sample_key(key: tf.Tensor, epoch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:  # int64 [2]
-    """The key of one sample in one epoch, from that of a stream: no draw, so cheap for each sample.
+    """Returns the key of one sample in one epoch, from the key of a stream; cheap, because nothing is drawn.
 
     >>> sample_key(stream_key(7, "augment"), tf.constant(1, tf.int64), tf.constant(5, tf.int64)).shape
     TensorShape([2])

@@ -417,7 +417,7 @@ class TestMessages:
                 ValueError,
                 "featurewise_center without the statistics",
             ),
-            ({"augment": {"rotation_range": 3}}, TypeError, "augment must be a Augment"),
+            ({"augment": {"rotation_range": 3}}, TypeError, "augment must be of type Augment"),
             ({"labels": [0.5] * 14}, ValueError, 'pass label_mode="raw"'),
             ({"labels": [0, 2] * 7, "label_mode": "categorical"}, ValueError, "without a gap"),
             ({"decoding": "fast-ish"}, ValueError, "decoding must be one of 'exact', 'keras'"),

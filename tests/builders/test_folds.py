@@ -103,8 +103,8 @@ class TestFolds:
             (9, {"groups": "patient"}, ValueError, "at least 9 groups.*8 group"),
             ("class", {"groups": "patient"}, ValueError, "8 group\\(s\\) are on both sides"),
             ("flod", {}, KeyError, "k='flod' is not a column.*mean 'fold'"),
-            (3, {"subset": "both"}, TypeError, "folds makes the split itself: leave subset out"),
-            (3, {"stratify": True, "label_mode": None}, ValueError, "one class a sample"),
+            (3, {"subset": "both"}, TypeError, "folds makes the split itself, so leave subset out"),
+            (3, {"stratify": True, "label_mode": None}, ValueError, "one class per sample"),
             (3, {"stratify": "yes"}, ValueError, "stratify must be True or False"),
             (3, {"class_weights": "equal"}, ValueError, "class_weights must be 'balanced'"),
             (3, {"no_such": 1}, TypeError, "no_such"),
@@ -116,7 +116,7 @@ class TestFolds:
             tfpipe.folds(frame, k, image_size=4, verbose=False, **options)
 
     def test_a_directory_has_no_columns(self, animals):
-        with pytest.raises(TypeError, match="k='fold' names a column, and a directory has none"):
+        with pytest.raises(TypeError, match="k='fold' names a column, but a directory has no"):
             tfpipe.folds(animals, "fold", verbose=False)
         with pytest.raises(TypeError, match="groups must be a function path -> group"):
             tfpipe.folds(animals, 2, groups="patient", verbose=False)

@@ -125,7 +125,7 @@ class TestMasks:
             ({"class_names": ["a"]}, "no others. Received: class_names="),
             ({"labels": [1] * 4}, "no others. Received: labels="),
             ({"mask_dtype": "uint8"}, "mask_dtype must be one of 'int32', 'float32'"),
-            ({"balance": "oversample"}, "balance needs one class"),
+            ({"balance": "oversample"}, "balance needs exactly one class"),
             ({"class_weights": "balanced"}, "class_weights needs samples of one class"),
             ({"masks": "images"}, "must be outside the directory of the images"),
             ({"masks": "images/a"}, "must be outside"),

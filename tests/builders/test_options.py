@@ -16,6 +16,8 @@ import tfpipe
 from tfpipe.builders.options import SPECS, FileOptions, Options, ShardOptions
 from tfpipe.keywords import keywords
 
+pytestmark = pytest.mark.one_profile
+
 PACKAGE = Path(tfpipe.__file__).parent
 GENERATOR = tfpipe.ImageDataGenerator
 DOORS = {

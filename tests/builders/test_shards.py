@@ -224,7 +224,7 @@ class TestCommand:
     def test_splits_that_are_none(self, tmp_path):
         done = tfpipe_pack(tmp_path, tmp_path / "packed", "--splits")
         assert done.returncode == 1
-        assert "SRC holds a folder a split. There is none in" in done.stderr, done.stderr
+        assert "SRC must hold one folder per split. Found none in" in done.stderr, done.stderr
 
     @pytest.mark.parametrize(
         ("arguments", "message", "status"),

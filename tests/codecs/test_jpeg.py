@@ -101,7 +101,7 @@ class TestDataset:
     def test_masks_are_refused(self, tmp_path, write):
         for name in ("images", "masks"):
             write(tmp_path / name / "1.png")
-        with pytest.raises(ValueError, match="decoding='fast' decodes images at another size"):
+        with pytest.raises(ValueError, match="decoding='fast' decodes images at a different size"):
             tfpipe.image_dataset_from_directory(
                 tmp_path / "images", masks=tmp_path / "masks", decoding="fast", verbose=False
             )

@@ -295,7 +295,7 @@ class TestFaults:
         dispatcher.terminate()
         _, err = dispatcher.communicate(timeout=30)
         assert re.search(
-            r"Worker localhost:\d+ has not answered for 2 s: epochs end without it", err
+            r"Worker localhost:\d+ has not answered for 2 s; epochs end without it", err
         )
 
     @pytest.mark.slow
@@ -375,7 +375,7 @@ class TestFaults:
             timeout=60,
         )
         assert result.returncode == 1
-        assert f"Error: Port {command[-1]} cannot be had:" in result.stderr
+        assert f"Error: Port {command[-1]} is not available:" in result.stderr
 
 
 class TestRefused:
@@ -419,7 +419,7 @@ class TestRefused:
 
     def test_what_is_distributed_already(self, folder):
         remote = flow(folder).distribute(service="grpc://localhost:1")
-        with pytest.raises(ValueError, match="distributed already"):
+        with pytest.raises(ValueError, match="already distributed"):
             remote.distribute(tf.distribute.get_strategy())
 
     def test_columns_too_large_for_a_graph(self):

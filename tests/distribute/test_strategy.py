@@ -308,6 +308,6 @@ class TestRejects:
         one_hot = np.eye(4, dtype="float32")
         dataset = generator.flow(np.zeros([4, 2, 3, 1], "float32"), one_hot, batch_size=1)
         with pytest.raises(
-            ValueError, match=r"batch_size=1 leaves each of the 1 replicas a single one"
+            ValueError, match=r"batch_size=1 leaves each of the 1 replicas a single sample"
         ):
             dataset.distribute(tf.distribute.get_strategy())

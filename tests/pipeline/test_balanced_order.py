@@ -61,7 +61,7 @@ class TestBalancedOrder:
         "targets", [None, [[0], [1]], np.zeros([3, 2], int), np.zeros(3), np.array([0, -1])]
     )
     def test_rejects_labels_without_one_class_each(self, targets):
-        with pytest.raises(ValueError, match="balance needs one class of each sample"):
+        with pytest.raises(ValueError, match="balance needs exactly one class per sample"):
             classes_of(targets)
 
 
@@ -112,7 +112,7 @@ class TestDataset:
 
     def test_arrays_without_classes_are_refused(self):
         dataset = ImageDataGenerator().flow(np.zeros([2, 3, 4, 1]))
-        with pytest.raises(ValueError, match="balance needs one class"):
+        with pytest.raises(ValueError, match="balance needs exactly one class"):
             ImageDataset(dataset.source, replace(dataset.spec, balance="oversample"))
 
     def test_an_unknown_kind(self, folder):

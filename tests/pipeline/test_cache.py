@@ -95,7 +95,7 @@ class TestDatasets:
         (top,) = (tmp_path / "cache").iterdir()
         top.rmdir()
         top.write_bytes(b"")
-        with pytest.raises(tf.errors.InvalidArgumentError, match="it is sound, but cannot be kept"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="it can be read, but not kept"):
             list(dataset)
 
     def test_a_service_is_refused(self, folder):
@@ -127,7 +127,7 @@ class TestLoads:
         assert int(calls) == 2
 
     def test_more_than_the_memory_is_refused(self):
-        with pytest.raises(ValueError, match=r"cache='memory' would take .* GiB, and this machine"):
+        with pytest.raises(ValueError, match=r"cache='memory' would take .* GiB, but this machine"):
             in_memory(lambda index: (), self.SPECS, 10**12)
 
     @pytest.mark.parametrize("cache", [True, "", 3])

@@ -175,7 +175,7 @@ class TestTake:
         assert whole.masks.paths == ["masks/a.png"] * 2 + ["masks/b.png"] * 2
         assert set(whole.masks.refused) == {"masks/a.png", "masks/b.png"}
         assert whole.frame_rows.tolist() == [3, 1, 0, 2]
-        with pytest.raises(ValueError, match="all or none weights, groups, and masks"):
+        with pytest.raises(ValueError, match="all have or all lack weights, groups, and masks"):
             joined([parts[0], Source(Files("", ["c.png"]))])
 
     def test_lists_of_ids(self):

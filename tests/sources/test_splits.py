@@ -11,6 +11,8 @@ from keras.src.utils import dataset_utils
 from tfpipe.sources import splits
 from tfpipe.sources.splits import Strata
 
+pytestmark = pytest.mark.one_profile
+
 
 class TestSplitCount:
     @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ class TestHoldout:
             (
                 Strata(np.array([0, 0, 1, 1]), ("a", "b"), np.array(["p", "q", "q", "q"], object)),
                 0.5,
-                "Class 'b' lies in one",
+                "Class 'b' is in only one",
             ),
         ],
     )  # fmt: skip

@@ -77,7 +77,7 @@ class TestCheck:
         report = tfpipe.check(good)
         assert report.problems == ()
         assert (report.sound, report.files, report.others, report.counts) == (True, 10, 1, {})
-        assert str(report) == f"{good}: 10 image files, all sound"
+        assert str(report) == f"{good}: 10 image files, no problems found"
 
     def test_bad_files(self, bad):
         report = tfpipe.check(bad)
@@ -91,7 +91,7 @@ class TestCheck:
             "its content is JPEG, named .png: rename it to .jpg"
         )
         x = bad / "a" / "deeper" / "x.JPEG"
-        assert reasons["lies.png", "duplicate"] == f"its content is that of {x}, in another folder"
+        assert reasons["lies.png", "duplicate"] == f"same content as {x}, in another folder"
 
     def test_kinds_can_be_left_out(self, bad):
         report = tfpipe.check(bad, duplicates=False).without(["unreadable", "suffix"])
@@ -143,7 +143,7 @@ class TestCheck:
         report = tfpipe.check(tmp_path, verbose=False)
         found = {Path(p.path).name: p.reason for p in report.problems if p.kind == "unreadable"}
         assert found == {
-            "2.TIF": 'nothing that is installed reads TIFF: pip install "tfpipe[pillow]"',
+            "2.TIF": 'no installed library reads TIFF: pip install "tfpipe[pillow]"',
             "3.png": "the file is empty",
         }
 
@@ -180,7 +180,9 @@ class TestCommand:
         result = run(good)
         assert (result.returncode, result.stderr) == (0, ""), result.stderr
         assert result.stdout.startswith("\n10 image files in "), result.stdout
-        assert result.stdout.endswith("; 1 others left alone.\nAll is sound.\n"), result.stdout
+        assert result.stdout.endswith("; 1 other file(s) skipped.\nNo problems found.\n"), (
+            result.stdout
+        )
 
     def test_no_images_are_not_sound(self, tmp_path):
         (tmp_path / "notes.txt").touch()
@@ -197,10 +199,10 @@ class TestCommand:
     def test_bad_files_as_a_process(self, bad):
         result = run(bad)
         assert (result.returncode, result.stderr) == (1, ""), result.stderr
-        assert "\n5 cannot be read\n" in result.stdout, result.stdout
+        assert "\n5 file(s) cannot be read\n" in result.stdout, result.stdout
         assert f"  {bad}/a/empty.png: the file is empty\n" in result.stdout, result.stdout
         assert f"  {bad}/a/\\xff\\n.jpg: " in result.stdout, result.stdout
-        assert result.stdout.endswith("\n10 of them have problems.\n"), result.stdout
+        assert result.stdout.endswith("\n10 file(s) have problems.\n"), result.stdout
 
     def test_json(self, bad):
         result = CliRunner().invoke(cli, ["check", str(bad), "--json", "--ignore", "duplicate"])

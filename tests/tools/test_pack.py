@@ -252,7 +252,7 @@ class TestProcesses:
         ("code", "message"),
         [
             ("sys.stderr.write('No module x\\n'); os._exit(3)", "with status 3.*: No module x"),
-            ("os.kill(os.getpid(), 9)", "by SIGKILL. It may be .*fewer `processes`"),
+            ("os.kill(os.getpid(), 9)", "by SIGKILL. It may .*fewer `processes`"),
         ],
     )
     def test_an_early_end_is_explained(self, small_dataset, tmp_path, at_start, code, message):
@@ -266,7 +266,7 @@ class TestProcesses:
         steps = queue.Queue()
         pack_process._attend(worker, b"", steps)
         worker.close()
-        assert "cannot be followed: JSONDecodeError" in steps.get_nowait()["error"]
+        assert "sent a bad report: JSONDecodeError" in steps.get_nowait()["error"]
 
 
 class TestCommand:
@@ -341,7 +341,7 @@ class TestErrors:
 
     def test_rejects_splits_that_differ(self, small_dataset, tmp_path):
         parts = {"training": small_dataset(), "test": small_dataset(target_size=(5, 5))}
-        with pytest.raises(ValueError, match="must have the same classes, make the same images"):
+        with pytest.raises(ValueError, match="must have the same classes, decode and resize"):
             tfpipe.pack(parts, tmp_path)
 
     @pytest.mark.parametrize(

@@ -108,6 +108,21 @@ class TestSurvey:
         found = survey.survey(tmp_path)
         assert (found.files, found.classes, found.suspicious, found.imbalance) == (0, {}, (), 1.0)
 
+    def test_local_files_need_no_tensorflow(self, zoo):
+        program = (
+            "import sys\n"
+            "from tfpipe.tools import survey\n"
+            "print(survey.survey(sys.argv[1]).files)\n"
+            "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(zoo)],
+            cwd=Path(survey.__file__).parents[2],
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout == "13\n[]\n", done.stderr
+
 
 class TestSummaryCommand:
     def test_as_a_process(self, zoo, run_cli):

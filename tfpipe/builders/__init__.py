@@ -1,5 +1,5 @@
 """The doors: `ImageDataGenerator`, `image_dataset_from_...` and `folds`.
 
-Each translates its spelling into the same source and the same specifications, and nothing else: no pixel
-is touched here, and no other room knows these names.
+Each translates its arguments into the same kinds of source and specification, and does nothing else. No
+pixel is touched here, and no other package knows these names.
 """

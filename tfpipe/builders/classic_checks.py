@@ -21,7 +21,7 @@ DEPRECATED = {
 
 
 def check_deprecated(class_mode: str | None, keywords: Iterable[str]) -> str | None:
-    """Warns of what the classic took once; returns the class mode by its name of today."""
+    """Warns about arguments that the classic once took; returns the class mode by its current name."""
     for name, instead in DEPRECATED.items():
         if name in keywords:
             warn(f"{name} is deprecated and ignored: {instead}.", DeprecationWarning)
@@ -42,7 +42,7 @@ def check_class_columns(
     classes: Sequence[str] | None,
     class_mode: str | None,
 ) -> None:
-    """Raises or warns where the columns do not fit the class mode."""
+    """Raises or warns if the columns do not fit the class mode."""
     if class_mode == "multi_output" and not isinstance(y_col, list):
         raise TypeError(
             f'If class_mode="{class_mode}", y_col must be a list. Received {type(y_col).__name__}.'
@@ -77,7 +77,7 @@ def check_class_columns(
 
 
 def check_binary_classes(source: Source, class_mode: str | None, classes: Any) -> None:
-    """Raises unless "binary" has 2 classes, counted after files that are not there were dropped."""
+    """Raises unless "binary" has 2 classes, counted after missing files were dropped."""
     found = len(source.class_names)
     if class_mode == "binary" and not classes and found != 2 and len(source):
         raise ValueError(f'If class_mode="binary" there must be 2 classes. Found {found} classes.')
@@ -86,7 +86,7 @@ def check_binary_classes(source: Source, class_mode: str | None, classes: Any) -
 def check_lengths(
     images: np.ndarray, misc: Sequence[np.ndarray], y: np.ndarray | None, weights: Any
 ) -> None:
-    """Raises where the columns of `flow` have different lengths."""
+    """Raises if the columns of `flow` have different lengths."""
     for other in misc:
         if len(images) != len(other):
             raise ValueError(
@@ -105,7 +105,7 @@ def check_lengths(
 
 
 def check_rank_and_channels(where: str, images: np.ndarray, axis: int, data_format: str) -> None:
-    """Raises unless the images are of rank 4; warns of an unusual number of channels."""
+    """Raises unless the images are of rank 4; warns about an unusual number of channels."""
     if images.ndim != 4:
         raise ValueError(
             f"Input to `.{where}()` should have rank 4. Got array with shape: {images.shape}"
@@ -124,11 +124,13 @@ def check_weights(weights: np.ndarray, has_labels: bool) -> None:
     if not has_labels:
         raise ValueError("sample_weight needs labels: pass y too, or leave sample_weight out.")
     if weights.dtype.kind not in "biuf" or not np.isfinite(weights).all():
-        raise ValueError("sample_weight must hold finite numbers. Received NaN or others.")
+        raise ValueError(
+            "sample_weight must hold finite numbers. Received NaN, infinity, or values that are not numbers."
+        )
 
 
 def check_same_labels(y: np.ndarray, fraction: float) -> None:
-    """Raises where one side of the split lacks a label of the other."""
+    """Raises if one side of the split lacks a label of the other."""
     count = split_count(len(y), fraction)
     if not np.array_equal(np.unique(y[:count]), np.unique(y[count:])):
         raise ValueError(

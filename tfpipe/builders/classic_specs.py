@@ -38,7 +38,7 @@ CLASS_MODES: dict[str | None, tuple[str | None, str | None]] = {
 
 
 def save_spec(directory: str | None, prefix: str, format: str) -> SaveSpec | None:
-    """Returns where images are saved; None: nowhere."""
+    """Returns where images are saved, or None for nowhere."""
     return SaveSpec(os.fspath(directory), str(prefix), format) if directory else None
 
 
@@ -49,7 +49,7 @@ def image_spec(
     keep_aspect_ratio: bool,
     decode: Mapping[str, Any],
 ) -> ImageSpec:
-    """Returns how files become images, by the arguments of `flow_from_directory`."""
+    """Returns how files become images, from the arguments of `flow_from_directory`."""
     check_bool("keep_aspect_ratio", keep_aspect_ratio)
     aspect = "crop" if keep_aspect_ratio else "stretch"
     return ImageSpec(

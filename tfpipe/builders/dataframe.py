@@ -1,4 +1,4 @@
-"""`image_dataset_from_dataframe`: a table of paths and labels, in the spelling of Keras 3."""
+"""`image_dataset_from_dataframe`: a table of paths and labels, with the arguments of Keras 3."""
 
 from __future__ import annotations
 
@@ -62,26 +62,27 @@ def image_dataset_from_dataframe(
     mask_dtype: str = "int32",
     **options: Unpack[Options],
 ) -> ImageDataset | list[ImageDataset]:
-    """Batches of the images that a dataframe names, in the spelling of Keras 3.
+    """Returns batches of the images that a dataframe names, with the arguments of Keras 3.
 
     Args:
-        dataframe: a frame, or the path of a .csv or .parquet file. It is not changed.
-        directory: where relative names start; absolute ones work with or without it.
+        dataframe: a dataframe, or the path of a .csv or .parquet file. It is not changed.
+        directory: the folder of relative names; absolute names work with or without it.
         x_col: the column of file names, all str.
         y_col: the column of labels, or a list of columns for "raw" and "multi_output".
-        weight_col: the column of sample weights, numbers; a third item of each batch.
+        weight_col: the column of sample weights, numbers, which become the third item of each batch.
         label_mode: "int" (int32 [B]), "binary" (2 classes; float32 [B, 1]) or "categorical" (float32
-            [B, K]), one class a row: strings or whole numbers; "multi_label" (float32 [B, K] of zeros
-            and ones), lists of classes or strings with `separator` between them; "raw" (the column as
-            it is, [B] or [B, columns]); "multi_output" (a tuple, one array a column); "input" (y is x)
-            or None (no y).
-        class_names: the classes in the order of their ids; rows of others are dropped. Default: the
-            labels that occur, sorted; of a categorical column its categories.
-        separator: see "multi_label".
-        validate_filenames: drop rows whose file is no image by its suffix or not there, and warn.
+            [B, K]), with one class per row, a string or a whole number; "multi_label" (float32 [B, K] of
+            zeros and ones), with a list of classes per row, or a string that `separator` splits; "raw" (the
+            column as it is, [B] or [B, columns]); "multi_output" (a tuple with one array per column);
+            "input" (y is x) or None (no y).
+        class_names: the classes in the order of their ids; rows of other classes are dropped. Default: the
+            labels that occur, sorted, or the categories of a categorical column.
+        separator: what separates the classes in a string, for "multi_label".
+        validate_filenames: drop rows whose file is missing or does not have the suffix of an image, and
+            warn.
         validation_split, subset: the split is taken over all rows that are left.
         groups: a column, or a function path -> group; no group is in both subsets.
-        mask_col: the column of the files of masks; y is the mask, see `masks` there.
+        mask_col: the column of mask files; y is the mask, see `masks` of `image_dataset_from_directory`.
         color_mode, batch_size, image_size, shuffle, seed, interpolation, crop_to_aspect_ratio,
             pad_to_aspect_ratio, data_format, verbose, mask_dtype: as for `image_dataset_from_directory`.
 
@@ -89,7 +90,7 @@ def image_dataset_from_dataframe(
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
 
     Raises:
-        KeyError: the frame has no such column.
+        KeyError: the dataframe has no such column.
         TypeError: a column holds the wrong type.
         ValueError: an argument is not one of those allowed; a row has no label; there are no images.
         ImportError: `stratify` or `groups` without scikit-learn.
@@ -166,7 +167,7 @@ def read_labelled_table(
     mask_col: str | None = None,
     groups: Any = None,
 ) -> pd.DataFrame:
-    """The table, of whose CSV file no class, name or group becomes a number: "01" stays "01"."""
+    """Reads the table. No class, name or group of a CSV file becomes a number: "01" stays "01"."""
     has_classes = LABEL_MODES[label_mode][0] == "classes" and mask_col is None
     text = table.text_columns(x_col, y_col, mask_col, groups, has_classes=has_classes)
     frame = table.read_frame(dataframe, text)
@@ -179,7 +180,7 @@ def read_labelled_table(
 def _with_classes(
     frame: pd.DataFrame, y_col: str, label_mode: str | None, class_names: Any, separator: str
 ) -> tuple[pd.DataFrame, Any]:
-    """The frame with classes as str, or lists of them, and the class names where they are known."""
+    """Returns the frame with classes as str, or lists of them, and the class names if they are known."""
     check_names("class_names", class_names)
     if label_mode == "multi_label":
         if not isinstance(separator, str) or not separator:

@@ -55,40 +55,40 @@ def image_dataset_from_directory(
     mask_dtype: str = "int32",
     **options: Unpack[Options],
 ) -> ImageDataset | list[ImageDataset]:
-    """Batches of the images below a directory, as Keras' function of this name gives them.
+    """Returns batches of the images below a directory, as Keras' function of this name does.
 
     Every argument up to `verbose` means what it means there. The keyword-only ones are tfpipe's.
 
     Args:
-        directory: a local folder, or one behind a scheme such as gs://.
-        labels: "inferred" from the sub-folders; None: no labels; or a list with the label of each file in
-            the sorted order of the paths, sub-folders being no classes then.
+        directory: a local folder, or one with a scheme such as gs://.
+        labels: "inferred" from the sub-folders; None: no labels; or a list with the label of each file, in
+            the sorted order of the paths, so that sub-folders are not classes.
         label_mode: "int" (int32 [B]), "binary" (2 classes; float32 [B, 1]), "categorical" (float32
             [B, K]), "raw" (numbers given in `labels`, as they are), "input" (y is x) or None (no y).
         class_names: the sub-folders to take, in the order of their ids. Default: all, sorted.
         color_mode: "grayscale", "rgb" or "rgba".
-        batch_size: samples in a batch; the last one may be short. None: samples without a batch dimension.
+        batch_size: samples per batch; the last batch may have fewer. None: samples without a batch dimension.
         image_size: (height, width) in pixels, or one int for both.
         shuffle: a new order each epoch, over all samples. False: sorted by path.
         seed: of the order, the split and the augmentation; None draws one.
-        validation_split: the share of the samples, 0 < share < 1, that is for validation: as many as Keras
-            takes, int(share * samples) in floating point, 28 of 100 for 0.29.
-        subset: "training", "validation", or "both": a list of the two, the second not shuffled. The
-            samples in each are those that Keras' function chooses for the same seed.
+        validation_split: the fraction of the samples, 0 < fraction < 1, that is for validation: as many as
+            Keras takes, int(fraction * samples) in floating point, 28 of 100 for 0.29.
+        subset: "training", "validation", or "both" for a list of the two, the second not shuffled. Each has
+            the samples that Keras' function chooses for the same seed.
         interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian" or
             "mitchellcubic".
-        follow_links: go into links to folders.
-        crop_to_aspect_ratio: crop the centre to the ratio of `image_size` first.
+        follow_links: follow links to folders.
+        crop_to_aspect_ratio: first crop the center of each image to the aspect ratio of `image_size`.
         pad_to_aspect_ratio: pad with zeros to that ratio.
         data_format: "channels_last", "channels_first", or None for Keras' setting.
         format: "tf".
-        verbose: print what was found; in a terminal, a progress bar where listing takes its time.
-        groups: path -> group; no group is in both subsets (needs scikit-learn).
-        masks: a directory that has a mask for each image, by the same name below it, the suffix apart. y is
-            the mask [B, H, W, 1], which the augmentation moves as it does the image, without
-            interpolation. Sub-folders are no classes then.
-        mask_dtype: "int32" for class ids, the samples as they are stored (the indices of a palette);
-            "float32" for grey values in 0..1.
+        verbose: print what was found; in a terminal, also show a progress bar if listing takes a while.
+        groups: a function path -> group; no group is in both subsets (needs scikit-learn).
+        masks: a directory with a mask for each image, under the same relative path except for the suffix. y
+            is the mask [B, H, W, 1], which the augmentation moves as it moves the image, without
+            interpolation. Sub-folders are not classes then.
+        mask_dtype: "int32" for class ids, the values as they are stored (the indices of a palette);
+            "float32" for gray values in 0..1.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both". x is [B, H, W, C]

@@ -1,4 +1,4 @@
-"""Cross-validation: the training and validation data sets of each fold, by the doors of `functional`."""
+"""Cross-validation: the training and validation data sets of each fold, made by the other doors."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def folds(
     seed: int = 0,
     **options: Any,
 ) -> Iterator[tuple[ImageDataset, ImageDataset]]:
-    """The (training, validation) data sets of each fold; each sample is in one validation.
+    """Returns the (training, validation) data sets of each fold. Each sample is in one validation set.
 
-    Both know the same classes by the same ids. As with `subset="both"`, validation is neither shuffled,
-    augmented, balanced nor weighted by class. The folds are a function of the seed and the source, so
-    several processes can each train one of them: `list(tfpipe.folds(...))[3]`.
+    Both know the same classes by the same ids. As with `subset="both"`, the validation set is not shuffled,
+    augmented, balanced or weighted by class. The folds are a function of the seed and the source, so several
+    processes can each train one of them: `list(tfpipe.folds(...))[3]`.
 
     Args:
         source: a dataframe or the path of a .csv or .parquet file, for `image_dataset_from_dataframe`; the
             path of a directory, for `image_dataset_from_directory`.
-        k: how many folds; or, of a dataframe, the column that names the fold of each sample.
-        stratify: each fold has the class shares of the whole.
+        k: the number of folds; or, for a dataframe, the column that names the fold of each sample.
+        stratify: keep the class proportions of the whole in each fold.
         groups: a column of the dataframe, or a function path -> group. No group is in two folds.
         seed: of the folds, the order and the augmentation.
-        **options: further arguments of that function, such as `image_size` and `augment`.
+        **options: further arguments of the function for this source, such as `image_size` and `augment`.
 
     Returns:
-        An iterator of `k` pairs, each made when it is asked for.
+        An iterator of `k` pairs, each made when you ask for it.
 
     Raises:
         ValueError: a fold would be empty; a class has fewer than `k` samples; there are fewer than `k`
@@ -66,7 +66,7 @@ def folds(
     for name in ("validation_split", "subset"):
         if options.get(name) is not None:
             raise TypeError(
-                f"folds makes the split itself: leave {name} out. Received: {name}={options[name]!r}."
+                f"folds makes the split itself, so leave {name} out. Received: {name}={options[name]!r}."
             )
     door: Callable[..., ImageDataset] = (
         directory.image_dataset_from_directory
@@ -87,7 +87,7 @@ def folds(
     if not isinstance(k, str):
         pairs = splits.fold_rows(len(whole.source), k, seed=seed, strata=strata)
     elif frame is None:
-        raise TypeError(f"k={k!r} names a column, and a directory has none: pass an int.")
+        raise TypeError(f"k={k!r} names a column, but a directory has no columns. Pass an int.")
     else:
         table.require_columns(frame, k=k)
         pairs = splits.given_folds(frame[k].to_numpy(object)[whole.frame_rows], strata=strata)

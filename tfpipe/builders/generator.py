@@ -1,4 +1,4 @@
-"""`ImageDataGenerator`: the classic's names and defaults; its spellings live here and nowhere else."""
+"""`ImageDataGenerator`: the classic's names and defaults, which live here and nowhere else."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 @suggests
 class ImageDataGenerator(GeneratorSettings):
-    """Batches of images from a directory, a dataframe or arrays, as Keras' class of this name.
+    """Batches of images from a directory, a dataframe or arrays, like Keras' class of this name.
 
     Every parameter means what it means there. The pixel work is done by one `tf.data` graph, so
     what the `flow...` methods return is a `tf.data.Dataset`; see `ImageDataset`.
@@ -61,11 +61,11 @@ class ImageDataGenerator(GeneratorSettings):
             interpolation_order: the random transforms; see `Augment`.
         featurewise_center, samplewise_center, featurewise_std_normalization,
             samplewise_std_normalization, zca_whitening, rescale, preprocessing_function: what is
-            done after them; see `Standardize`. Each std flag turns its centre flag on and ZCA the
-            feature-wise centre, with a warning. The feature-wise ones need `fit`.
+            done after them; see `Standardize`. Each std flag turns its center flag on, and ZCA turns on
+            `featurewise_center`, with a warning. The feature-wise steps need `fit`.
         zca_epsilon: added to the singular values of the ZCA.
         data_format: "channels_last", "channels_first", or None for Keras' setting.
-        validation_split: the share of the samples, 0 <= share < 1, that `subset="validation"` takes.
+        validation_split: the fraction of the samples, 0 <= fraction < 1, that `subset="validation"` takes.
         dtype: of the batches; None for Keras' floatx.
 
     Raises:
@@ -89,20 +89,20 @@ class ImageDataGenerator(GeneratorSettings):
         *,
         verbose: bool = True,
     ) -> None:
-        """Computes `mean`, `std` and `zca_whitening_matrix`, whichever the flags ask for.
+        """Computes `mean`, `std` and `zca_whitening_matrix`, as the flags require.
 
-        The statistics are those of what the model will see before the feature-wise steps: after
-        augmentation (if asked for), preprocessing_function, rescale and the sample-wise steps. One
-        streaming pass in float64: nothing but the ZCA sums is held in memory.
+        The statistics are of the images as they are before the feature-wise steps: after augmentation (if
+        `augment`), preprocessing_function, rescale and the sample-wise steps. They take one streaming pass in
+        float64, which holds nothing but the ZCA sums in memory.
 
         Args:
             x: images [n, H, W, C] ([n, C, H, W] with channels_first), or an `ImageDataset`, such as
-                `generator.flow_from_directory(...)`, whose files need not fit in memory. Of a data set
-                the images and their size count; augmentation and standardisation are this generator's.
+                `generator.flow_from_directory(...)`, whose files need not fit in memory. A data set gives
+                the images and their size; augmentation and standardization are this generator's.
             augment: whether to transform the images at random.
             rounds: passes over the data, if `augment`.
             seed: of the random transforms.
-            verbose: whether to show a progress bar, in a terminal, where it takes its time.
+            verbose: whether to show a progress bar, in a terminal, if it takes a while.
 
         Raises:
             ValueError: x is not of rank 4, or is empty.
@@ -159,17 +159,17 @@ class ImageDataGenerator(GeneratorSettings):
         ignore_class_split: bool = False,
         subset: str | None = None,
     ) -> ImageDataset:
-        """Batches of images in memory.
+        """Returns batches of images that are in memory.
 
         Args:
             x: images [n, H, W, C] ([n, C, H, W] with channels_first), or a pair (images, misc) where misc
-                is an array [n, ...] or a list of them that travels with the images.
+                is an array [n, ...], or a list of them, that goes to the model with the images.
             y: targets [n, ...]; they keep their dtype.
-            batch_size: samples in a batch; the last one may be short.
+            batch_size: samples per batch; the last batch may have fewer.
             shuffle: a new order each epoch.
-            sample_weight: [n].
+            sample_weight: a weight for each sample, [n].
             seed: of the order; None draws one.
-            save_to_dir: a folder in which each image is written as it leaves the pipeline.
+            save_to_dir: a folder to which each image is written as it leaves the pipeline.
             save_prefix, save_format: of the files written.
             ignore_class_split: allow a subset that lacks some of the labels.
             subset: "training", "validation" or None for all.
@@ -178,7 +178,7 @@ class ImageDataGenerator(GeneratorSettings):
             An `ImageDataset` of x, (x, y) or (x, y, weights).
 
         Raises:
-            ValueError: lengths differ, x is not of rank 4, the two subsets have different labels.
+            ValueError: lengths differ; x is not of rank 4; the two subsets have different labels.
         """
         fraction = self._fraction(subset)
         misc: list[np.ndarray] = []
@@ -186,7 +186,7 @@ class ImageDataGenerator(GeneratorSettings):
             if len(x) != 2:
                 raise ValueError(
                     "x must be an array of images, or a pair (images, misc). "
-                    f"Received a {type(x).__name__} of {len(x)}: make one array of it with np.stack."
+                    f"Received a {type(x).__name__} of {len(x)}: make it one array with np.stack."
                 )
             x, others = x
             misc = [np.asarray(o) for o in (others if isinstance(others, list) else [others])]
@@ -230,20 +230,20 @@ class ImageDataGenerator(GeneratorSettings):
         keep_aspect_ratio: bool = False,
         **options: Unpack[FileOptions],
     ) -> ImageDataset:
-        """Batches of the images below a directory that has one sub-folder a class.
+        """Returns batches of the images below a directory that has one sub-folder per class.
 
         Args:
-            directory: a local folder, or one behind a scheme such as gs://.
+            directory: a local folder, or one with a scheme such as gs://.
             target_size: (height, width) that every image is resized to, in pixels.
             color_mode: "grayscale", "rgb" or "rgba".
             classes: the sub-folders to take, in the order of their ids. Default: all, sorted.
             class_mode: "categorical" (one-hot [B, K]), "binary" or "sparse" (class ids [B]), "input"
                 (y is x) or None (no y).
-            batch_size, shuffle, seed, save_to_dir, save_prefix, save_format, subset: as for `flow`; the
-                split is taken from each class on its own.
-            follow_links: go into links to folders below a class.
-            interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos", Pillow's.
-            keep_aspect_ratio: crop the centre to the ratio of `target_size` first.
+            batch_size, shuffle, seed, save_to_dir, save_prefix, save_format, subset: as for `flow`; each
+                class is split by itself.
+            follow_links: follow links to folders below a class.
+            interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos", as in Pillow.
+            keep_aspect_ratio: first crop the center of each image to the aspect ratio of `target_size`.
 
         Returns:
             An `ImageDataset` of x or (x, y).
@@ -303,31 +303,32 @@ class ImageDataGenerator(GeneratorSettings):
         keep_aspect_ratio: bool = False,
         **options: Unpack[FileOptions],
     ) -> ImageDataset:
-        """Batches of the images that a dataframe names.
+        """Returns batches of the images that a dataframe names.
 
         Args:
-            dataframe: a frame, or the path of a .csv or .parquet file. It is not changed.
-            directory: where relative names start; absolute ones work with or without it.
+            dataframe: a dataframe, or the path of a .csv or .parquet file. It is not changed.
+            directory: the folder of relative names; absolute names work with or without it.
             x_col: the column of file names, all str.
             y_col: the column of labels, or a list of columns for "raw" and "multi_output".
-            weight_col: the column of sample weights, numbers; a third item of each batch.
-            classes: the classes in the order of their ids; rows of others are dropped. Default: the
-                labels that occur, sorted.
+            weight_col: the column of sample weights, numbers, which become the third item of each batch.
+            classes: the classes in the order of their ids; rows of other classes are dropped.
+                Default: the labels that occur, sorted.
             class_mode: "categorical" (labels str, list or tuple; one-hot or multi-hot [B, K]), "binary"
                 (2 classes) or "sparse" (class ids [B]), "raw" (the column as it is, [B] or [B, columns]),
-                "multi_output" (a tuple, one array a column), "input" (y is x) or None (no y).
+                "multi_output" (a tuple with one array per column), "input" (y is x) or None (no y).
             subset: the split is taken over all rows that are left, in their order.
-            validate_filenames: drop rows whose file is no image by its suffix or not there, and warn.
+            validate_filenames: drop rows whose file is missing or does not have the suffix of an image, and
+                warn.
             target_size, color_mode, batch_size, shuffle, seed, save_to_dir, save_prefix, save_format,
                 interpolation, keep_aspect_ratio: as for `flow_from_directory`.
 
-        `has_ext`, `sort` and `drop_duplicates`, which the classic took once, warn and do nothing.
+        `has_ext`, `sort` and `drop_duplicates`, which the classic once took, only warn.
 
         Returns:
             An `ImageDataset` of x, (x, y) or (x, y, weights).
 
         Raises:
-            KeyError: the frame has no such column.
+            KeyError: the dataframe has no such column.
             TypeError: a column holds the wrong type; an unknown keyword.
             ValueError: an argument is not one of those allowed; "binary" without exactly 2 classes.
         """
@@ -390,7 +391,7 @@ class ImageDataGenerator(GeneratorSettings):
         errors: ErrorPolicy | None = None,
     ) -> ImageDataset:
         self._check_own("batches", "get_random_transform", "apply_transform", "standardize")
-        warn_of_unfitted(self.standardization, "The step is left out, after a later fit too.")
+        warn_of_unfitted(self.standardization, "The step is left out, even if fit is called later.")
         return ImageDataset(
             source,
             PipelineSpec(
@@ -409,17 +410,17 @@ class ImageDataGenerator(GeneratorSettings):
         )
 
     def _check_own(self, what: str, *names: str) -> None:
-        """Raises `ValueError` for methods of a subclass which `what` would pass by."""
+        """Raises `ValueError` for methods of a subclass that `what` would bypass."""
         for name in names:
             method = getattr(getattr(self, name), "__func__", None)
             if method is not getattr(ImageDataGenerator, name):
                 raise ValueError(
-                    f"This {type(self).__name__} has a {name} of its own, which {what}, made in the graph, "
-                    "would not call. Write it as a preprocessing_function, or as dataset.map(...)."
+                    f"This {type(self).__name__} has its own {name}, but {what} are made in the graph, "
+                    "which would not call it. Write it as a preprocessing_function, or use dataset.map(...)."
                 )
 
     def _fraction(self, subset: str | None) -> float:
-        """The validation share, checked against the subset asked for."""
+        """Returns the fraction for validation, checked against the subset."""
         check_one_of("subset", subset, SUBSETS)
         if subset is not None and not self._validation_split:
             raise ValueError(
@@ -430,12 +431,12 @@ class ImageDataGenerator(GeneratorSettings):
         return self._validation_split or 0.0
 
     def _split(self, subset: str | None) -> tuple[float, float] | None:
-        """The classic's `split` attribute."""
+        """Returns the classic's `split` attribute."""
         share = self._validation_split
         return {None: None, "validation": (0, share), "training": (share, 1)}[subset]
 
     def _image_array(self, where: str, x: Any) -> np.ndarray:
-        """Images as [n, H, W, C] in uint8, or in what is computed in; `dtype` comes last."""
+        """Returns images as [n, H, W, C] in uint8, or in the dtype of computation; `dtype` comes last."""
         images = np.asarray(x)
         checks.check_rank_and_channels(where, images, self.channel_axis, self.data_format)
         if images.dtype != np.uint8:

@@ -17,7 +17,7 @@ from tfpipe.transforms.standardize import Standardize, warn_of_unfitted
 
 
 class GeneratorSettings:
-    """What `ImageDataGenerator` is told once, and its methods that need no data set."""
+    """The settings of an `ImageDataGenerator`, and its methods that need no data set."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class GeneratorSettings:
     def augment(self) -> Augment:
         """The random transforms, from the attributes as they are now.
 
-        Those that the classic does not have, such as `crop_scale`, are off unless they are set as
+        Transforms that the classic does not have, such as `crop_scale`, are off unless they are set as
         attributes.
         """
         values: dict[str, Any] = {f.name: getattr(self, f.name, f.default) for f in fields(Augment)}
@@ -105,7 +105,7 @@ class GeneratorSettings:
         return {field.name: getattr(self, field.name) for field in fields(Standardize)}
 
     def _override_flags(self) -> None:
-        """Each std flag needs its centre flag, and ZCA the feature-wise centre; each says so."""
+        """Sets the flags that others need, with a warning: the center flag of each std flag and of ZCA."""
         overrides = (
             ("zca_whitening", "featurewise_center", True),
             ("zca_whitening", "featurewise_std_normalization", False),
@@ -123,26 +123,26 @@ class GeneratorSettings:
     def get_random_transform(
         self, img_shape: tuple[int, ...], seed: int | None = None
     ) -> dict[str, Any]:
-        """The parameters of one random transform.
+        """Draws the parameters of one random transform.
 
         Args:
             img_shape: of one image, as `data_format` lays it out.
-            seed: the same gives the same; None draws from the operating system.
+            seed: equal seeds give equal parameters; None takes one from the operating system.
 
         Returns:
             theta and shear in degrees, tx (columns) and ty (rows) in pixels, zx, zy, flip_horizontal,
-            flip_vertical, channel_shift_intensity and brightness; what is off is 0, 0, 0, 0, 1, 1, 0,
-            0, None and None.
+            flip_vertical, channel_shift_intensity and brightness. If they are off, they are 0, 0, 0, 0,
+            1, 1, 0, 0, None and None.
         """
         height, width = img_shape[self.row_axis - 1], img_shape[self.col_axis - 1]
         return arrays.random_params(self.augment, height, width, seed)
 
     def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:
-        """One image with a transform; see `get_random_transform` for its parameters.
+        """Applies a transform to one image; see `get_random_transform` for its parameters.
 
         Args:
             x: [H, W, C], or [C, H, W] with channels_first.
-            transform_parameters: those missing are neutral, unknown ones are ignored.
+            transform_parameters: missing parameters are neutral, unknown ones are ignored.
 
         Returns:
             A new array of the same shape and dtype.
@@ -153,13 +153,13 @@ class GeneratorSettings:
         return arrays.transform_array(x, transform_parameters, self.augment, self.channel_axis == 1)
 
     def random_transform(self, x: np.ndarray, seed: int | None = None) -> np.ndarray:
-        """One image with a random transform."""
+        """Applies a random transform to one image."""
         return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
 
     def standardize(self, x: np.ndarray) -> np.ndarray:
-        """One image or a batch, standardised; a new array.
+        """Standardizes one image or a batch, as a new array.
 
-        Feature-wise steps that were not fitted warn and are left out.
+        Feature-wise steps that were not fitted are left out, with a warning.
         """
         warn_of_unfitted(self.standardization)
         return arrays.standardize_array(x, self.standardization, self.dtype)

@@ -58,7 +58,7 @@ def check_label_mode(label_mode: Any, allowed: Sequence[str]) -> None:
 
 
 def check_masks_alone(label_mode: Any, **others: Any) -> str:
-    """The label mode of masks; raises where other labels are asked for beside them."""
+    """Returns the label mode of masks; raises if other labels are given too."""
     given = {name: value for name, value in others.items() if value is not None}
     if isinstance(given.get("labels"), str) and given["labels"] == "inferred":
         del given["labels"]
@@ -66,7 +66,7 @@ def check_masks_alone(label_mode: Any, **others: Any) -> str:
         given["label_mode"] = label_mode
     if given:
         raise ValueError(
-            "Masks are the labels of their images, there can be no others. Received: "
+            "Masks are the labels of their images, so there can be no others. Received: "
             + ", ".join(f"{name}={value!r}" for name, value in given.items())
             + ". Leave it out."
         )
@@ -74,7 +74,7 @@ def check_masks_alone(label_mode: Any, **others: Any) -> str:
 
 
 def check_image_arguments(color_mode: Any, image_size: Any, interpolation: Any) -> tuple[int, int]:
-    """(height, width), once colour mode, size and interpolation are what they should be."""
+    """Returns (height, width); raises unless color mode, size and interpolation are valid."""
     if type(color_mode) is not str or color_mode not in COLOR_MODES:
         raise ValueError(
             '`color_mode` must be one of {"rgb", "rgba", "grayscale"}. Received: '
@@ -98,7 +98,7 @@ def check_image_arguments(color_mode: Any, image_size: Any, interpolation: Any) 
 
 
 def check_aspect(crop: Any, pad: Any) -> str:
-    """`ImageSpec.aspect` for Keras' two flags."""
+    """Returns `ResizeSpec.aspect` for Keras' two flags."""
     if crop and pad:
         raise ValueError(
             "Only one of `pad_to_aspect_ratio`, `crop_to_aspect_ratio` can be set to `True`."
@@ -107,16 +107,16 @@ def check_aspect(crop: Any, pad: Any) -> str:
 
 
 def check_format(format: Any) -> None:
-    """Raises unless a tf.data set is asked for."""
+    """Raises unless `format` is "tf"."""
     if format != "tf":
         raise ValueError(
-            f'`format` should be "tf": tfpipe makes `tf.data` sets. Received: format={format!r}. '
+            f'`format` should be "tf", since tfpipe makes `tf.data` sets. Received: format={format!r}. '
             'For "grain" call keras.utils.image_dataset_from_directory.'
         )
 
 
 def check_fitted(standardize: Standardize | None) -> None:
-    """Raises where statistics are needed that nobody has computed."""
+    """Raises if statistics are needed that have not been computed."""
     unfitted = list(standardize.unfitted()) if standardize is not None else []
     if unfitted:
         raise ValueError(
@@ -126,7 +126,7 @@ def check_fitted(standardize: Standardize | None) -> None:
 
 
 def check_split(validation_split: Any, subset: Any, shuffle: Any, seed: Any) -> None:
-    """Raises unless share and subset fit each other."""
+    """Raises unless `validation_split` and `subset` fit each other."""
     if validation_split and not is_share(validation_split):
         raise ValueError(
             f"`validation_split` must be between 0 and 1, received: {validation_split}"
@@ -145,7 +145,7 @@ def check_split(validation_split: Any, subset: Any, shuffle: Any, seed: Any) -> 
 
 
 def check_stratify(stratify: Any, validation_split: Any, label_mode: Any) -> None:
-    """Raises where class shares are asked for that there are not."""
+    """Raises unless a stratified split has a split to make and classes to keep in proportion."""
     if stratify and not validation_split:
         raise ValueError(
             "stratify=True needs a split: pass validation_split and subset. Received: "
@@ -153,13 +153,13 @@ def check_stratify(stratify: Any, validation_split: Any, label_mode: Any) -> Non
         )
     if stratify and label_mode not in _CLASS_LABEL_MODES:
         raise ValueError(
-            "stratify=True needs one class a sample: label_mode 'int', 'binary' or 'categorical'. "
+            "stratify=True needs one class per sample: label_mode 'int', 'binary' or 'categorical'. "
             f"Received: label_mode={label_mode!r}."
         )
 
 
 def check_balance(balance: Any, source: Source) -> None:
-    """Raises where `balance` is asked for of class ids below 0, which `labels` may hold."""
+    """Raises if class ids below 0, which `labels` may hold, are to be balanced."""
     targets = source.targets
     integers = isinstance(targets, np.ndarray) and targets.dtype.kind == "i" and len(targets)
     if balance is not None and integers and targets.min() < 0:
@@ -170,7 +170,7 @@ def check_balance(balance: Any, source: Source) -> None:
 
 
 def check_no_class_weights(class_weights: Any) -> None:
-    """Raises where weights are asked for of samples without labels."""
+    """Raises if class weights are given for samples without labels."""
     if class_weights is not None:
         raise ValueError(
             f"class_weights needs labels. Received: class_weights={class_weights!r}, label_mode=None."
@@ -187,7 +187,7 @@ def check_group_function(groups: Any) -> None:
 
 
 def check_class_names(directory: str, class_names: Any) -> None:
-    """Raises unless `class_names` are sub-folders of `directory`, where they are given."""
+    """Raises unless `class_names`, if given, are sub-folders of `directory`."""
     check_names("class_names", class_names)
     if class_names is None:
         return
@@ -212,20 +212,20 @@ def check_two_classes(class_names: Sequence[str]) -> None:
 
 
 def with_labels(source: Source, labels: Any, label_mode: str, directory: str) -> Source:
-    """Files with the labels that the user has given: int32 [n], or as they are for "raw".
+    """Adds the labels that the user has given to the files: int32 [n], or as they are for "raw".
 
-    Classes are "0", "1", ...; there are none where the labels have gaps, which "int" allows.
+    The classes are "0", "1", ...; there are no classes if the labels have gaps, which "int" allows.
 
     Raises:
-        ValueError: there is not one label for each file; they are no whole numbers, or have gaps where
-            they are to be encoded.
+        ValueError: there is not one label for each file; the labels are not whole numbers, or have gaps
+            although they are to be encoded.
     """
     try:
         values = np.asarray(labels)
-    except ValueError as err:  # NumPy's own speaks of an inhomogeneous shape
+    except ValueError as err:  # NumPy's own message is about an inhomogeneous shape
         raise ValueError(
             "`labels` must hold one label for each file, all of the same shape. Received: "
-            f"labels=[{head(list(labels), 3)}]. For any number of classes a file, use "
+            f"labels=[{head(list(labels), 3)}]. For several classes per file, use "
             'image_dataset_from_dataframe with label_mode="multi_label".'
         ) from err
     if len(values) != len(source):
@@ -264,7 +264,7 @@ def with_labels(source: Source, labels: Any, label_mode: str, directory: str) ->
 def check_label_columns(
     frame: pd.DataFrame, x_col: str, y_col: Any, weight_col: str | None, label_mode: str | None
 ) -> None:
-    """Raises where the columns do not fit the label mode."""
+    """Raises if the columns do not fit the label mode."""
     if label_mode == "multi_output" and not isinstance(y_col, list | tuple):
         raise TypeError(
             'label_mode="multi_output" needs a list of columns in y_col, one for each output. '

@@ -1,4 +1,4 @@
-"""What the spellings of Keras 3 mean: shared by the functions `image_dataset_from_...`."""
+"""What the arguments of Keras 3 mean, for all functions `image_dataset_from_...`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LABEL_MODES: dict[str | None, tuple[str | None, str | None, str]] = {
     "raw": ("values", "value", "float32"),
     "multi_output": ("outputs", "outputs", "float32"),
     "input": (None, "image", "float32"),
-    "mask": (None, "mask", "int32"),  # not by this name: where masks are given
+    "mask": (None, "mask", "int32"),  # set if masks are given, not by name
     None: (None, None, "float32"),
 }
 DATAFRAME_LABEL_MODES = tuple(mode for mode in LABEL_MODES if mode not in ("mask", None))
@@ -46,8 +46,8 @@ DATAFRAME_LABEL_MODES = tuple(mode for mode in LABEL_MODES if mode not in ("mask
 _PILLOW_NAMES = {"bilinear": "bilinear", "bicubic": "bicubic", "lanczos3": "lanczos"}
 
 
-# The keyword-only options of the doors, one line each. What they mean, and their defaults, stand at the field
-# of the same name: of `PipelineSpec`, `DecodeSpec`, `ResizeSpec`, `ErrorPolicy` or `Share`.
+# The keyword-only options of the doors, one line each. The field of the same name has the default and the
+# documentation: in `PipelineSpec`, `DecodeSpec`, `ResizeSpec`, `ErrorPolicy` or `Share`.
 
 
 class ErrorOptions(TypedDict, total=False):
@@ -56,7 +56,7 @@ class ErrorOptions(TypedDict, total=False):
 
 
 class FileOptions(ErrorOptions, total=False):
-    """Those of `flow_from_directory` and `flow_from_dataframe`."""
+    """The options of `flow_from_directory` and `flow_from_dataframe`."""
 
     max_pixels: int | None
     exif_orientation: bool
@@ -81,11 +81,11 @@ class SampleOptions(TypedDict, total=False):
 
 
 class ShardOptions(SampleOptions, ErrorOptions, total=False):
-    """Those of `image_dataset_from_shards`, whose images are decoded already."""
+    """The options of `image_dataset_from_shards`, whose images are already decoded."""
 
 
 class Options(SampleOptions, FileOptions, total=False):
-    """Those of `image_dataset_from_directory` and `image_dataset_from_dataframe`."""
+    """The options of `image_dataset_from_directory` and `image_dataset_from_dataframe`."""
 
     decoding: str
 
@@ -114,7 +114,7 @@ Parameters = ParamSpec("Parameters")
 
 
 class Door(Protocol[Parameters]):
-    """A function that gives a data set, or a list of two for `subset="both"`."""
+    """A function that returns a data set, or a list of two for `subset="both"`."""
 
     __name__: str
 
@@ -128,11 +128,11 @@ class Door(Protocol[Parameters]):
 
 
 def door(options: Any, **defaults: Any) -> Callable[[Callable[Parameters, Any]], Door[Parameters]]:
-    """Makes a function that gives data sets a door: with the keywords of `options`, and its real types.
+    """Makes a door from a function that returns data sets, with the keywords of `options` and real types.
 
     Args:
         options: one of the lists above.
-        **defaults: those of this door that differ from those of the fields.
+        **defaults: defaults of this door that differ from those of the fields.
     """
 
     def decorate(function: Callable[Parameters, Any]) -> Door[Parameters]:
@@ -142,7 +142,7 @@ def door(options: Any, **defaults: Any) -> Callable[[Callable[Parameters, Any]],
 
 
 def pipeline_spec(arguments: KerasArguments, options: Mapping[str, Any]) -> PipelineSpec:
-    """Translates the arguments of a door, but for its labels."""
+    """Translates the arguments of a door, except its labels."""
     size = checks.check_image_arguments(
         arguments.color_mode, arguments.image_size, arguments.interpolation
     )
@@ -166,7 +166,7 @@ def pipeline_spec(arguments: KerasArguments, options: Mapping[str, Any]) -> Pipe
 
 
 def _kernel(kernel: str, aspect: str, antialias: bool, **others: Any) -> dict[str, Any]:
-    """The fields of `ResizeSpec` for a kernel by Keras' name: Pillow's filters where they are meant."""
+    """Returns the fields of `ResizeSpec` for Keras' name of a kernel, which may mean Pillow's filter."""
     check_bool("antialias", antialias)
     with_pillow = antialias and aspect != "pad" and kernel in _PILLOW_NAMES
     return {
@@ -179,7 +179,7 @@ def _kernel(kernel: str, aspect: str, antialias: bool, **others: Any) -> dict[st
 
 
 def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `PipelineSpec` among the options; None is the default of a field."""
+    """Returns the fields of `PipelineSpec` among the options; None means the default of a field."""
     check_type("augment", options["augment"], Augment)
     check_type("standardize", options["standardize"], Standardize)
     checks.check_fitted(options["standardize"])
@@ -194,7 +194,7 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
 def share_of(
     arguments: KerasArguments, options: Mapping[str, Any], label_mode: str | None
 ) -> Share:
-    """Returns the part of the samples that is asked for."""
+    """Returns the part of the samples that is requested."""
     fraction, subset = arguments.validation_split, arguments.subset
     checks.check_split(fraction, subset, arguments.shuffle, arguments.seed)
     checks.check_stratify(options["stratify"], fraction, label_mode)
@@ -202,7 +202,7 @@ def share_of(
 
 
 def label_spec(label_mode: str | None, mask_dtype: str) -> LabelSpec:
-    """How the targets of a label mode are encoded; `num_classes` is still to come.
+    """Returns how the targets of a label mode are encoded; `num_classes` is set later.
 
     >>> label_spec("categorical", "int32").encoding
     'one_hot'
@@ -214,10 +214,10 @@ def label_spec(label_mode: str | None, mask_dtype: str) -> LabelSpec:
 def deliver_found(
     source: Source, spec: PipelineSpec, label: LabelSpec, share: Share, where: str, verbose: bool
 ) -> ImageDataset | list[ImageDataset]:
-    """What was asked for, of the samples that were found, as `deliver`; says how many they are.
+    """Delivers the requested part of the samples that were found; prints how many there are.
 
     Raises:
-        ValueError: there are none; "binary" labels of other than two classes.
+        ValueError: there are no samples; "binary" labels do not have two classes.
     """
     names = source.class_names
     if verbose:
@@ -227,7 +227,7 @@ def deliver_found(
     checks.check_balance(spec.balance, source)
     if label.encoding is None:
         checks.check_no_class_weights(share.class_weights)
-        source = replace(source, weights=None)  # of labels that nobody asked for
+        source = replace(source, weights=None)  # they belong to labels that are not requested
     if label.encoding == "index_column":
         checks.check_two_classes(names)
     spec = replace(spec, label=replace(label, num_classes=len(names)))

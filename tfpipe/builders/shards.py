@@ -51,24 +51,24 @@ def image_dataset_from_shards(
     groups: Callable[[str], Any] | None = None,
     **options: Unpack[ShardOptions],
 ) -> ImageDataset | list[ImageDataset]:
-    """Batches of the images that `pack`, or `tfpipe pack`, wrote.
+    """Returns batches of the images that `pack`, or `tfpipe pack`, wrote.
 
-    The samples are those that were packed, in the same order, with their labels, weights, names and
-    groups, which a `validation_split` keeps whole; each epoch is shuffled over all of them, and resumes,
-    is augmented and is distributed as any other.
+    The samples are the packed ones, in the same order, with their labels, weights, names and groups. A
+    `validation_split` keeps the groups whole. Each epoch is shuffled over all samples, and can be resumed,
+    augmented and distributed like any other.
 
     Args:
-        directory: of the shards, local or behind a scheme such as gs://.
+        directory: the folder of the shards, local or with a scheme such as gs://.
         split: the name of a split that was packed; None for all samples.
-        label_mode: "packed": "int" for classes, "multi_label" for lists of them, "raw" or "multi_output"
-            for values, and no y where nothing was packed; or one of those of
+        label_mode: "packed": "int" for classes, "multi_label" for lists of classes, "raw" or "multi_output"
+            for values, and no y if no labels were packed; or one of the modes of
             `image_dataset_from_dataframe`.
-        color_mode: None for that of the packed images.
-        image_size: (height, width); None for that of the packed images, which nothing has to resize.
-        host: (i, k): only every k-th shard file from the i-th on, for host i of k that each have, or
-            should read, a part of the files. The shards are of one size but for the last, and mixed.
-        groups: name of the packed file, as in `dataset.filenames` -> group; no group is in both subsets
-            (needs scikit-learn). None for those that were packed.
+        color_mode: None for the color mode of the packed images.
+        image_size: (height, width); None for the size of the packed images, so that nothing is resized.
+        host: (i, k): take only every k-th shard file from the i-th on, for host i of k hosts that each have,
+            or should read, a part of the files. The shards are mixed, and of one size except the last.
+        groups: a function from the name of a packed file, as in `dataset.filenames`, to its group; no group
+            is in both subsets (needs scikit-learn). None for the groups that were packed.
         batch_size, shuffle, seed, validation_split, subset, interpolation, crop_to_aspect_ratio,
             pad_to_aspect_ratio, data_format, verbose: as for `image_dataset_from_directory`.
 
@@ -76,7 +76,7 @@ def image_dataset_from_shards(
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
 
     Raises:
-        FileNotFoundError: there are no shards, or their packing did not end.
+        FileNotFoundError: there are no shards, or packing them did not finish.
         ValueError: an argument is not one of those allowed; there is no such split.
 
     >>> import tempfile
@@ -121,7 +121,7 @@ def image_dataset_from_shards(
 def _rows_of_host(
     source: Source, number: np.ndarray, index: shards.Index, split: str | None, host: Any
 ) -> np.ndarray:
-    """The samples of a split that are in the shard files of a host."""
+    """Returns the samples of a split that are in the shard files of a host."""
     if not isinstance(host, tuple | list) or len(host) != 2:
         raise ValueError(f"host must be (i, k), host i of k. Received: host={host!r}.")
     check_int("host[1]", host[1], 1)
@@ -138,7 +138,7 @@ def _rows_of_host(
 
 
 def _label_mode(label_mode: str | None, source: Source) -> str | None:
-    """What "packed" means for these targets; otherwise checks that the targets can be had so."""
+    """Returns what "packed" means for these targets; checks that they allow any other label mode."""
     targets, has_classes = source.targets, bool(source.class_names)
     if targets is None:
         packed = None

@@ -1,4 +1,4 @@
-"""From a source and a specification to the data set, or the pair of them, that was asked for."""
+"""From a source and a specification to the requested data set, or the pair of data sets."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tfpipe.transforms.augment import Augment
 
 @dataclass(frozen=True)
 class Share:
-    """The part of a source that is asked for.
+    """The part of a source that is requested.
 
     Attributes:
         subset: "training", "validation", "both" or None for all.
-        fraction: of validation, 0 < fraction < 1 where there is a subset.
-        stratify: give each class the same share of both subsets (needs scikit-learn).
-        class_weights: "balanced", or {class name or id: weight}: a third item in each batch, the weight of
-            each training sample.
+        fraction: of the samples, for validation; 0 < fraction < 1 if there is a subset.
+        stratify: keep the class proportions in both subsets (needs scikit-learn).
+        class_weights: "balanced", or {class name or id: weight}: adds the weight of each training sample as
+            the third item of each batch.
     """
 
     subset: str | None = None
@@ -37,14 +37,14 @@ class Share:
 def deliver(
     source: Source, spec: PipelineSpec, share: Share, where: str, verbose: bool
 ) -> ImageDataset | list[ImageDataset]:
-    """The data set of a share of a source; a list of two for "both".
+    """Returns the data set of a part of a source; a list of two for "both".
 
     Args:
         source: all samples.
-        spec: what is done to them. What changes samples at random is for training only.
-        share: the part that is asked for.
-        where: the samples were looked for, for messages: "in directory ...".
-        verbose: print how many there are.
+        spec: what is done to them. Only training samples are changed at random.
+        share: the requested part.
+        where: where the samples were looked for, for messages: "in directory ...".
+        verbose: print how many samples there are.
 
     Raises:
         ValueError: a part is empty.
@@ -65,7 +65,7 @@ def deliver(
 
 
 def _parts(source: Source, spec: PipelineSpec, share: Share) -> dict[str, Source]:
-    """Training and validation, or the one of them that is asked for; all is training."""
+    """Returns training and validation, or only the requested one; without a subset all is training."""
     if share.subset is None:
         return {"training": source}
     cut = splits.holdout(
@@ -81,19 +81,19 @@ def _parts(source: Source, spec: PipelineSpec, share: Share) -> dict[str, Source
 
 
 def strata_of(source: Source, stratify: bool) -> splits.Strata:
-    """What a split of a source has to respect: its groups, and if `stratify` its class shares.
+    """Returns what a split of a source keeps: its groups, and if `stratify` its class proportions.
 
     Labels that the user has given may have gaps, or be negative.
 
     Raises:
-        ValueError: `stratify`, and a sample has not exactly one class.
+        ValueError: with `stratify`, a sample does not have exactly one class.
     """
     if not stratify:
         return splits.Strata(groups=source.groups)
     targets = source.targets
     if not isinstance(targets, np.ndarray) or targets.ndim != 1 or targets.dtype.kind not in "iu":
         raise ValueError(
-            "stratify=True needs one class a sample: label_mode 'int', 'binary' or 'categorical'."
+            "stratify=True needs one class per sample: label_mode 'int', 'binary' or 'categorical'."
         )
     distinct, labels = np.unique(targets, return_inverse=True)
     names = source.class_names
@@ -102,12 +102,12 @@ def strata_of(source: Source, stratify: bool) -> splits.Strata:
 
 
 def with_class_weights(source: Source, class_weights: Any) -> Source:
-    """`source` with the weight of each sample by its class, if class weights are asked for."""
+    """Returns `source` with the weight of each sample by its class, if class weights are given."""
     if class_weights is None:
         return source
     return replace(source, weights=of_samples(source, class_weights))
 
 
 def for_validation(spec: PipelineSpec, *, shuffle: bool = False) -> PipelineSpec:
-    """The specification for samples to validate on: as they are, each once."""
+    """Returns the specification for validation samples: as they are, each once."""
     return replace(spec, augment=Augment(), balance=None, shuffle=shuffle)

@@ -30,7 +30,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            # Only where `interrupt.listen` could do nothing. Click would say "Aborted!" and exit
+            # Reached only if `interrupt.listen` could do nothing. Click would say "Aborted!" and exit
             # with 1, like any failure; Python's own way out can crash in TensorFlow's threads.
             interrupt.say_interrupted()
             os._exit(interrupt.STATUS)
@@ -48,8 +48,8 @@ Examples:
   tfpipe check photos       which files cannot be read, and why
   tfpipe preview photos     a picture of a batch, preview.png
   tfpipe pack photos packed  decoded and resized once, for fast epochs
-  tfpipe bench photos       images per second, beside the classic's and Keras' loaders
-  tfpipe service --help     prepare batches on other processes or hosts
+  tfpipe bench photos       images per second, beside the classic generator and Keras
+  tfpipe service --help     prepare batches in other processes or on other hosts
 \b
 Completion of commands and options, here for bash (zsh and fish likewise), in ~/.bashrc:
   eval "$(_TFPIPE_COMPLETE=bash_source tfpipe)"
@@ -74,6 +74,6 @@ for command in (
 
 
 def main() -> None:
-    """The console script."""
+    """Runs the command line: the console script."""
     interrupt.listen()
     cli(prog_name="tfpipe")

@@ -1,4 +1,4 @@
-"""`tfpipe bench`: images per second of the user's own folder, beside the loaders it replaces."""
+"""`tfpipe bench`: images per second on the user's own folder, beside the loaders it replaces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tfpipe.cli import quiet, speed, text
     "bench",
     epilog="""\b
 Examples:
-  tfpipe bench photos                                a folder of classes, to 224x224
+  tfpipe bench photos                                a folder of classes, at 224x224
   tfpipe bench photos --image-size 299 --batch-size 64 --rounds 9
   tfpipe bench photos --augment                      with rotation, shifts, zoom and a flip
   tfpipe bench photos --json | jq .rates.tfpipe
@@ -27,27 +27,27 @@ Examples:
     type=text.Size(),
     default="224",
     show_default=True,
-    help="To which images are resized.",
+    help="Size to resize images to.",
 )
 @click.option(
-    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images in a batch."
+    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images per batch."
 )
 @click.option(
     "--images",
     type=click.IntRange(1),
     default=1000,
     show_default=True,
-    help="How many of the folder's images an epoch reads, at most.",
+    help="Largest number of images per epoch.",
 )
 @click.option(
     "--rounds",
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="Epochs measured of each loader; the median counts.",
+    help="Epochs measured per loader; the median counts.",
 )
-@click.option("--augment", is_flag=True, help="Random transforms; without Keras' function.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@click.option("--augment", is_flag=True, help="Random transforms; leaves out Keras' function.")
+@click.option("--json", "as_json", is_flag=True, help="Result as one JSON object.")
 @click.option("--quiet", "-q", "is_quiet", is_flag=True, help="No progress bar.")
 def bench_command(
     directory: str,
@@ -61,8 +61,8 @@ def bench_command(
 ) -> None:
     """Measure the speed on your own images.
 
-    DIR has one folder a class. tfpipe, the classic generator and Keras' image_dataset_from_directory take
-    turns: one epoch each to warm up, then so many rounds. Nothing is written.
+    DIR has one folder per class. tfpipe, the classic generator and Keras' image_dataset_from_directory
+    take turns: one epoch each to warm up, then one per round. Nothing is written.
     """
     quiet.import_tensorflow()
     with text.plain_messages(), speed.silence():
@@ -77,12 +77,14 @@ def bench_command(
         found = {"images": count, "rounds": rounds, "augment": augment, "rates": rates}
         click.echo(json.dumps(found, indent=2))
         return
-    click.echo(f"{count:,} images an epoch, to {image_size[0]}x{image_size[1]}, in images/s:")
+    click.echo(f"{count:,} images per epoch, at {image_size[0]}x{image_size[1]}, in images/s:")
     for name, rate in rates.items():
         times = f"{rate / rates['classic']:>7.2f} times the classic" if "classic" in rates else ""
         click.echo(f"  {name:<9}{rate:>9,.1f}{times}")
     if "classic" not in rates:
-        click.echo("The classic generator was not measured: it needs Pillow. pip install pillow")
+        click.echo(
+            "The classic generator was not measured, because it needs Pillow: pip install pillow"
+        )
 
 
 _AUGMENT = {
@@ -97,7 +99,7 @@ _AUGMENT = {
 def _loaders(
     directory: str, size: tuple[int, int], batch_size: int, images: int, augment: bool
 ) -> tuple[dict[str, Callable[[], object]], int]:
-    """A function a loader that reads one epoch, and the images that it reads."""
+    """Returns a function per loader that reads one epoch, and the number of images in it."""
     import keras
 
     import tfpipe
@@ -107,7 +109,7 @@ def _loaders(
     options: dict[str, Any] = {"target_size": size, "batch_size": batch_size}
     ours = tfpipe.ImageDataGenerator(**transforms).flow_from_directory(directory, **options)
     if not len(ours):
-        raise ValueError(f"No images found in {directory!r}: one folder a class is expected.")
+        raise ValueError(f"No images found in {directory!r}. Expected one folder per class.")
     batches = min(len(ours), images // batch_size)
     part = ours if batches == len(ours) else ours.take(batches)
     loaders: dict[str, Callable[[], object]] = {"tfpipe": lambda: speed.read_all(part)}

@@ -1,4 +1,4 @@
-"""`tfpipe check`: whether every file of a source decodes, and what else is wrong with which."""
+"""`tfpipe check`: finds the files of a source that do not decode, or have other problems."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from tfpipe import CheckReport
 
 TITLES = {
-    "missing": "not there",
-    "irregular": "no regular files",
-    "unreadable": "cannot be read",
-    "suffix": "of another format than their names say",
-    "duplicate": "equal to another file",
+    "missing": "file(s) cannot be found",
+    "irregular": "path(s) are not regular files",
+    "unreadable": "file(s) cannot be read",
+    "suffix": "file(s) have another format than their names say",
+    "duplicate": "file(s) have the same content as another file",
 }
 
 
@@ -29,7 +29,7 @@ TITLES = {
 Examples:
   tfpipe check photos                      every file below ./photos
   tfpipe check labels.csv --x-col path     every file that a table names
-  tfpipe check photos --ignore duplicate   equal files are no reason to fail
+  tfpipe check photos --ignore duplicate   without the search for equal files
   tfpipe check photos --json | jq '.problems[].path'
 """,
 )
@@ -40,18 +40,16 @@ Examples:
     type=click.Choice(["grayscale", "rgb", "rgba"]),
     default="rgb",
     show_default=True,
-    help="As it is trained in.",
+    help="Color mode to decode to.",
 )
 @click.option(
     "--ignore",
     multiple=True,
     type=click.Choice(KINDS),
-    help="A kind of problem that does not count; may be given again.",
+    help="Kind of problem to ignore; may be given more than once.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-@click.option(
-    "--csv", "as_csv", is_flag=True, help="Print the problems as CSV: path, kind, reason."
-)
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.option("--csv", "as_csv", is_flag=True, help="Problems as CSV: path, kind, reason.")
 @click.option("--quiet", "-q", "is_quiet", is_flag=True, help="No progress bar.")
 def check_command(
     source: str,
@@ -64,18 +62,18 @@ def check_command(
     as_csv: bool,
     is_quiet: bool,
 ) -> None:
-    """Decode every image as a training epoch would, and list what is bad.
+    """Decode every image as a training epoch would, and list the bad files.
 
-    SRC is a directory, or a .csv or .parquet file. Files are read and decoded in parallel and nothing is
-    changed. Listed are files that are missing, that cannot be read and why, that are of another
-    format than their names say, and that equal another file.
+    SRC is a directory, or a .csv or .parquet file. Files are read and decoded in parallel, and nothing is
+    changed. The list names the files that are missing, that cannot be read and why, that have another
+    format than their names say, and that have the same content as another file.
 
-    The exit status is 0 if all is sound, 1 if not or if there are no images, 2 for wrong usage.
+    The exit status is 0 if no problems are found, 1 if there are problems or no images, 2 for wrong usage.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other.")
     quiet.import_tensorflow("3")  # its decoders log errors, which the report lists
-    # libjpeg writes of some damaged files to stderr, without their names; the report has them.
+    # libjpeg writes about some damaged files to stderr, without their names; the report has them.
     with quiet.native_silence(), text.plain_messages():
         import tfpipe
 
@@ -104,12 +102,12 @@ def check_command(
 
 
 def report_as_dict(report: CheckReport) -> dict[str, Any]:
-    """The report as plain values, what a script asks for first."""
+    """Returns the report as plain values, starting with what a script needs first."""
     return {"sound": report.sound, "counts": report.counts, **dataclasses.asdict(report)}
 
 
 def show_report(report: CheckReport) -> None:
-    """The report for the eye."""
+    """Prints the report for people."""
     for kind, count in report.counts.items():
         text.heading(f"{count:,} {TITLES[kind]}")
         for problem in report.problems:
@@ -117,11 +115,12 @@ def show_report(report: CheckReport) -> None:
                 click.echo(f"  {text.printable(problem.path)}: {text.printable(problem.reason)}")
     rate = report.files / report.seconds if report.seconds else 0
     click.echo(
-        f"\n{report.files:,} image files in {report.seconds:.1f} s, {rate:,.0f} a second", nl=False
+        f"\n{report.files:,} image files in {report.seconds:.1f} s, {rate:,.0f} per second",
+        nl=False,
     )
-    click.echo(f"; {report.others:,} others left alone." if report.others else ".")
+    click.echo(f"; {report.others:,} other file(s) skipped." if report.others else ".")
     if report.sound:
-        click.secho("All is sound.", fg="green")
+        click.secho("No problems found.", fg="green")
     else:
         bad = len({problem.path for problem in report.problems})
-        click.secho(f"{bad:,} of them have problems.", fg="red")
+        click.secho(f"{bad:,} file(s) have problems.", fg="red")

@@ -1,4 +1,4 @@
-"""`tfpipe demo`: the main job from start to end, on scanned digits, without a network."""
+"""`tfpipe demo`: the main job from start to end, on scanned digits, without a network connection."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ Examples:
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write the images here and keep them.  [default: a temporary folder, removed at the end]",
+    help="Folder to write the images to, and keep.  [default: a temporary one, removed at the end]",
 )
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
     default=8,
     show_default=True,
-    help="Of the network for the ten digits.",
+    help="Epochs of the network for the ten digits.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
     default=0,
     show_default=True,
-    help="Of the order of the images and of the networks' first weights.",
+    help="Seed of the order of the images and of the networks' initial weights.",
 )
 def demo_command(directory: Path | None, epochs: int, seed: int) -> None:
     """Train small networks on 1,797 scanned digits.
 
-    Writes the digits as PNG folders, reads them by ImageDataGenerator from the folders and from a
-    dataframe, trains a network on each, and measures the speed beside the classic generator's.
+    Writes the digits as folders of PNG files, reads them with ImageDataGenerator from the folders and from
+    a dataframe, trains a network on each, and measures the speed beside the classic generator's.
     Needs no network connection. The exit status is 1 if the validation accuracy is below 0.95.
     """
     start = time.perf_counter()
@@ -66,7 +66,7 @@ def demo_command(directory: Path | None, epochs: int, seed: int) -> None:
     with folder(directory) as root:
         accuracy = run(root, epochs, seed)
     click.echo(f"\nDone in {time.perf_counter() - start:.0f} seconds. ", nl=False)
-    click.echo(f"The images are in {directory}." if directory else "The images are removed.")
+    click.echo(f"The images are in {directory}." if directory else "The images have been removed.")
     if accuracy < WANTED_ACCURACY:
         raise click.ClickException(
             f"the validation accuracy, {accuracy:.3f}, is below {WANTED_ACCURACY}. "
@@ -76,7 +76,7 @@ def demo_command(directory: Path | None, epochs: int, seed: int) -> None:
 
 @contextlib.contextmanager
 def folder(directory: Path | None) -> Iterator[Path]:
-    """The folder for the images: the user's, which stays, or a temporary one."""
+    """Yields the folder for the images: the user's, which stays, or a temporary one."""
     if directory is None:
         temporary = tempfile.TemporaryDirectory(prefix="tfpipe-demo-")
         with interrupt.cleaned_up(temporary.cleanup):
@@ -86,7 +86,7 @@ def folder(directory: Path | None) -> Iterator[Path]:
 
 
 def run(root: Path, epochs: int, seed: int) -> float:
-    """The whole story; returns the validation accuracy of the network for the ten digits."""
+    """Runs all steps; returns the validation accuracy of the network for the ten digits."""
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -100,7 +100,7 @@ def run(root: Path, epochs: int, seed: int) -> float:
 
 
 def write_images(root: Path) -> list[str]:
-    """Step 1: PNG files, one folder a class."""
+    """Writes PNG files, one folder per class: step 1."""
     from tfpipe.cli import digits
 
     numbered_heading(1, "Image files")
@@ -122,7 +122,7 @@ def write_images(root: Path) -> list[str]:
 
 
 def from_folders(root: Path, seed: int) -> tuple[ImageDataset, ImageDataset]:
-    """Step 2: ten classes from the names of the folders."""
+    """Reads ten classes from the names of the folders: step 2."""
     from tfpipe import ImageDataGenerator
 
     numbered_heading(2, "A generator from the folders")
@@ -135,7 +135,7 @@ def from_folders(root: Path, seed: int) -> tuple[ImageDataset, ImageDataset]:
 
 
 def look(training: ImageDataset, count: int = 4) -> None:
-    """Shows the first batch, had by subscript."""
+    """Shows the first batch, read by subscript."""
     from tfpipe.cli import digits
 
     images, labels = training[0]
@@ -151,10 +151,10 @@ def train(
 ) -> float:
     """Fits a network and returns its validation accuracy."""
     click.echo()
-    # The bar goes back over itself; in a file or a pipe one line an epoch reads better.
+    # The bar goes back over itself; in a file or a pipe one line per epoch reads better.
     verbose = 1 if sys.stdout.isatty() else 2
     with warnings.catch_warnings():
-        # Keras 3.15 warns of its own default, shuffle=True, whenever `fit` is given a tf.data set.
+        # Keras 3.15 warns about its own default, shuffle=True, whenever `fit` is given a tf.data set.
         warnings.filterwarnings("ignore", "`shuffle=True` was passed", UserWarning)
         history = model.fit(training, validation_data=validation, epochs=epochs, verbose=verbose)
     accuracy = float(history.history["val_accuracy"][-1])
@@ -164,7 +164,7 @@ def train(
 
 
 def from_frames(root: Path, names: list[str], seed: int) -> tuple[ImageDataset, ImageDataset]:
-    """Step 3: two classes from a column of a dataframe."""
+    """Reads two classes from a column of a dataframe: step 3."""
     from tfpipe import ImageDataGenerator
     from tfpipe.cli import digits
 
@@ -183,7 +183,7 @@ def from_frames(root: Path, names: list[str], seed: int) -> tuple[ImageDataset, 
 
 
 def compare_speed(root: Path, training: ImageDataset) -> None:
-    """Step 4: images per second, beside the classic generator on the same folder."""
+    """Measures images per second, beside the classic generator on the same folder: step 4."""
     from tfpipe.cli import speed
 
     numbered_heading(4, "Speed: whole epochs over the training folder, median")
@@ -200,26 +200,26 @@ def compare_speed(root: Path, training: ImageDataset) -> None:
         fact("classic", f"{rates['classic']:>7,.0f} images/s")
         fact("ratio", f"{rates['tfpipe'] / rates['classic']:>7.2f}")
     else:
-        fact("classic", "not measured: it needs Pillow. Install it by: pip install pillow")
-    click.echo("Images this small measure the cost of a file, not that of its pixels.")
+        fact("classic", "not measured, because it needs Pillow: pip install pillow")
+    click.echo("Images this small measure the cost per file, not per pixel.")
 
 
 def digit_network() -> keras.Model:
-    """A small convolutional network for ten classes."""
+    """Builds a small convolutional network for ten classes."""
     from keras import layers
 
     return compiled_network(layers.Dense(10, activation="softmax"), "categorical_crossentropy")
 
 
 def parity_network() -> keras.Model:
-    """The same network for two classes."""
+    """Builds the same network for two classes."""
     from keras import layers
 
     return compiled_network(layers.Dense(1, activation="sigmoid"), "binary_crossentropy")
 
 
 def compiled_network(head: keras.layers.Layer, loss: str) -> keras.Model:
-    """The network up to its last layer, that layer, and the loss that belongs to it."""
+    """Builds the network from its last layer, and compiles it with the loss that belongs to it."""
     import keras
     from keras import layers
 

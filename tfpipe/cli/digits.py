@@ -28,14 +28,14 @@ class Digits(NamedTuple):
 
 
 def read_digits() -> Digits:
-    """All 1,797 digits; `tfpipe/data/README.md` names their source and licence."""
+    """Reads all 1,797 digits; `tfpipe/data/README.md` names their source and license."""
     contents = (resources.files("tfpipe") / "data" / "digits.npz").read_bytes()
     with np.load(io.BytesIO(contents), allow_pickle=False) as arrays:
         return Digits(arrays["images"], arrays["labels"])
 
 
 def as_grey(images: np.ndarray) -> np.ndarray:  # uint8 [...]
-    """Ink, 0..16, as brightness, 0..255.
+    """Converts ink, 0..16, to brightness, 0..255.
 
     >>> as_grey(np.array([0, 8, 16], np.uint8)).tolist()
     [0, 127, 255]
@@ -44,7 +44,7 @@ def as_grey(images: np.ndarray) -> np.ndarray:  # uint8 [...]
 
 
 def is_validation(labels: np.ndarray, every: int = 5) -> np.ndarray:  # bool [n]
-    """Which digits are held back: one in `every` of each class, so both parts have all classes.
+    """Tells if a digit is held back: one in `every` of each class, so both parts have all classes.
 
     >>> is_validation(np.array([3, 3, 7, 3, 7]), every=2).tolist()
     [True, False, True, True, False]
@@ -56,7 +56,7 @@ def is_validation(labels: np.ndarray, every: int = 5) -> np.ndarray:  # bool [n]
 
 
 def file_names(labels: np.ndarray) -> list[str]:
-    """The file of each digit, relative to the directory: part/class/number.
+    """Returns the file of each digit, relative to the directory: part/class/number.
 
     >>> file_names(np.array([3, 3]))
     ['validation/3/0000.png', 'train/3/0001.png']
@@ -69,7 +69,7 @@ def file_names(labels: np.ndarray) -> list[str]:
 
 
 def strangers(directory: Path, names: Iterable[str]) -> list[str]:
-    """Files in the demo's folders that are none of `names`: they would be taken for digits too."""
+    """Finds files in the demo's folders that are not in `names`: others would become digits too."""
     found = (
         path.relative_to(directory).as_posix()
         for part in ("train", "validation")
@@ -80,7 +80,7 @@ def strangers(directory: Path, names: Iterable[str]) -> list[str]:
 
 
 def write_folders(digits: Digits, directory: Path) -> list[str]:
-    """Writes each digit as a grey 8 x 8 PNG.
+    """Writes each digit as a gray 8 x 8 PNG.
 
     Returns:
         The file names, relative to `directory`, in the order of the digits.
@@ -94,7 +94,7 @@ def write_folders(digits: Digits, directory: Path) -> list[str]:
 
 
 def parity_frame(names: Sequence[str]) -> pd.DataFrame:
-    """Columns `filename` and `class`: another question on the same files, is the digit odd?
+    """Returns columns `filename` and `class`, for another question on the same files: is the digit odd?
 
     >>> parity_frame(["train/3/0001.png", "train/8/0002.png"])["class"].tolist()
     ['odd', 'even']
@@ -106,7 +106,7 @@ def parity_frame(names: Sequence[str]) -> pd.DataFrame:
 
 
 def sketch(images: np.ndarray, shades: str = " .:-=+*#%@") -> str:
-    """Grey images beside each other as text, two characters a pixel.
+    """Draws gray images beside each other as text, two characters per pixel.
 
     Args:
         images: [n, H, W, 1], 0 to 255.

@@ -17,13 +17,13 @@ Examples:
   tfpipe formats --json    for a script
 """,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print it as a JSON list of objects.")
+@click.option("--json", "as_json", is_flag=True, help="Table as a JSON list of objects.")
 def formats_command(as_json: bool) -> None:
-    """Print which decoder reads each format here.
+    """Print which decoder reads each format in your installation.
 
-    What is decoded in the graph runs in parallel threads and on tf.data service workers; what is
-    decoded in Python holds Python's lock. Among the formats of the graph the content of a file decides,
-    not its suffix; a file that is read in Python needs a suffix of its own format.
+    Formats decoded in the graph run in parallel threads and on tf.data service workers; formats decoded in
+    Python hold Python's lock. Among the formats of the graph, the content of a file decides, not its
+    suffix; a file that is read in Python needs a suffix of its own format.
     """
     with text.plain_messages():
         from tfpipe import formats as known
@@ -39,7 +39,7 @@ def formats_command(as_json: bool) -> None:
 
 
 def aligned(rows: list[dict[str, str]]) -> list[str]:
-    """Rows as lines with their cells below each other.
+    """Formats rows as lines, with their cells below each other.
 
     >>> aligned([{"format": "JPEG", "reads": "8 bits"}, {"format": "GIF", "reads": "all"}])
     ['JPEG  8 bits', 'GIF   all']

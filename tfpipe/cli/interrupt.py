@@ -1,7 +1,7 @@
-"""Ctrl-C, heard by a thread of its own.
+"""Ends the process on Ctrl-C, from a thread of its own.
 
 Python raises KeyboardInterrupt in the main thread, wherever that is. Raised inside `fit`, while
-TensorFlow's threads run, it corrupts the heap now and then: about one interrupted run in ten died by
+TensorFlow's threads run, it corrupts the heap now and then: about one interrupted run in ten died of
 SIGABRT instead of ending. So the signal is blocked in every thread, one thread waits for it, cleans
 up, and ends the process without unwinding the others.
 """
@@ -27,7 +27,7 @@ def listen() -> None:
 
     Call it before TensorFlow is imported, because only threads that are started later inherit the
     blocked signal; so do child processes. A SIGINT that is ignored, as in a shell's background job,
-    stays so. Without POSIX signals this does nothing, and KeyboardInterrupt is raised as ever.
+    stays so. Without POSIX signals this does nothing, and KeyboardInterrupt is raised as usual.
     """
     if not hasattr(signal, "pthread_sigmask") or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         return
@@ -39,15 +39,15 @@ def _end_on_signal() -> None:
     signal.sigwait({signal.SIGINT})
     _under_way.set()
     for clean_up in reversed(_clean_ups.copy()):
-        with contextlib.suppress(Exception):  # nobody is left to mend it
+        with contextlib.suppress(Exception):  # nobody is left to handle it
             clean_up()
     say_interrupted()
     os._exit(STATUS)
 
 
 def say_interrupted() -> None:
-    """Tells the user."""
-    with contextlib.suppress(OSError, ValueError):  # whoever reads may be gone
+    """Tells the user that the process was interrupted."""
+    with contextlib.suppress(OSError, ValueError):  # the reader of a pipe may be gone
         sys.stdout.flush()
     with contextlib.suppress(OSError):
         os.write(_stderr, b"\nInterrupted.\n")
@@ -55,7 +55,7 @@ def say_interrupted() -> None:
 
 @contextlib.contextmanager
 def written_to(descriptor: int) -> Iterator[None]:
-    """Inside the block `say_interrupted` writes to another file descriptor than 2."""
+    """Makes `say_interrupted` write to another file descriptor than 2 inside the block."""
     global _stderr
     before, _stderr = _stderr, descriptor
     try:

@@ -1,4 +1,4 @@
-"""`tfpipe pack`: a source of image files, written once as shards that are quick to read."""
+"""`tfpipe pack`: writes a source of image files once, as shards that are fast to read."""
 
 from __future__ import annotations
 
@@ -25,73 +25,79 @@ and in the training program:
 @click.argument("source", metavar="SRC", type=click.Path())
 @click.argument("destination", metavar="DEST", type=click.Path())
 @text.table_options(y_col=True)
-@click.option("--weight-col", metavar="COLUMN", help="Of a table: the column of sample weights.")
+@click.option(
+    "--weight-col", metavar="COLUMN", help="Column with the sample weights (tables only)."
+)
 @click.option(
     "--splits",
     is_flag=True,
-    help="The folders in SRC are splits, by their names, each with a folder a class.",
+    help="One split per folder in SRC, named after it and with one folder per class.",
 )
 @click.option(
     "--validation-split",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="SHARE",
-    help="Pack two splits, training and validation.",
+    metavar="FRACTION",
+    help="Fraction for validation; packs two splits, training and validation.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of the validation split.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the split.")
 @click.option(
-    "--image-size", type=text.Size(), default="256", show_default=True, help="Of what is written."
+    "--image-size",
+    type=text.Size(),
+    default="256",
+    show_default=True,
+    help="Size to resize images to.",
 )
 @click.option(
     "--color-mode",
     type=click.Choice(["grayscale", "rgb", "rgba"]),
     default="rgb",
     show_default=True,
-    help="Of what is written.",
+    help="Color mode to decode to.",
 )
 @click.option(
     "--interpolation",
     type=click.Choice(["bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5"]),
     default="bilinear",
     show_default=True,
-    help="Of the resize; antialiased where the kernel can be.",
+    help="Resize method; antialiased if the kernel can be.",
 )
-@click.option("--crop", is_flag=True, help="Keep the aspect ratio: crop the centre.")
+@click.option("--crop", is_flag=True, help="Center crop, which keeps the aspect ratio.")
 @click.option(
     "--encoding",
     type=click.Choice(["raw", "png", "jpeg"]),
     default="raw",
     show_default=True,
-    help="raw is the fastest to read; png holds the same pixels in less; jpeg is the smallest, with "
-    "losses.",
+    help="Encoding of the pixels: raw is the fastest to read; png is lossless and smaller; jpeg is the "
+    "smallest, with losses.",
 )
 @click.option(
-    "--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG."
+    "--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="JPEG quality."
 )
 @click.option(
     "--samples-per-shard",
     type=click.IntRange(1),
-    help="Images in a file.  [default: 128 MiB of pixels]",
+    help="Images per file.  [default: 128 MiB of pixels]",
 )
 @click.option(
     "--processes",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="How many write at once, each with threads of its own.",
+    help="Processes that write at once, each with its own threads.",
 )
 @click.option(
     "--on-error",
     type=click.Choice(["raise", "skip"]),
     default="raise",
     show_default=True,
-    help="Of a file that cannot be used: end, or leave it out.",
+    help="Response to a file that cannot be used: stop, or leave it out.",
 )
 @click.option("--quiet", "-q", "is_quiet", is_flag=True, help="No progress bar.")
 def pack_command(source: str, destination: str, is_quiet: bool, **options: Any) -> None:
     """Write images as shards, decoded and resized, with their labels.
 
-    SRC is a directory with one folder a class, or a .csv or .parquet file. DEST gets TFRecord files and
-    an index; started again after it was stopped, it keeps the shards that are finished.
+    SRC is a directory with one folder per class, or a .csv or .parquet file. DEST gets TFRecord files and
+    an index. If packing was stopped, run the same command again: it keeps the shards that are finished.
     """
     start = time.perf_counter()
     quiet.import_tensorflow()
@@ -105,11 +111,13 @@ def pack_command(source: str, destination: str, is_quiet: bool, **options: Any) 
             **{name: options[name] for name in names},
             verbose=not is_quiet,
         )
-    click.echo(f"{count:,} images are in {destination}, {time.perf_counter() - start:.0f} seconds.")
+    click.echo(
+        f"{count:,} images are in {destination} after {time.perf_counter() - start:.0f} seconds."
+    )
 
 
 def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The data sets to pack, by the names of their splits."""
+    """Returns the data sets to pack, by the names of their splits."""
     import tfpipe
     from tfpipe.sources import listing
     from tfpipe.sources.directory import class_folders
@@ -135,7 +143,7 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
         names = class_folders(source)
         if not names:
             raise ValueError(
-                f"With --splits, SRC holds a folder a split. There is none in {source!r}."
+                f"With --splits, SRC must hold one folder per split. Found none in {source!r}."
             )
         return {
             name: tfpipe.image_dataset_from_directory(

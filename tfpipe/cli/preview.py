@@ -56,34 +56,39 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     default="preview.png",
     show_default=True,
-    help="The picture to write; its suffix (.png, .svg, .pdf, ...) decides the format.",
+    help="Picture to write; its suffix (.png, .svg, .pdf, ...) decides the format.",
 )
 @text.table_options(y_col=True)
 @click.option(
-    "--size", type=text.Size(), default="224x224", show_default=True, help="Of each image."
+    "--size", type=text.Size(), default="224x224", show_default=True, help="Size of each image."
 )
 @click.option(
     "--color-mode",
     type=click.Choice(["grayscale", "rgb", "rgba"]),
     default="rgb",
     show_default=True,
-    help="To which images are converted.",
+    help="Color mode to decode to.",
 )
 @click.option(
     "--interpolation",
     type=click.Choice(["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"]),
     default="nearest",
     show_default=True,
-    help="Of the resize, by Pillow's names.",
+    help="Resize method, by Pillow's names.",
 )
 @click.option(
-    "-n", "count", type=click.IntRange(1, 256), default=16, show_default=True, help="Images."
+    "-n",
+    "count",
+    type=click.IntRange(1, 256),
+    default=16,
+    show_default=True,
+    help="Images to show.",
 )
 @click.option(
     "--augment",
     type=Ranges(),
     metavar="NAME=VALUE,...",
-    help="Random transforms, by the names of ImageDataGenerator: an image beside N draws of it.",
+    help="Random transforms, by the names of ImageDataGenerator: one image beside N draws of it.",
 )
 @click.option(
     "--draws",
@@ -91,14 +96,14 @@ Examples:
     default=7,
     show_default=True,
     metavar="N",
-    help="With --augment: how many random transforms.",
+    help="Number of random transforms (with --augment).",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Of the order and of the transforms.",
+    help="Seed of the order and of the transforms.",
 )
 def preview_command(
     source: str,
@@ -117,8 +122,8 @@ def preview_command(
 ) -> None:
     """Write a picture of a batch, with its labels, as the model will see it.
 
-    SRC is a directory with one folder a class, or a .csv or .parquet file; with --augment it may be an
-    image too. With --augment the picture is one image, the first of the shuffled order (or SRC itself),
+    SRC is a directory with one folder per class, or a .csv or .parquet file; with --augment it may be an
+    image too. With --augment the picture shows one image, the first of the shuffled order (or SRC itself),
     beside random transforms of it.
     """
     quiet.import_tensorflow()
@@ -160,7 +165,7 @@ def read(
     follow_links: bool,
     options: dict[str, Any],
 ) -> Any:
-    """The data set of a directory or a table; without labels where it has none."""
+    """Reads the data set of a directory or a table; without labels if it has none."""
     import pandas as pd
 
     from tfpipe import ImageDataGenerator
@@ -172,7 +177,7 @@ def read(
         dataset = generator.flow_from_directory(source, follow_links=follow_links, **options)
         if dataset.samples:
             return dataset
-        images = inventory.list_directory(source, follow_links).images  # at its top, of no class
+        images = inventory.list_directory(source, follow_links).images  # at its top, unclassified
         frame = pd.DataFrame({x_col: images}, dtype=object)
     else:
         frame = read_frame(source, [x_col, y_col])

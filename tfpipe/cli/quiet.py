@@ -1,4 +1,4 @@
-"""Importing TensorFlow without its log on the user's screen."""
+"""Imports TensorFlow without its log on the user's screen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 def import_tensorflow(level: str = "2") -> None:
     """Imports TensorFlow and lets its C++ log through only from level ERROR on, or FATAL for "3".
 
-    Does nothing where TensorFlow is there already, or where the user chose a log level: the
+    Does nothing if TensorFlow is imported already, or if the user chose a log level: the
     environment variable `TF_CPP_MIN_LOG_LEVEL=0` brings everything back.
     """
     if "tensorflow" in sys.modules or LOG_LEVEL in os.environ:
@@ -32,12 +32,12 @@ def import_tensorflow(level: str = "2") -> None:
 
 
 def _look_for_devices(tensorflow: Any) -> None:
-    """What TensorFlow would do, and log errors about where there is no GPU, at its first use."""
+    """Looks for devices now: at its first use, TensorFlow would, and log errors without a GPU."""
     tensorflow.config.list_physical_devices()
 
 
 def import_silently(module: str, then: Callable[[Any], object] = lambda module: None) -> None:
-    """Imports a module with file descriptor 2 turned away; shows what it wrote if that fails."""
+    """Imports a module with file descriptor 2 redirected; shows what it wrote if that fails."""
     with tempfile.TemporaryFile() as log:
         stderr = os.dup(2)
         os.dup2(log.fileno(), 2)
@@ -57,7 +57,7 @@ def import_silently(module: str, then: Callable[[Any], object] = lambda module: 
 
 @contextlib.contextmanager
 def native_silence() -> Iterator[None]:
-    """Turns away what libraries in C write to file descriptor 2; Python's own stderr goes on."""
+    """Drops what libraries in C write to file descriptor 2; Python's own stderr still works."""
     sys.stderr.flush()
     kept, before = os.dup(2), sys.stderr
     with open(os.devnull, "wb") as nowhere:

@@ -27,7 +27,7 @@ and in the training program:
 """,
 )
 def service_command() -> None:
-    """Prepare batches on other processes or hosts (tf.data service)."""
+    """Prepare batches in other processes or on other hosts (tf.data service)."""
 
 
 @service_command.command(
@@ -38,11 +38,13 @@ Examples:
   tfpipe service dispatcher --port 5000 --work-dir /var/lib/tfpipe
 """,
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0: a free one."
+)
 @click.option(
     "--work-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep a journal here: a dispatcher that is started again on it goes on where it was.",
+    help="Folder for a journal; a dispatcher that is started again with it resumes where it was.",
 )
 @click.option(
     "--worker-timeout",
@@ -50,12 +52,12 @@ Examples:
     default=20,
     show_default=True,
     metavar="SECONDS",
-    help="Epochs end without a worker that has not answered for so long. 0: they wait for it.",
+    help="Time after which epochs end without a worker that does not answer. 0: they wait for it.",
 )
 def dispatcher_command(port: int, work_dir: Path | None, worker_timeout: float) -> None:
     """Run the dispatcher, which hands out the work.
 
-    One for all trainers. Ends on SIGTERM with status 0.
+    One dispatcher serves all trainers. Ends on SIGTERM with status 0.
     """
     _check_free(port)
     _import_tensorflow()
@@ -79,19 +81,21 @@ Examples:
   tfpipe service worker --dispatcher first-host:5000 --host second-host --port 5001
 """,
 )
-@click.option("--dispatcher", required=True, metavar="HOST:PORT", help="Where the dispatcher is.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
+@click.option("--dispatcher", required=True, metavar="HOST:PORT", help="Address of the dispatcher.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0: a free one."
+)
 @click.option(
     "--host",
     default="localhost",
     show_default=True,
-    help="The name by which trainers reach this worker.",
+    help="Name by which trainers reach this worker.",
 )
 def worker_command(dispatcher: str, port: int, host: str) -> None:
     """Run a worker, which reads, decodes and augments.
 
-    Start as many as the trainers keep busy. They must see the files by the paths that the trainers
-    have. Ends on SIGTERM with status 0.
+    Start as many workers as the trainers keep busy. They must see the files at the same paths as the
+    trainers. Ends on SIGTERM with status 0.
     """
     address = dispatcher.removeprefix("grpc://")
     name, _, number = address.rpartition(":")
@@ -109,17 +113,17 @@ def worker_command(dispatcher: str, port: int, host: str) -> None:
 
 
 def _check_free(port: int) -> None:
-    """gRPC lets two servers listen on one port, and each would get some of the calls."""
+    """Refuses a port in use: gRPC lets two servers listen on it, and each would get some calls."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("", port))
         except OSError as err:
-            raise click.ClickException(f"Port {port} cannot be had: {err.strerror}.") from err
+            raise click.ClickException(f"Port {port} is not available: {err.strerror}.") from err
 
 
 def _import_tensorflow() -> None:
-    """TensorFlow, with the ops of tensorflow-io where it can be had: workers must know them all."""
+    """Imports TensorFlow, and the ops of tensorflow-io if installed: workers must know them all."""
     quiet.import_tensorflow()
     from tfpipe.installed import tensorflow_io
 
@@ -129,7 +133,7 @@ def _import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def _started(name: str, start: Any) -> Any:
-    """The address of a server that runs for as long as the block does."""
+    """Yields the address of a server that runs for as long as the block does."""
     try:
         server, address = start()
     except Exception as err:  # TensorFlow raises whatever gRPC said
@@ -140,7 +144,7 @@ def _started(name: str, start: Any) -> Any:
 
 @contextlib.contextmanager
 def _watched(address: str, patience: float) -> Iterator[None]:
-    """Ends the part of workers that are lost, for as long as the block runs."""
+    """Ends epochs without workers that are lost, for as long as the block runs."""
     if not patience:
         yield
         return
@@ -154,10 +158,11 @@ def _watched(address: str, patience: float) -> Iterator[None]:
 
 
 def _wait(message: str) -> None:
-    """Says that all is ready, and waits for SIGTERM.
+    """Prints that all is ready, and waits for SIGTERM.
 
-    `server.join` would let Python see neither. A handler that sets a `threading.Event` deadlocks if the
-    signal comes while `wait` holds the event's lock, as it did for one in three that were sent at once.
+    `server.join` would keep Python from seeing signals. A handler that sets a `threading.Event` deadlocks
+    if the signal comes while `wait` holds the event's lock, as it did for one in three that were sent at
+    once.
     """
     heard, tell = os.pipe()
     os.set_blocking(tell, False)
@@ -165,5 +170,5 @@ def _wait(message: str) -> None:
         tell
     )  # written by the C handler, in whichever thread the signal is delivered
     signal.signal(signal.SIGTERM, lambda *_: None)
-    click.echo(message)  # who reads it may send the signal at once
+    click.echo(message)  # whoever reads it may send the signal at once
     os.read(heard, 1)

@@ -1,4 +1,4 @@
-"""Images per second of whole epochs, of one pipeline beside another."""
+"""Measures the images per second of whole epochs, one pipeline beside another."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def images_per_second(
     rounds: int = 5,
     step: Callable[[], object] = lambda: None,
 ) -> dict[str, float]:
-    """The median speed of each pipeline over a few epochs.
+    """Returns the median speed of each pipeline over a few epochs.
 
     The first epoch of each only warms up. The others take turns, so that whatever else the machine
     does meanwhile slows all of them alike.
 
     Args:
         epochs: functions that read one epoch each, by name.
-        samples: images in an epoch.
-        rounds: epochs measured of each.
+        samples: images per epoch.
+        rounds: epochs measured per pipeline.
         step: called after each epoch.
     """
     for read_epoch in epochs.values():
@@ -47,30 +47,30 @@ def read_all(batches: Iterable[Any]) -> None:
 
 
 def read_all_classic(batches: Any, count: int | None = None) -> None:
-    """Reads one epoch of the classic generator, of which a `for` loop would never end; or a part."""
+    """Reads one epoch, or `count` batches, of the classic generator, where a `for` loop never ends."""
     batches.reset()
     for _ in range(len(batches) if count is None else count):
         next(batches)
 
 
 def classic_generator() -> Any | None:
-    """The classic `ImageDataGenerator` inside the Keras wheel, or None where Pillow is missing."""
+    """Returns the classic `ImageDataGenerator` in the Keras wheel, or None if Pillow is missing."""
     try:
         import PIL.Image  # noqa: F401
     except ImportError:
         return None
-    # Not public any more, so no promise of Keras holds it in this place.
+    # No longer public, so Keras does not promise that it stays in this place.
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
     return ImageDataGenerator
 
 
 def silence() -> contextlib.AbstractContextManager[Any]:
-    """The block without what loaders say on stdout of the files they found."""
+    """Hides what loaders print on stdout about the files they found."""
     return contextlib.redirect_stdout(io.StringIO())
 
 
 def classic_batches(generator: Any, directory: str, **options: Any) -> Any:
-    """The classic's `flow_from_directory` without its "Found ... images" line."""
+    """Calls the classic's `flow_from_directory` without its "Found ... images" line."""
     with silence():
         return generator().flow_from_directory(directory, **options)

@@ -27,15 +27,15 @@ Examples:
 )
 @click.argument("source", metavar="SRC", type=click.Path())
 @text.table_options(y_col=True)
-@click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Summary as one JSON object.")
 def summary_command(
     source: str, x_col: str, y_col: str, directory: str | None, follow_links: bool, as_json: bool
 ) -> None:
-    """Count classes, sizes, shapes, colour modes and formats.
+    """Count classes, sizes, shapes, color modes and formats.
 
-    SRC is a directory with one folder a class, or a .csv or .parquet file. Only the headers of the
-    files are read; `tfpipe check` decodes them. Files to look at are listed: those that are no images, and
-    those of a size or a shape that is far from the others'.
+    SRC is a directory with one folder per class, or a .csv or .parquet file. Only the headers of the
+    files are read; `tfpipe check` decodes them. The summary also lists files to look at: files that are
+    not images, and images whose size or shape is far from the others'.
     """
     quiet.import_tensorflow()
     with text.plain_messages():
@@ -51,12 +51,12 @@ def summary_command(
 
 
 def summary_as_dict(found: Summary) -> dict[str, Any]:
-    """The summary as plain values."""
+    """Returns the summary as plain values."""
     return {**dataclasses.asdict(found), "imbalance": found.imbalance}
 
 
 def show_summary(found: Summary) -> None:
-    """The summary for the eye."""
+    """Prints the summary for people."""
     click.secho(text.printable(found.source), bold=True, nl=False)
     click.echo(f": {found.files:,} image files, {megabytes(found.bytes)}")
     if found.classes:
@@ -68,7 +68,7 @@ def show_summary(found: Summary) -> None:
             click.echo(f"  The largest has {found.imbalance:.1f} times the images of the smallest.")
     for title, counts in (
         ("Formats", found.formats),
-        ("Colour modes", found.modes),
+        ("Color modes", found.modes),
         ("Shapes", found.shapes),
     ):
         text.heading(title)
@@ -85,7 +85,7 @@ def show_summary(found: Summary) -> None:
 
 
 def list_some(lines: list[str], what: str) -> None:
-    """The first lines, and how many are left out."""
+    """Prints the first lines, and how many are left out."""
     for line in lines[:MOST]:
         click.echo(f"  {line}")
     if len(lines) > MOST:
@@ -93,7 +93,7 @@ def list_some(lines: list[str], what: str) -> None:
 
 
 def megabytes(count: int) -> str:
-    """A number of bytes in words.
+    """Formats a number of bytes with its unit.
 
     >>> megabytes(1_500_000), megabytes(2048)
     ('1.5 MB', '2.0 kB')

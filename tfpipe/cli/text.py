@@ -39,21 +39,21 @@ class Size(click.ParamType):
 
 
 def table_options(y_col: bool = False) -> Callable[[Any], Any]:
-    """The options of commands that read a directory or a table."""
+    """Returns a decorator that adds the options of commands that read a directory or a table."""
     options = [
         click.option(
             "--x-col",
             default="filename",
             show_default=True,
             metavar="COLUMN",
-            help="Of a table: the column that holds the paths.",
+            help="Column with the image paths (tables only).",
         ),
         click.option(
             "--directory",
             type=click.Path(file_okay=False),
-            help="Of a table: where relative paths start.",
+            help="Folder where relative paths start (tables only).",
         ),
-        click.option("--follow-links", is_flag=True, help="Go into links to folders."),
+        click.option("--follow-links", is_flag=True, help="Images in linked folders, too."),
     ]
     if y_col:
         labels = click.option(
@@ -61,7 +61,7 @@ def table_options(y_col: bool = False) -> Callable[[Any], Any]:
             default="class",
             show_default=True,
             metavar="COLUMN",
-            help="Of a table: the column that holds the labels.",
+            help="Column with the labels (tables only).",
         )
         options.insert(1, labels)
 
@@ -75,7 +75,7 @@ def table_options(y_col: bool = False) -> Callable[[Any], Any]:
 
 @contextlib.contextmanager
 def plain_messages() -> Iterator[None]:
-    """Errors of the library as one line without a traceback, its warnings as one line each."""
+    """Shows errors of the library as one line without a traceback, its warnings as one line each."""
 
     def say(message: Warning | str, *_: object, **__: object) -> None:
         click.secho(f"Warning: {message}", fg="yellow", err=True)
@@ -100,20 +100,20 @@ def plain_messages() -> Iterator[None]:
 
 
 def _of_tensorflow(err: Exception) -> str:
-    """What an error of TensorFlow's runtime says to a user; "" for any other error."""
-    # To import it takes seconds: where it was not needed, the error is none of its own.
+    """Returns what an error of TensorFlow's runtime tells a user; "" for any other error."""
+    # Importing it takes seconds; if nothing has needed it, the error cannot be its own.
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(err, tensorflow.errors.OpError):
         return ""
     from tfpipe.pipeline import bad_files as gaps
 
-    # The names of nodes and their places in the graph say nothing to a user.
+    # The names of nodes and their places in the graph mean nothing to a user.
     plain = re.sub(r"\{\{.*?\}\}\s*", "", str(err.message)).partition("\n")[0]
     return gaps.sentence_in(str(err.message)) or plain or type(err).__name__
 
 
 def bars(counts: Mapping[str, int], width: int = 30) -> list[str]:
-    r"""A line for each name: the name, its count, its share, and a bar.
+    r"""Returns a line for each name: the name, its count, its percentage, and a bar.
 
     >>> print("\n".join(bars({"cat": 30, "dog": 15}, width=4)))
     cat  30   67 %  ████
@@ -143,7 +143,7 @@ def heading(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    r"""A path as it can be shown: bytes that are no UTF-8 and control characters are escaped.
+    r"""Escapes what cannot be shown in a path: bytes that are not UTF-8, and control characters.
 
     >>> printable("a\nb\udcff.png")
     'a\\nb\\xff.png'

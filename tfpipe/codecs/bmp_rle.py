@@ -1,27 +1,27 @@
-"""The run-length encoding of BMP files, without a loop over the runs."""
+"""Decodes the run lengths of BMP files, without a loop over the runs."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-# Pixels that are written at once: the few arrays with an entry for each of them stay small.
+# Pixels that are written at once. It bounds the few arrays that have an entry for each of them.
 _MOST_STEPS = 2**20
 
 
 def decode_rle(
     contents: tf.Tensor, start: tf.Tensor, height: tf.Tensor, width: tf.Tensor, nibbles: tf.Tensor
 ) -> tf.Tensor:
-    """The indices of a run-length encoded BMP file.
+    """Decodes the indices of a run-length encoded BMP file.
 
-    A code is two bytes: (n, v) n times v; (0, 0) end of row; (0, 1) end of image; (0, 2) and two more,
-    move right and up; (0, n) n indices as they are, padded to whole pairs of bytes. What no code
-    writes is 0.
+    A code has two bytes: (n, v) writes v n times; (0, 0) ends the row; (0, 1) ends the image; (0, 2) and two
+    more bytes move right and up; (0, n) is followed by n indices as they are, padded to an even number of
+    bytes. Pixels that no code writes are 0.
 
     Args:
         contents: string scalar, the file.
         start: int32, where the codes begin.
         height, width: int32, of the image.
-        nibbles: bool, RLE4: v holds two indices that take turns.
+        nibbles: bool, whether it is RLE4, where v holds two indices that alternate.
 
     Returns:
         uint8 [height, width], the first row of the file first.
@@ -37,10 +37,10 @@ def decode_rle(
            [9, 0, 0]], dtype=uint8)
     """
     octets = tf.io.decode_raw(tf.strings.substr(contents, start, -1), tf.uint8)
-    octets = tf.concat([tf.cast(octets, tf.int32), [0, 1]], 0)  # an end, also where there is none
+    octets = tf.concat([tf.cast(octets, tf.int32), [0, 1]], 0)  # an end, in case the file has none
     size = tf.size(octets)
 
-    # As if a code began at every byte: where would the next one begin?
+    # If a code began at each byte, where would the next one begin?
     first, second = octets, tf.concat([octets[1:], [0]], 0)
     literal = (first == 0) & (second > 2)
     stored = tf.where(nibbles, (second + 1) // 2, second)
@@ -57,7 +57,7 @@ def decode_rle(
     right = tf.where(moves, tf.gather(behind, at + 2), 0)
     up = tf.where(moves, tf.gather(behind, at + 3), 0)
 
-    # Where each code begins to write. 64 bits: the sums of a hostile file pass 2**31.
+    # Where each code begins to write. In 64 bits, because the sums of a hostile file pass 2**31.
     row = tf.cumsum(tf.cast(up + tf.cast(ends_row, tf.int32), tf.int64), exclusive=True)
     step = tf.cast(count + right, tf.int64)
     along = tf.cumsum(step, exclusive=True)
@@ -65,7 +65,7 @@ def decode_rle(
     rows_before = tf.cumsum(tf.cast(ends_row, tf.int32), exclusive=True)
     column = along - tf.gather(row_starts, rows_before)
 
-    ended = at[-1] < size - 2  # by a code of the file, not by the one that was put behind it
+    ended = at[-1] < size - 2  # by a code of the file, not by the one appended above
     at_end = row + tf.cast(column >= tf.cast(width, tf.int64), tf.int64)
     whole = ended | (at_end[-1] >= tf.cast(height, tf.int64))
     check = tf.debugging.Assert(whole, ["The run lengths end before the image does."])
@@ -101,12 +101,12 @@ def decode_rle(
 
 
 def _chain(following: tf.Tensor) -> tf.Tensor:
-    """0, following[0], following[following[0]], ... to the end, int32 [k].
+    """Returns 0, following[0], following[following[0]], ... to the end, int32 [k].
 
     Args:
-        following: int32 [n], above its own place; n is the end.
+        following: int32 [n], each above its own place; n is the end.
 
-    In log2(n) steps, each of which doubles what is known of the chain: one step a code would take
+    It takes log2(n) steps, since each step doubles the known part of the chain. One step per code would take
     seconds for a large file.
 
     >>> _chain(tf.constant([2, 4, 3, 4])).numpy().tolist()

@@ -37,25 +37,25 @@ def load(
 
     Args:
         contents: string scalar.
-        spec: what the image is to be.
-        suffixes: those of the source. They decide what the graph must be ready for: only the formats
-            that Python reads bring a py_function in, only formats of more than 8 bits make the
+        spec: what the image becomes.
+        suffixes: of the files of the source. They decide what the graph must be ready for: only formats
+            that Python reads bring in a py_function, and only formats with more than 8 bits make the
             result float32.
         finish: image -> image; keeps the dtype, uint8 or float32, or makes both float32.
         resize: what `finish` does; `decoding="fast"` decodes no more than it needs.
 
     Returns:
         [H, W, C] as `finish` made it, float32 where a file of the source may hold more than 8 bits;
-        without that, 16 bits a sample are cut to 8.
+        otherwise, 16 bits per sample are cut to 8.
 
     Raises:
-        tf.errors.InvalidArgumentError: the content is damaged, too large, or of no format that is
-            read here. `diagnose.reason` tells which.
+        tf.errors.InvalidArgumentError: the content is damaged, too large, or in no format that is
+            read here. `diagnose.reason` says which.
     """
     is_deep = formats.may_be_deep(suffixes)
 
     def done(image: tf.Tensor, turn: bool = spec.exif_orientation) -> tf.Tensor:
-        if image.dtype.is_floating and not is_deep:  # deep content behind a shallow suffix
+        if image.dtype.is_floating and not is_deep:  # deep content, shallow suffix
             image = tf.cast(tf.clip_by_value(image, 0, 255), tf.uint8)
         image = convert_color(image, spec.color_mode)
         if turn:
@@ -91,10 +91,10 @@ def load(
 
 
 def readable(suffixes: frozenset[str]) -> tuple[formats.Format, ...]:
-    """What the graph itself decodes of the files of a source.
+    """Returns the formats that the graph itself decodes for the files of a source.
 
-    What no suffix promises is read too, as long as it makes the graph little longer: tensorflow-io
-    takes a second to load, and the rarest kinds are hardly met behind another suffix.
+    Formats that no suffix promises are read too, unless they cost too much: tensorflow-io takes a second to
+    load, and files of the rarest kinds hardly ever have the suffix of another format.
     """
 
     def is_ready(known: formats.Format) -> bool:
@@ -135,14 +135,14 @@ def _decode_shallow(
     return choose(tried_first)
 
 
-@functools.cache  # traced once a process, not once a data set
+@functools.cache  # traced once per process, not once per data set
 def _others(
     known: tuple[formats.Format, ...],
     every_bmp: bool,
     spec: DecodeSpec,
     resize: ResizeSpec | None,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns a function of bytes that decodes some formats."""
+    """Returns a function that decodes bytes in some formats."""
     color_mode, max_pixels = spec.color_mode, spec.max_pixels
     decoders: dict[formats.Format, Callable[[tf.Tensor], tf.Tensor]] = {
         formats.JPEG: lambda contents: decode_jpeg(contents, spec, resize),
@@ -165,7 +165,7 @@ def _others(
 
 
 def _place_in(numbers: Sequence[int], number: tf.Tensor) -> tf.Tensor:  # int32 scalar
-    """The place of a number among others; their count where it is not there.
+    """Returns the place of a number among others, or their count if it is not among them.
 
     >>> int(_place_in([4, 7], tf.constant(7))), int(_place_in([4, 7], tf.constant(5)))
     (1, 2)

@@ -1,4 +1,4 @@
-"""Why a file cannot be decoded, in words, by what its own bytes say."""
+"""Says in words why a file cannot be decoded, judging by its own bytes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tfpipe.graph import case_of_one
 
 
 def reason(contents: tf.Tensor, spec: DecodeSpec, suffixes: frozenset[str]) -> tf.Tensor:
-    """Why `decode.load` fails on the bytes of a file, in the graph.
+    """Says why `decode.load` fails on the bytes of a file, in the graph.
 
-    Nothing in it fails itself, whatever the bytes are.
+    Nothing in it can fail, whatever the bytes are.
 
     Args:
         contents: string scalar.
@@ -32,7 +32,7 @@ def reason(contents: tf.Tensor, spec: DecodeSpec, suffixes: frozenset[str]) -> t
     return case_of_one(_reason_function(spec, suffixes), contents)
 
 
-@functools.cache  # traced once a process, not once a data set
+@functools.cache  # traced once per process, not once per data set
 def _reason_function(
     spec: DecodeSpec, suffixes: frozenset[str]
 ) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -79,18 +79,18 @@ _UNKNOWN = "its content is of no format that is read here"
 
 
 def _of_other(known: formats.Format) -> str:
-    """Why a format is not read here."""
+    """Says why a format is not read here."""
     if formats.library_of(known) is None:
         return (
-            f"its content is {known.name}, which nothing that is installed reads: "
+            f"its content is {known.name}, which no installed library reads: "
             f"{formats.remedies(known)}"
         )
     return f"its content is {known.name}, which its suffix does not say: rename it"
 
 
-# How whole files end.
+# How complete files end.
 _ENDS = {formats.JPEG: b"\xff\xd9", formats.PNG: b"IEND\xaeB`\x82", formats.GIF: b";"}
-# Where headers have the size of the file, and what is not counted in it.
+# Where headers give the size of the file, and how many bytes they do not count.
 _DECLARED = {formats.BMP: (2, 0), formats.WEBP: (4, 8)}
 
 
@@ -112,13 +112,13 @@ def _is_cut(contents: tf.Tensor, number: tf.Tensor) -> tf.Tensor:  # bool scalar
 def _of_python(
     contents: tf.Tensor, spec: DecodeSpec, suffixes: frozenset[str], otherwise: tf.Tensor
 ) -> tf.Tensor:
-    """What the library says that reads the file in Python."""
+    """Returns what the library that reads the file in Python says is wrong with it."""
     words = fallback.reason_op(contents, spec.max_pixels, spec.exif_orientation, suffixes)
     return tf.where(words == b"", otherwise, words)
 
 
 def _size(contents: tf.Tensor, number: tf.Tensor, suffixes: frozenset[str]) -> tf.Tensor:
-    """(height, width) by a file's header, int64 [2]; zeros where it is of no use."""
+    """Reads (height, width) from a file's header, int64 [2]; zeros if the header is of no use."""
 
     def is_a(known: formats.Format) -> tf.Tensor:
         return tf.equal(number, formats.FORMATS.index(known))
@@ -130,14 +130,14 @@ def _size(contents: tf.Tensor, number: tf.Tensor, suffixes: frozenset[str]) -> t
 
 
 def _jpeg_size(contents: tf.Tensor) -> tf.Tensor:
-    """The largest of what looks like the header of a frame (there may be a thumbnail's).
+    """Reads the largest size in what looks like the header of a frame (a thumbnail may have one, too).
 
-    TensorFlow's own op fails where a header is damaged.
+    TensorFlow's own op fails if a header is damaged.
     """
     file = tf.io.decode_raw(tf.strings.join([contents, b"\0" * 8]), tf.uint8)
     looks_so = (file[:-8] == 0xFF) & (file[1:-7] // 16 == 0xC) & (file[2:-6] == 0)
-    looks_so &= (file[4:-4] == 8) | (file[4:-4] == 12)  # bits a sample
-    places = tf.where(looks_so) + np.arange(5, 9)  # behind marker, length and bits
+    looks_so &= (file[4:-4] == 8) | (file[4:-4] == 12)  # bits per sample
+    places = tf.where(looks_so) + np.arange(5, 9)  # after marker, length and bits
     sides = tf.reshape(tf.cast(tf.gather(file, places), tf.int64), [-1, 2, 2]) * [256, 1]
     sides = tf.concat([np.zeros([1, 2], np.int64), tf.reduce_sum(sides, -1)], 0)
     return tf.gather(sides, tf.argmax(sides[:, 0] * sides[:, 1]))

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfpipe.codecs.header_table import jpeg_size_of
 from tfpipe.codecs.pillow import check_pixels
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-# Of a deflated file, unpacked: pydicom itself would unpack one that fills the memory.
+# The most bytes that a deflated file may unpack to. pydicom itself would unpack one that fills the memory.
 _MOST_INFLATED = 2**29
 
 # Value representations with a length of 4 bytes.
@@ -22,12 +23,12 @@ _LONG = (b"OB", b"OW", b"OF", b"SQ", b"UN", b"UT")
 
 
 def decode_dicom(contents: bytes, max_pixels: int | None) -> np.ndarray:
-    """The first frame of a DICOM file, as a viewer shows it.
+    """Decodes the first frame of a DICOM file, as a viewer shows it.
 
-    Grey: stored values -> rescale slope and intercept (or the modality LUT) -> the first window (or
-    the VOI LUT) -> 0..255 over the range that the window maps to; MONOCHROME1 is turned, so that
-    high is always white. Without a window, the range of the stored bits becomes 0..255, as that of
-    a 16-bit PNG does: files stay comparable with each other. Colour: RGB, from YBR or a palette too.
+    Gray: stored values -> rescale slope and intercept (or the modality LUT) -> the first window (or
+    the VOI LUT) -> 0..255 over the range that the window maps to. MONOCHROME1 is inverted, so that
+    high is always white. Without a window, the range of the stored bits becomes 0..255, as with a
+    16-bit PNG, so that files stay comparable with each other. Color: RGB, also from YBR or a palette.
 
     Args:
         contents: of the file.
@@ -63,7 +64,7 @@ def decode_dicom(contents: bytes, max_pixels: int | None) -> np.ndarray:
 
 
 def _read_dataset(contents: bytes) -> Dataset:
-    """The elements of a DICOM file, one that begins without its preamble too."""
+    """Reads the elements of a DICOM file, even if it begins without its preamble."""
     from pydicom import dcmread
 
     if contents[128:132] != b"DICM":
@@ -80,15 +81,15 @@ def _read_dataset(contents: bytes) -> Dataset:
 
 
 def _preamble(contents: bytes) -> bytes:
-    """What a file that begins with its data set lacks: the preamble, and how the elements are written."""
-    is_explicit = contents[4:6].isalpha() and contents[4:6].isupper()  # a VR behind the first tag
+    """Returns the beginning that a file lacks: the preamble, and how its elements are written."""
+    is_explicit = contents[4:6].isalpha() and contents[4:6].isupper()  # a VR after the first tag
     syntax = b"1.2.840.10008.1.2" + (b".1" if is_explicit else b"\0")
     syntax += b"\0" * (len(syntax) % 2)
     return bytes(128) + b"DICM" + struct.pack("<HH2sH", 2, 0x10, b"UI", len(syntax)) + syntax
 
 
 def _check_inflated(contents: bytes) -> None:
-    """Raises `ValueError` where a deflated data set would fill the memory."""
+    """Raises `ValueError` if a deflated data set would fill the memory."""
     place = 132
     deflated = False
     while place + 12 <= len(contents):  # the elements of group 2, which are never deflated
@@ -96,7 +97,7 @@ def _check_inflated(contents: bytes) -> None:
         if group != 2:
             break
         place += 8
-        if kind in _LONG:  # 4 bytes of length, after 2 of nothing
+        if kind in _LONG:  # 4 bytes of length, after 2 unused ones
             (length,) = struct.unpack_from("<I", contents, place)
             place += 4
         deflated |= contents[place : place + length].rstrip(b"\0 ") == b"1.2.840.10008.1.2.1.99"
@@ -109,9 +110,9 @@ def _check_inflated(contents: bytes) -> None:
 
 
 def _encoded_size(dataset: Dataset) -> tuple[int, int]:
-    """(height, width) of the JPEG or JPEG 2000 image inside, which may be another than the data set's.
+    """Reads (height, width) of the JPEG or JPEG 2000 image inside, which may differ from the data set's.
 
-    (0, 0) where there is none. Source: ITU-T T.81, B.2.2, and T.800, A.5.1.
+    It is (0, 0) without such an image. Source: ITU-T T.800, A.5.1.
     """
     from pydicom.encaps import get_frame
     from pydicom.uid import UID
@@ -126,21 +127,11 @@ def _encoded_size(dataset: Dataset) -> tuple[int, int]:
     if frame[:4] == b"\xff\x4f\xff\x51":
         right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
         return max(bottom - top, 0), max(right - left, 0)
-    place = 2
-    while frame[:2] == b"\xff\xd8" and place + 9 <= len(frame):
-        marker = frame[place + 1]
-        if frame[place] != 0xFF or marker == 0xFF:
-            place += 1
-            continue
-        # A frame header: SOF of any process (C4, C8 and CC are others), or JPEG-LS'.
-        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            return struct.unpack_from(">2H", frame, place + 5)
-        place += 2 + struct.unpack_from(">H", frame, place + 2)[0]
-    return 0, 0
+    return (jpeg_size_of(frame) if frame[:2] == b"\xff\xd8" else None) or (0, 0)
 
 
 def _as_displayed(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, float, float]:
-    """Grey values after rescale and window, with the values that black and white are."""
+    """Returns gray values after rescale and window, and the values that are black and white."""
     from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
     bits, signed = int(dataset.BitsStored), int(dataset.get("PixelRepresentation") or 0)
@@ -161,7 +152,7 @@ def _as_displayed(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, flo
 
 
 def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Values of low..high as 0..255: uint8 where they are that already, else float32."""
+    """Scales values of low..high to 0..255: uint8 if they are that already, else float32."""
     if values.dtype == np.uint8 and (low, high) == (0, 255):
         return _channels(values)
     scaled = (values.astype(np.float64) - low) * (255.0 / max(high - low, 1e-12))

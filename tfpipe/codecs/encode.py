@@ -1,4 +1,4 @@
-"""From an image to the bytes of a file."""
+"""Encodes images to the bytes of files."""
 
 from __future__ import annotations
 

@@ -1,87 +1,66 @@
-"""EXIF orientation: how a camera was held, read and undone in the graph."""
+"""Reads the EXIF orientation in the graph: how the camera was held."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
 from tfpipe.codecs import formats
-from tfpipe.codecs.headers import begins_with, number, octets, walk_parts, window
-
-_TAG = 0x0112
+from tfpipe.codecs.header_table import EXIF_PARTS, ORIENTATION_TAG, ORIENTATION_TYPES, FileParts
+from tfpipe.codecs.headers import begins_with, octets, walk_parts, window
 
 
 def exif_orientation(contents: tf.Tensor) -> tf.Tensor:  # int32 scalar
-    """The orientation that the EXIF data of a JPEG, PNG or WebP file give, 1 to 8; 1 where there is none.
+    """Reads the orientation, 1 to 8, from the EXIF data of a JPEG, PNG or WebP file; 1 if it has none.
 
-    In a JPEG file they are looked for among the segments that come before all others, which is
-    where the standard wants them.
-
-    Source: the EXIF standard (CIPA DC-008), 4.6.4 A; PNG, eXIf; the WebP container specification.
+    In a JPEG file, only the segments before all others are searched, which is where the standard wants the
+    data. `header_table.orientation_of` is the same in plain Python.
     """
     place = tf.cond(
         begins_with(contents, formats.JPEG.magic),
-        lambda: _in_jpeg(contents),
+        lambda: _in_parts(contents, EXIF_PARTS[formats.JPEG]),
         lambda: _in_other(contents),
     )
     return tf.cond(place > 0, lambda: _of_exif(contents, place), lambda: tf.constant(1))
 
 
 def _in_other(contents: tf.Tensor) -> tf.Tensor:
-    return tf.case(
-        [
-            (begins_with(contents, formats.PNG.magic), lambda: _in_png(contents)),
-            (begins_with(contents, formats.WEBP.magic), lambda: _in_webp(contents)),
-        ],
-        default=lambda: tf.constant(0),
-    )
+    cases = [
+        (begins_with(contents, known.magic), partial(_in_parts, contents, EXIF_PARTS[known]))
+        for known in (formats.PNG, formats.WEBP)
+    ]
+    return tf.case(cases, default=lambda: tf.constant(0))
 
 
-def _in_jpeg(contents: tf.Tensor) -> tf.Tensor:
-    """Where the TIFF header of the EXIF data begins, int32; 0: nowhere."""
-    sought = [0xFF, 0xE1, *b"Exif\0\0"]
+def _in_parts(contents: tf.Tensor, parts: FileParts) -> tf.Tensor:
+    """Finds where the TIFF header of the EXIF data begins, int32; 0 if it is nowhere."""
+    places = [offset + i for offset, text in parts.exif for i in range(len(text))]
+    values = [octet for _, text in parts.exif for octet in text]
 
-    def is_exif(segment: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_all(tf.gather(segment, [0, 1, 4, 5, 6, 7, 8, 9]) == sought)
+    def is_exif(part: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_all(tf.gather(part, places) == values)
 
-    def goes_on(segment: tf.Tensor) -> tf.Tensor:
-        early = (segment[1] // 16 == 0xE) | (segment[1] == 0xFE)  # APPn, and comments
-        return (segment[0] == 0xFF) & early & ~is_exif(segment)
+    def goes_on(part: tf.Tensor) -> tf.Tensor:
+        if not parts.earlier:
+            return ~is_exif(part)
+        return (part[0] == 0xFF) & tf.reduce_any(part[1] == parts.earlier) & ~is_exif(part)
 
-    def size(segment: tf.Tensor) -> tf.Tensor:
-        return 2 + number(segment, 2, 2, big_endian=True)
-
-    place = walk_parts(contents, 2, 10, goes_on, size)
-    found = is_exif(tf.cast(octets(contents, place, 10), tf.int32))
-    return tf.where(found, place + 10, 0)
-
-
-def _in_png(contents: tf.Tensor) -> tf.Tensor:
-    def goes_on(chunk: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_any(chunk[4:] != list(b"eXIf"))
-
-    def size(chunk: tf.Tensor) -> tf.Tensor:
-        return 12 + number(chunk, 0, 4, big_endian=True)
-
-    place = walk_parts(contents, 8, 8, goes_on, size)
-    return tf.where(place < tf.strings.length(contents), place + 8, 0)
-
-
-def _in_webp(contents: tf.Tensor) -> tf.Tensor:
-    def goes_on(chunk: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_any(chunk[:4] != list(b"EXIF"))
-
-    def size(chunk: tf.Tensor) -> tf.Tensor:
-        return 8 + (number(chunk, 4, 4) + 1) // 2 * 2
-
-    place = walk_parts(contents, 12, 8, goes_on, size)
-    prefixed = window(contents, place + 8, 6) == b"Exif\0\0"
-    begin = place + tf.where(prefixed, 14, 8)
-    return tf.where(place < tf.strings.length(contents), begin, 0)
+    place = walk_parts(contents, parts, parts.shown, goes_on)
+    # If any part may come before it, the walk ends at it or at the end of the file.
+    found = place < tf.strings.length(contents)
+    if parts.earlier:
+        found = is_exif(tf.cast(octets(contents, place, parts.shown), tf.int32))
+    begin = place + parts.data
+    if parts.prefix:
+        prefixed = window(contents, begin, len(parts.prefix)) == parts.prefix
+        begin += tf.where(prefixed, len(parts.prefix), 0)
+    return tf.where(found, begin, 0)
 
 
 def _of_exif(contents: tf.Tensor, begin: tf.Tensor) -> tf.Tensor:
-    """The orientation in the TIFF structure at a place of a file."""
+    """Reads the orientation from the TIFF structure at a place of a file."""
     big = window(contents, begin, 2) == b"MM"
     weights = tf.constant([[1, 256, 2**16, 2**24], [256, 1, 0, 0], [2**24, 2**16, 256, 1]])
     short = tf.where(big, weights[1], [1, 256, 0, 0])
@@ -99,14 +78,15 @@ def _of_exif(contents: tf.Tensor, begin: tf.Tensor) -> tf.Tensor:
     entries = tf.strings.substr(contents, first, 12 * count)
     whole = tf.strings.length(entries) // 12 * 12
     entries = tf.io.decode_raw(tf.strings.substr(entries, 0, whole), tf.uint8)
-    # Behind one of nothing but zeros, so that there always is one.
+    # After one that is all zeros, so that there always is one.
     entries = tf.reshape(tf.concat([np.zeros([12], np.uint8), entries], 0), [-1, 3, 4])
     entries = tf.cast(entries, tf.int32)
     tags = value(entries[:, 0], short)
-    ours = tf.boolean_mask(entries, (tags == _TAG) | (tf.range(tf.size(tags)) == 0))
+    ours = tf.boolean_mask(entries, (tags == ORIENTATION_TAG) | (tf.range(tf.size(tags)) == 0))
     entry = ours[-1]  # the last one counts, as for Pillow
     kind = value(tf.roll(entry[0], 2, 0), short)
-    values = tf.stack([value(entry[2], short), value(entry[2], long)])
-    of_kind = (kind == [3, 4]) & (value(entry[1], long) == 1)  # short, long; one of it
+    numbers = {2: value(entry[2], short), 4: value(entry[2], long)}
+    values = tf.stack([numbers[size] for size in ORIENTATION_TYPES.values()])
+    of_kind = (kind == list(ORIENTATION_TYPES)) & (value(entry[1], long) == 1)  # one number
     result = tf.reduce_sum(tf.where(of_kind, values, 0))
     return tf.where((result >= 1) & (result <= 8), result, 1)

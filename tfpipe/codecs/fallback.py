@@ -1,4 +1,4 @@
-"""Formats that no op reads, decoded in Python: a py_function of the graph."""
+"""Decodes the formats that no op reads, in Python: a py_function of the graph."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tfpipe.codecs import dicom, formats, pillow
 def decode_in_python(
     contents: bytes, max_pixels: int | None, exif_orientation: bool, bare_dicom: bool
 ) -> np.ndarray:
-    """The image in a file, by pydicom or by Pillow, whichever its content asks for.
+    """Decodes the image in a file with pydicom or Pillow, as its content requires.
 
     Args:
         contents: of the file.
         max_pixels: the largest height * width.
         exif_orientation: turn the image as its EXIF data say.
-        bare_dicom: take what Pillow does not know for DICOM that begins without a preamble.
+        bare_dicom: treat content of no known format as DICOM that begins without a preamble.
 
     Returns:
         uint8 or float32 [H, W, C], 0..255.
@@ -57,7 +57,7 @@ def decode_op(
 
 
 def reason_in_python(contents: bytes, **options: Any) -> bytes:
-    """Says why `decode_in_python` fails, in the words of the library; b"" where it does not."""
+    """Says why `decode_in_python` fails, in the words of the library; b"" if it does not."""
     try:
         decode_in_python(contents, **options)
     except Exception as error:

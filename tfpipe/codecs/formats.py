@@ -1,7 +1,7 @@
-"""Which formats there are, how their bytes begin, and which library reads each of them here.
+"""Lists the image formats: how their bytes begin, and which library reads each of them here.
 
-`FORMATS` is the one table: what needs Python, what may hold more than 8 bits, the warnings, the
-README's table and `tfpipe formats` follow from it.
+`FORMATS` is the one table. What needs Python, what may hold more than 8 bits, the warnings, the
+README's table and `tfpipe formats` all follow from it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tfpipe.installed import (
     tensorflow_version,
 )
 
-# The bytes at some offsets; a file that has all of them is of the format.
+# The bytes at some offsets. A file that has all of them is in the format.
 Magic: TypeAlias = tuple[tuple[int, bytes], ...]
 
 
@@ -34,10 +34,10 @@ class Library:
     Attributes:
         name: of the library.
         in_graph: it does so inside the graph; otherwise in a py_function.
-        first, last: the TensorFlow releases with which it does.
+        first, last: the TensorFlow releases from which and up to which it does.
         modules: what must be importable for it.
         feature: what Pillow must have been built with.
-        extra: of tfpipe that installs it.
+        extra: the extra of tfpipe that installs it.
     """
 
     name: str
@@ -57,12 +57,12 @@ class Format:
     """One image format.
 
     Attributes:
-        name: as people say it.
+        name: as people know it.
         suffixes: of its files, lower case, without the dot.
         magic: the ways in which its files begin.
-        readers: what decodes it, the best first.
+        readers: the libraries that decode it, the best first.
         deep: its samples may have more than 8 bits, which the reader keeps.
-        note: what of it is read, for the table.
+        note: which part of it is read, for the table.
     """
 
     name: str
@@ -159,7 +159,7 @@ DICOM = Format(
     (((128, b"DICM"),),),
     (PYDICOM,),
     deep=True,
-    note="grey and colour; rescale and window applied; first frame",
+    note="gray and color; rescale and window applied; first frame",
 )
 
 FORMATS = (JPEG, PNG, GIF, BMP, WEBP, TIFF, PNM, AVIF, JP2, JXL, DICOM)
@@ -168,7 +168,7 @@ KNOWN_SUFFIXES = tuple(suffix for f in FORMATS for suffix in f.suffixes)
 
 
 def of_suffix(suffix: str) -> Format | None:
-    """The format that a file name's suffix promises.
+    """Returns the format that a file name's suffix promises.
 
     >>> of_suffix("tif").name, of_suffix("txt")
     ('TIFF', None)
@@ -177,21 +177,26 @@ def of_suffix(suffix: str) -> Format | None:
 
 
 def of_content(head: bytes) -> Format | None:
-    """The format of a file, by its first 132 bytes.
+    """Returns the format of a file, judging by its first 132 bytes.
 
     >>> of_content(b"BM6").name
     'BMP'
     """
-    for known in FORMATS:
-        for way in known.magic:
-            if all(head[offset : offset + len(octets)] == octets for offset, octets in way):
-                return known
-    return None
+    return next((f for f in FORMATS if any(begins_as(head, way) for way in f.magic)), None)
+
+
+def begins_as(head: bytes, way: Magic) -> bool:
+    """Whether some bytes begin in one way.
+
+    >>> begins_as(b"RIFF....WEBP", WEBP.magic[0])
+    True
+    """
+    return all(head[offset : offset + len(octets)] == octets for offset, octets in way)
 
 
 @functools.cache
 def is_installed(reader: Library) -> bool:
-    """Whether this environment has the library, built with what it takes."""
+    """Whether this environment has the library, built with the feature that it needs."""
     if not all(has_module(module) for module in reader.modules):
         return False
     if reader.feature:
@@ -206,7 +211,7 @@ def library_of(
     release: Release | None = None,
     installed: Callable[[Library], bool] = is_installed,
 ) -> Library | None:
-    """What decodes a format: the best of what is installed, or None.
+    """Returns the library that decodes a format: the best that is installed, or None.
 
     >>> library_of(WEBP, (2, 17), lambda reader: True).name
     'tensorflow-io'
@@ -227,7 +232,7 @@ def decodes_in_graph(known: Format) -> bool:
 def needs_python(suffixes: Iterable[str]) -> bool:
     """Whether files with these suffixes may hold what only Python reads.
 
-    A suffix that promises no format may stand for anything that is installed.
+    A suffix that promises no format may stand for any format that an installed library reads.
 
     >>> needs_python({"jpg", "png"}), needs_python({"jpg", "tif"})
     (False, True)
@@ -239,7 +244,7 @@ def needs_python(suffixes: Iterable[str]) -> bool:
 
 
 def may_be_deep(suffixes: Iterable[str]) -> bool:
-    """Whether files with these suffixes may hold more than 8 bits a sample.
+    """Whether files with these suffixes may hold more than 8 bits per sample.
 
     >>> may_be_deep({"jpg", "bmp"}), may_be_deep({"jpg", "png"})
     (False, True)
@@ -249,9 +254,9 @@ def may_be_deep(suffixes: Iterable[str]) -> bool:
 
 
 def description_of_libraries(suffixes: frozenset[str]) -> str:
-    """What decides, beside the files, which pixels are read: the releases, and the decoder of each format.
+    """Describes what decides, besides the files, which pixels are read: releases, and the decoder per format.
 
-    A suffix that promises no format may stand for any.
+    A suffix that promises no format may stand for any of them.
 
     >>> description_of_libraries(frozenset({"bmp"})).partition(" ")[2]
     "[('BMP', 'TensorFlow')]"
@@ -263,7 +268,7 @@ def description_of_libraries(suffixes: frozenset[str]) -> str:
 
 
 def remedies(known: Format) -> str:
-    """What to install for a format that nothing here reads.
+    """Says what to install for a format that nothing here reads.
 
     >>> remedies(DICOM)
     'pip install "tfpipe[dicom]"'
@@ -278,30 +283,30 @@ def remedies(known: Format) -> str:
 
 
 def without_reader(suffixes: Iterable[str]) -> dict[str, str]:
-    """The suffixes of formats that nothing installed reads, each with what to install.
+    """Returns the suffixes of formats that no installed library reads, each with what to install.
 
     >>> without_reader({"png", "txt", ""})
     {}
     """
     known = {suffix: of_suffix(suffix) for suffix in suffixes}
     return {
-        suffix: f"nothing that is installed reads {f.name}: {remedies(f)}"
+        suffix: f"no installed library reads {f.name}: {remedies(f)}"
         for suffix, f in known.items()
         if f is not None and library_of(f) is None
     }
 
 
 def require_readers(suffixes: Iterable[str], names: Sequence[str]) -> None:
-    """Says at construction what reading some files takes.
+    """Checks at construction that the formats of some files can be read.
 
     Args:
-        suffixes: those that occur among the files.
-        names: of the files, which are counted where there is something to say.
+        suffixes: the suffixes of the files.
+        names: of the files; an error counts the ones that it is about.
 
     Raises:
-        ImportError: of a format that nothing installed reads: suffix, number of files, remedy.
+        ImportError: no installed library reads a format; with suffix, number of files and remedy.
 
-    Warns of formats that only Python reads.
+    Warns about formats that only Python reads.
     """
     by_library: dict[str, list[str]] = {}
     for suffix in sorted(suffixes):
@@ -312,8 +317,8 @@ def require_readers(suffixes: Iterable[str], names: Sequence[str]) -> None:
         if reader is None:
             count = sum(name.lower().endswith(f".{suffix}") for name in names)
             raise ImportError(
-                f"Nothing that is installed reads {known.name}: {count} file(s) end in "
-                f"'.{suffix}'. Install what does ({remedies(known)}), or leave these files out."
+                f"No installed library reads {known.name}: {count} file(s) end in "
+                f"'.{suffix}'. Install one that does ({remedies(known)}), or leave these files out."
             )
         if not reader.in_graph:
             by_library.setdefault(reader.name, []).append(f"'.{suffix}'")
@@ -322,7 +327,7 @@ def require_readers(suffixes: Iterable[str], names: Sequence[str]) -> None:
 
 
 def warn_of_python(library: str, files: str) -> None:
-    """Says what it costs that a library decodes some files."""
+    """Warns of what it costs that a library decodes some files in Python."""
     warn(
         f"{files} are decoded by {library}, in Python: under the GIL, and not on a tf.data service "
         "worker. Convert them to PNG to keep them in the graph.",

@@ -1,7 +1,7 @@
-"""The first frame of a GIF file, in the graph.
+"""Decodes the first frame of a GIF file, in the graph.
 
-TensorFlow's decoder holds every frame, makes transparent pixels black, and knows no frame beyond the
-logical screen. It is given a file of one frame, made of the parts of the real one.
+TensorFlow's decoder holds every frame in memory, makes transparent pixels black, and does not know frames
+that reach beyond the logical screen. So it is given a file with one frame, made of parts of the real file.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from tfpipe.codecs.headers import bounded, octets, window
 
 _OCTETS = [bytes([value]) for value in range(256)]
 
-# What no sound file needs: a hostile one would keep the loops below busy for minutes.
+# More than any valid file needs. A hostile one would keep the loops below busy for minutes.
 _MOST_DATA_BLOCKS = 20_000
 
 
 class Frame(NamedTuple):
     """The first frame of a GIF file; int32 scalars unless it says otherwise."""
 
-    found: tf.Tensor  # bool: there is one; nothing else means anything where there is none
+    found: tf.Tensor  # bool: there is one; if not, nothing else means anything
     screen: tf.Tensor  # [2] width, height of the image: the logical screen, or more if the frame is
     corner: tf.Tensor  # [2] left, top of the frame
     sides: tf.Tensor  # [2] width, height of the frame
     flags: tf.Tensor
-    table: tf.Tensor  # of colours, uint8 [256, 3]; black beyond its end, greys where there is none
-    transparent: tf.Tensor  # the index that is; -1: none
+    table: tf.Tensor  # of colors, uint8 [256, 3]; black beyond its end, grays without one
+    transparent: tf.Tensor  # the index of transparent pixels; -1: none
     data: tf.Tensor  # where the compressed data begin
 
 
@@ -50,7 +50,7 @@ def first_frame(contents: tf.Tensor) -> Frame:
         control = (head[1] == 0xF9) & (head[2] >= 4) & (head[3] % 2 == 1)
         is_extension = kind == ord("!")
         transparent = tf.where(is_extension & control, head[6], transparent)
-        behind = tf.cond(  # other bytes are passed over
+        behind = tf.cond(  # other bytes are skipped
             is_extension, lambda: end_of_blocks(file, place + 2, length), lambda: place + 1
         )
         place = tf.minimum(behind, length)
@@ -87,25 +87,25 @@ def first_frame(contents: tf.Tensor) -> Frame:
 
 
 def _padded(contents: tf.Tensor) -> tf.Tensor:
-    """The bytes of a file and some zeros, uint8 [n + 16]."""
+    """Returns the bytes of a file and some zeros, uint8 [n + 16]."""
     return tf.io.decode_raw(tf.strings.join([contents, b"\0" * 16]), tf.uint8)
 
 
 def _table_bytes(flags: tf.Tensor) -> tf.Tensor:
-    """The size of the table of colours that some flags announce, int32; 0: none."""
+    """Returns the size in bytes of the table of colors that some flags announce, int32; 0: none."""
     return tf.where(flags >= 128, tf.bitwise.left_shift(6, flags % 8), 0)
 
 
 def end_of_blocks(file: tf.Tensor, place: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    """Where a row of data sub-blocks ends: behind the empty one that closes it.
+    """Finds the end of a series of data sub-blocks: after the empty one that closes it.
 
     Args:
-        file: uint8 [n], with some zeros behind it.
+        file: uint8 [n], with some zeros after it.
         place: int32, of the first sub-block.
         length: int32, of the file without the zeros.
 
     Returns:
-        int32; above `length` where the file ends first.
+        int32; above `length` if the file ends first.
 
     >>> file = tf.constant([2, 7, 7, 1, 7, 0, 9, 0], tf.uint8)
     >>> int(end_of_blocks(file, tf.constant(0), tf.constant(7)))
@@ -113,7 +113,7 @@ def end_of_blocks(file: tf.Tensor, place: tf.Tensor, length: tf.Tensor) -> tf.Te
     """
 
     def skip(place: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        # Encoders write full sub-blocks, of 255 bytes, but for the last: those are passed in one step.
+        # Encoders fill every sub-block (255 bytes) except the last. All full ones are skipped in one step.
         full = tf.cast(file[place : place + 2**20 : 256] == 255, tf.int32)
         place = tf.minimum(place + 256 * tf.reduce_sum(tf.math.cumprod(full)), length)
         size = tf.cast(file[place], tf.int32)
@@ -129,7 +129,7 @@ def end_of_blocks(file: tf.Tensor, place: tf.Tensor, length: tf.Tensor) -> tf.Te
 
 
 def decode_gif(contents: tf.Tensor, max_pixels: int | None, with_alpha: bool) -> tf.Tensor:
-    """The first image of a GIF file as Pillow reads it.
+    """Decodes the first image of a GIF file as Pillow reads it.
 
     Args:
         contents: string scalar.
@@ -152,19 +152,19 @@ def decode_gif(contents: tf.Tensor, max_pixels: int | None, with_alpha: bool) ->
     image = _decode_frame(frame, data, frame.table)
     if not with_alpha:
         return image
-    # The same frame once more, its colours the alpha of each index.
+    # The same frame once more, with the alpha of each index as its color.
     is_transparent = np.arange(256)[:, None] == frame.transparent
     opaque = tf.where(is_transparent, np.zeros([256, 3], np.uint8), np.uint8(255))
     return tf.concat([image, _decode_frame(frame, data, opaque)[..., :1]], -1)
 
 
 def _decode_frame(frame: Frame, data: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
-    """The image, uint8 [H, W, 3], in the colours of `table`, uint8 [256, 3]."""
+    """Decodes the image, uint8 [H, W, 3], in the colors of `table`, uint8 [256, 3]."""
     sides = tf.reshape(tf.bitwise.right_shift(frame.sides[:, None], [0, 8]) % 256, [-1])
     interlaced = tf.bitwise.bitwise_and(frame.flags, 64)
     values = [
         sides,  # of 16 bits each, the low byte first
-        [0xF7, 0, 0],  # a table of 256 colours
+        [0xF7, 0, 0],  # a table of 256 colors
         tf.reshape(tf.cast(table, tf.int32), [-1]),
         [ord(","), 0, 0, 0, 0],
         sides,
@@ -173,7 +173,7 @@ def _decode_frame(frame: Frame, data: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
     header = tf.strings.reduce_join(tf.gather(_OCTETS, tf.concat(values, 0)))
     still = tf.strings.join([b"GIF89a", header, data, b";"])
     image = tf.io.decode_gif(still)[0]
-    # Around it: the transparent colour, or else the first.
+    # Around it: the transparent color, or else the first.
     background = table[tf.maximum(frame.transparent, 0)]
     before, behind = frame.corner, frame.screen - frame.corner - frame.sides
     margins = tf.stack([before, behind], -1)  # of columns, of rows

@@ -1,29 +1,32 @@
-"""How large an image is, from the first bytes of its file, in the graph and before a decoder runs."""
+"""Reads how large an image is from the first bytes of its file, in the graph and before a decoder runs."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tfpipe.codecs.formats import FORMATS, GIF, PNG, WEBP, Magic
+from tfpipe.codecs.formats import FORMATS, Magic
+from tfpipe.codecs.header_table import (
+    MOST_PARTS,
+    PNG_HEIGHT,
+    PNG_WIDTH,
+    SIZED_HEADERS,
+    FileParts,
+)
 
 # Pillow's own limit, above which it calls an image a decompression bomb.
 MAX_PIXELS = 178_956_970
 
-# Segments or chunks of a file that are looked at; a hostile one could hold millions.
-_MOST_PARTS = 20_000
-
 
 def window(contents: tf.Tensor, place: tf.Tensor | int, count: int) -> tf.Tensor:
-    r"""Some bytes of a file as a string scalar, with zeros behind its end.
+    r"""Returns some bytes of a file as a string scalar, with zeros after its end.
 
     Args:
         contents: string scalar.
-        place: int32, 0 or more, of the first byte.
+        place: int32, 0 or more, the place of the first byte.
         count: how many bytes.
 
     >>> window(tf.constant(b"abc"), 2, 3).numpy()
@@ -36,12 +39,12 @@ def window(contents: tf.Tensor, place: tf.Tensor | int, count: int) -> tf.Tensor
 
 
 def octets(contents: tf.Tensor, place: tf.Tensor | int, count: int) -> tf.Tensor:
-    """`window` as numbers, uint8 [count]."""
+    """Returns `window` as numbers, uint8 [count]."""
     return tf.ensure_shape(tf.io.decode_raw(window(contents, place, count), tf.uint8), [count])
 
 
 def begins_with(contents: tf.Tensor, magic: Iterable[Magic]) -> tf.Tensor:  # bool scalar
-    """Whether a file begins in one of some ways.
+    """Whether a file begins in one of several ways.
 
     >>> bool(begins_with(tf.constant(b"BM6"), [((0, b"BM"),)]))
     True
@@ -57,22 +60,22 @@ def begins_with(contents: tf.Tensor, magic: Iterable[Magic]) -> tf.Tensor:  # bo
 
 
 def format_of(contents: tf.Tensor) -> tf.Tensor:
-    """The place of a file's format in `FORMATS`, int32 scalar; their number for none of them.
+    """Returns the place of a file's format in `FORMATS`, int32 scalar; their number for any other file.
 
-    All formats are asked at once, by arithmetic on the first bytes: a test of each would make a long
-    graph, and each node of it takes time for each sample.
+    All formats are tested at once, by arithmetic on the first bytes. One test per format would make a long
+    graph, and each of its nodes takes time for each sample.
 
     >>> FORMATS[int(format_of(tf.constant(b"BM6")))].name
     'BMP'
     """
     first = octets(contents, 0, _MAGIC.shape[-1])
     fits = tf.reduce_all(tf.bitwise.bitwise_and(first, _MASK) == _MAGIC, -1)
-    ways = tf.concat([tf.cast(fits, tf.int32), [1]], 0)  # behind all of them, none of them
+    ways = tf.concat([tf.cast(fits, tf.int32), [1]], 0)  # after all of them, none of them
     return tf.gather(_OF_WAY, tf.argmax(ways))
 
 
 def _patterns(ways: Sequence[Magic]) -> tuple[np.ndarray, np.ndarray]:
-    """Ways in which files begin, as (what the bytes are, which bytes are asked), uint8 [n, bytes]."""
+    """Returns ways in which files begin as (what the bytes are, which bytes count), uint8 [n, bytes]."""
     size = max(offset + len(octets) for way in ways for offset, octets in way)
     values, masks = np.zeros([2, len(ways), size], np.uint8)
     for row, way in enumerate(ways):
@@ -84,50 +87,14 @@ def _patterns(ways: Sequence[Magic]) -> tuple[np.ndarray, np.ndarray]:
 
 _MAGIC, _MASK = _patterns([way for known in FORMATS for way in known.magic])
 _OF_WAY = [number for number, known in enumerate(FORMATS) for _ in known.magic] + [len(FORMATS)]
-
-
-class _Field(NamedTuple):
-    """A side of an image in a header: value // divisor % modulus + plus of some bytes."""
-
-    offset: int
-    size: int
-    big_endian: bool = False
-    divisor: int = 1
-    modulus: int = 2**32
-    plus: int = 0
-
-
-# (how the file begins, width, height) of headers that have the size at a fixed place.
-_HEADERS: tuple[tuple[Magic, _Field, _Field], ...] = (
-    (PNG.magic[0], _Field(16, 4, True), _Field(20, 4, True)),
-    (GIF.magic[0], _Field(6, 2), _Field(8, 2)),
-    (GIF.magic[1], _Field(6, 2), _Field(8, 2)),
-    (((0, b"BM"), (14, b"\x0c\0\0\0")), _Field(18, 2), _Field(20, 2)),
-    (((0, b"BM"),), _Field(18, 4), _Field(22, 4)),
-    (
-        (*WEBP.magic[0], (12, b"VP8X")),
-        _Field(24, 3, plus=1),
-        _Field(27, 3, plus=1),
-    ),
-    (
-        (*WEBP.magic[0], (12, b"VP8L")),
-        _Field(21, 4, modulus=2**14, plus=1),
-        _Field(21, 4, divisor=2**14, modulus=2**14, plus=1),
-    ),
-    (
-        (*WEBP.magic[0], (12, b"VP8 ")),
-        _Field(26, 2, modulus=2**14),
-        _Field(28, 2, modulus=2**14),
-    ),
-)
-_HEADER, _HEADER_MASK = _patterns([way for way, _, _ in _HEADERS])
+_HEADER, _HEADER_MASK = _patterns([way for way, _, _ in SIZED_HEADERS])
 
 
 def _weights() -> tuple[np.ndarray, np.ndarray]:
-    """Of each header in `_HEADERS`, what its bytes count for height and width; divisor, modulus, plus."""
-    weights = np.zeros([len(_HEADERS), 2, 32], np.int64)
-    others = np.zeros([len(_HEADERS), 2, 3], np.int64)
-    for row, (_, width, height) in enumerate(_HEADERS):
+    """Returns, per header, the weights of its bytes in height and width, and (divisor, modulus, plus)."""
+    weights = np.zeros([len(SIZED_HEADERS), 2, 32], np.int64)
+    others = np.zeros([len(SIZED_HEADERS), 2, 3], np.int64)
+    for row, (_, width, height) in enumerate(SIZED_HEADERS):
         for column, side in enumerate((height, width)):
             places = range(side.size)[::-1] if side.big_endian else range(side.size)
             for offset, place in enumerate(places):
@@ -140,12 +107,10 @@ _WEIGHTS, _OTHERS = _weights()
 
 
 def fixed_size(contents: tf.Tensor) -> tf.Tensor:
-    r"""(height, width) by a header that has them at a fixed place, int64 [2].
+    r"""Reads (height, width) from a header that has them at a fixed place, int64 [2].
 
-    Zeros for files of other formats, JPEG among them. Of a GIF file it is the logical screen.
-
-    Source: PNG, 11.2.1; GIF89a, 18; BITMAPCOREHEADER and BITMAPINFOHEADER of the Windows GDI; the
-    WebP container specification and RFC 6386, 9.1.
+    It is zeros for other formats, such as JPEG. For a GIF file, it is the size of the logical screen.
+    `header_table.image_size_of` is the same in plain Python.
 
     >>> fixed_size(tf.constant(b"GIF89a\x05\x00\x03\x00")).numpy().tolist()
     [3, 5]
@@ -155,25 +120,26 @@ def fixed_size(contents: tf.Tensor) -> tf.Tensor:
     fits = tf.reduce_all(asked == _HEADER, -1)
     row = tf.argmax(tf.cast(fits, tf.int32))
     values = tf.reduce_sum(tf.cast(first, tf.int64) * tf.gather(_WEIGHTS, row), -1)
-    values = tf.minimum(values, 2**32 - values)  # BMP: a height below 0 is the other way up
+    values = tf.minimum(values, 2**32 - values)  # BMP: a negative height is the other way up
     divisor, modulus, plus = tf.unstack(tf.gather(_OTHERS, row), axis=-1)
     size = values // divisor % modulus + plus
     return size * tf.cast(tf.reduce_any(fits), tf.int64)
 
 
 def jpeg_size(contents: tf.Tensor) -> tf.Tensor:
-    """(height, width) of a JPEG file, int64 [2]; an error where its header is damaged."""
+    """Reads (height, width) of a JPEG file, int64 [2]; an error if its header is damaged."""
     return tf.io.extract_jpeg_shape(contents, output_type=tf.int64)[:2]
 
 
 def png_size(contents: tf.Tensor) -> tf.Tensor:
-    """(width, height) of a PNG file, int64 [2]; an error where the file ends before them."""
-    octets = tf.strings.substr(contents, 16, 8)  # of the IHDR chunk, which always comes first
+    """Reads (width, height) of a PNG file, int64 [2]; an error if the file ends before them."""
+    # In the IHDR chunk, which always comes first.
+    octets = tf.strings.substr(contents, PNG_WIDTH.offset, PNG_WIDTH.size + PNG_HEIGHT.size)
     return tf.cast(tf.io.decode_raw(octets, tf.int32, little_endian=False), tf.int64)
 
 
 def bounded(size: tf.Tensor, max_pixels: int | None) -> list[tf.Operation]:
-    """What a decoder must wait for: an error where an image is too large, before it is allocated.
+    """Returns what a decoder must wait for. It fails if an image is too large, before it is allocated.
 
     Args:
         size: int64 [2], height and width in either order. Zeros are an error too.
@@ -189,23 +155,18 @@ def bounded(size: tf.Tensor, max_pixels: int | None) -> list[tf.Operation]:
 
 
 def walk_parts(
-    contents: tf.Tensor,
-    begin: int,
-    width: int,
-    goes_on: Callable[[tf.Tensor], tf.Tensor],
-    size: Callable[[tf.Tensor], tf.Tensor],
+    contents: tf.Tensor, parts: FileParts, width: int, goes_on: Callable[[tf.Tensor], tf.Tensor]
 ) -> tf.Tensor:
-    """The place of the first part of a file, from `begin` on, of which `goes_on` is false.
+    """Finds the first part of a file for which `goes_on` is false.
 
     Args:
         contents: string scalar.
-        begin: of the first part.
-        width: how many bytes of a part the functions are shown.
+        parts: how the file is divided into them.
+        width: how many bytes of a part `goes_on` is shown.
         goes_on: int32 [width], the first bytes of a part -> bool.
-        size: the same -> int32, bytes of the whole part, more than 0.
 
     Returns:
-        int32 scalar; at the end of the file or behind it where there is no such part.
+        int32 scalar, the place of the part; at or after the end of the file if there is no such part.
     """
     length = tf.strings.length(contents)
 
@@ -213,22 +174,24 @@ def walk_parts(
         return tf.cast(octets(contents, place, width), tf.int32)
 
     def step(place: tf.Tensor, part: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        # A size that does not fit into 31 bits leads behind the file as well.
-        moved = tf.maximum(size(part), 0) + place
+        size = number(part, parts.offset, parts.size, big_endian=parts.big_endian)
+        size = ((size + 1) // 2 * 2 if parts.even else size) + parts.plus
+        # A size that does not fit into 31 bits leads to the end of the file as well.
+        moved = tf.maximum(size, 0) + place
         place = tf.where(moved > place, tf.minimum(moved, length), length)
         return place, first_bytes(place)
 
     place, _ = tf.while_loop(
         lambda place, part: (place < length) & goes_on(part),
         step,
-        (tf.constant(begin), first_bytes(tf.constant(begin))),
-        maximum_iterations=_MOST_PARTS,
+        (tf.constant(parts.begin), first_bytes(tf.constant(parts.begin))),
+        maximum_iterations=MOST_PARTS,
     )
     return place
 
 
 def number(octets: tf.Tensor, offset: int, size: int, *, big_endian: bool = False) -> tf.Tensor:
-    """An unsigned whole number of some bytes; int32, so that 4 bytes may come out negative.
+    """Reads an unsigned whole number from some bytes, as int32: 4 bytes may come out negative.
 
     >>> int(number(tf.constant([1, 2, 0, 0]), 0, 2))
     513

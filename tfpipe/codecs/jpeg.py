@@ -1,16 +1,16 @@
-"""JPEG files: exact, as Keras has them, or at a fraction of their size (`decoding="fast"`).
+"""Decodes JPEG files: exactly, as Keras does, or at a fraction of their size (`decoding="fast"`).
 
 A JPEG file can be decoded at 1/2, 1/4 or 1/8 of its size from a part of its coefficients alone. For camera
-photographs that saves most of what decoding costs beside the Huffman codes, and nearly all of what
+photographs that saves most of what decoding costs besides the Huffman codes, and nearly all of what
 the resize costs. One core, 2000x1500 pixels to 224x224, ms:
 
     exact, whole                 7.5
     1/4, the same DCT            4.7
-    1/4, grey                    4.3     luma only: no chroma, no conversion of colours
+    1/4, gray                    4.3     luma only: no chroma, no conversion of colors
     1/4, fast DCT                4.7     it can make 255 a 0, and saves nothing here
 
-So the accurate DCT stays. The pixels are those of an image that was averaged before the resize: with
-"nearest" they are another choice than Pillow's, smoother; with antialiased filters nearly the same.
+So the accurate DCT stays. The pixels come from an image that was averaged before the resize. With "nearest"
+they are not the ones that Pillow picks, but smoother; with antialiased filters they are nearly the same.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def decode_jpeg(
 ) -> tf.Tensor:
     """Decodes a JPEG file to uint8 [H, W, 3], or for "grayscale" to the channels that it has.
 
-    With `decoding="keras"` as `tf.image.decode_image` has it: [H, W, 1] for "grayscale", the file's own
-    luma; the fast DCT is up to 18 of 255 off on photographs, and more on noise. With "fast" at the
-    smallest fraction of its size that covers the size of `resize`; see `decode_scaled`.
+    With `decoding="keras"` it does what `tf.image.decode_image` does: "grayscale" is [H, W, 1], the luma of
+    the file; the fast DCT is up to 18 of 255 off on photographs, and more on noise. With "fast" it decodes
+    at the smallest fraction of the size that covers the size of `resize`; see `decode_scaled`.
     """
     # TensorFlow's default DCT wraps saturated pixels and differs from Pillow in most files.
     dct_method = "" if spec.decoding == "keras" else "INTEGER_ACCURATE"
@@ -58,7 +58,7 @@ def decode_scaled(
     pad: bool = False,
     turned: bool = False,
 ) -> tf.Tensor:
-    """A JPEG file at the smallest of 1, 1/2, 1/4 and 1/8 of its size that still covers `size`.
+    """Decodes a JPEG file at the smallest of 1, 1/2, 1/4 and 1/8 of its size that still covers `size`.
 
     Args:
         contents: string scalar, the bytes of the file.
@@ -68,15 +68,15 @@ def decode_scaled(
         turned: the image may be turned by 90 degrees before the resize.
 
     Returns:
-        uint8 [H, W, 3], or [H, W, 1] for grey.
+        uint8 [H, W, 3], or [H, W, 1] for gray.
 
     Raises:
-        tf.errors.InvalidArgumentError: the content is no JPEG file, or damaged.
+        tf.errors.InvalidArgumentError: the content is not a JPEG file, or is damaged.
 
     >>> photo = tf.io.encode_jpeg(tf.zeros([90, 130, 3], tf.uint8))
     >>> decode_scaled(photo, (20, 30)).shape
     TensorShape([23, 33, 3])
-    """
+    """  # prose: keep, the name of an argument
     shape = tf.io.extract_jpeg_shape(contents)[:2]
     channels = 1 if grey else 3
 
@@ -93,15 +93,15 @@ def decode_scaled(
 def reduction(
     shape: tf.Tensor, size: tuple[int, int], *, pad: bool = False, turned: bool = False
 ) -> tf.Tensor:  # int32 scalar
-    """How often an image may be halved, 0 to 3, and still cover a size.
+    """Returns how many times an image may be halved, 0 to 3, and still cover a size.
 
     Source: libjpeg-turbo makes ceil(H / 2**k) rows and ceil(W / 2**k) columns.
 
     Args:
         shape: int32 [2], height and width of the file.
         size: (height, width) to be covered.
-        pad: only one of the two has to be: the other is filled up.
-        turned: it has to be covered by the image turned by 90 degrees too.
+        pad: only one of the two has to be covered; the other is padded.
+        turned: the image turned by 90 degrees has to cover it too.
 
     >>> int(reduction(tf.constant([1500, 2000]), (224, 224)))
     2

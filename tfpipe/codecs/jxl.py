@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tfpipe.codecs.headers import bounded, number, octets, walk_parts, window
+from tfpipe.codecs.header_table import FileParts
+from tfpipe.codecs.headers import bounded, octets, walk_parts, window
 
 _BARE = b"\xff\x0a"
+_BOXES = FileParts(begin=0, offset=0, size=4, big_endian=True)
 # A side of the image: two bits choose how many bits follow.
 _WIDTHS = (9, 13, 18, 30)
 # Width to height of the ratios that a header can name; 0: the width is given.
@@ -15,7 +17,7 @@ _ASPECT_RATIOS = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2,
 
 
 def jxl_size(contents: tf.Tensor) -> tf.Tensor:
-    """(height, width) of a JPEG XL file, int64 [2]; zeros where its codestream is not found.
+    """Reads (height, width) of a JPEG XL file, int64 [2]; zeros if its codestream is not found.
 
     Source: ISO/IEC 18181-1, SizeHeader, and 18181-2, the boxes.
     """
@@ -36,7 +38,7 @@ def jxl_size(contents: tf.Tensor) -> tf.Tensor:
     small = bits[0] == 1  # multiples of 8, of 5 bits
 
     def side(place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The side that begins at a bit, and the bit behind it."""
+        """Reads the side that begins at a bit; returns it, and the bit after it."""
         width = tf.gather(_WIDTHS, read(place, 2))
         large = read(place + 2, width) + 1
         return (
@@ -52,22 +54,19 @@ def jxl_size(contents: tf.Tensor) -> tf.Tensor:
 
 
 def _in_box(contents: tf.Tensor) -> tf.Tensor:  # int32 scalar
-    """Where the codestream begins in the boxes of a container."""
+    """Finds where the codestream begins in the boxes of a container."""
 
     def goes_on(box: tf.Tensor) -> tf.Tensor:
         kinds = [list(b"jxlc"), list(b"jxlp")]
         return ~tf.reduce_any(tf.reduce_all(box[4:8] == kinds, -1))
 
-    def size(box: tf.Tensor) -> tf.Tensor:
-        return number(box, 0, 4, big_endian=True)
-
-    place = walk_parts(contents, 0, 8, goes_on, size)
+    place = walk_parts(contents, _BOXES, 8, goes_on)
     partial = octets(contents, place, 8)[7] == ord("p")
     return place + tf.where(partial, 12, 8)  # a part has a number before its bytes
 
 
 def decode_jxl(contents: tf.Tensor, max_pixels: int | None) -> tf.Tensor:
-    """A JPEG XL file as uint8 [H, W, 1 to 4]; the first frame, turned as the file says.
+    """Decodes a JPEG XL file to uint8 [H, W, 1 to 4]: the first frame, turned as the file says.
 
     Raises:
         tf.errors.InvalidArgumentError: the file is damaged, or has more than `max_pixels`.

@@ -1,4 +1,4 @@
-"""What only Pillow decodes, in Python."""
+"""Decodes in Python what only Pillow reads."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tfpipe.installed import has_module
 def decode_with_pillow(
     contents: bytes, max_pixels: int | None, exif_orientation: bool = False
 ) -> np.ndarray:
-    """An image file of any format that Pillow knows: its first frame, page or image.
+    """Decodes an image file in any format that Pillow knows: its first frame, page or image.
 
     Args:
         contents: of the file.
-        max_pixels: the largest height * width; Pillow's own limit holds beside it.
+        max_pixels: the largest height * width; Pillow's own limit applies too.
         exif_orientation: turn the image as its EXIF data say.
 
     Returns:
         uint8 [H, W, C], or float32 [H, W, C] in 0..255 where the samples have more than 8 bits; C is
-        1 grey, 2 grey with alpha, 3 RGB, 4 RGBA. Integers of 16 bits are scaled by 1 / 257. Wider and
-        floating-point samples have no range of their own: they keep their values.
+        1 gray, 2 gray with alpha, 3 RGB, 4 RGBA. Integers of 16 bits are scaled by 1 / 257. Wider and
+        floating-point samples have no range of their own, so they keep their values.
 
     Raises:
         ValueError: the image has more than `max_pixels`.
@@ -40,7 +40,7 @@ def decode_with_pillow(
         check_pixels(file.height, file.width, max_pixels)
         image: Any = file
         if file.mode in ("I", "F") or file.mode.startswith("I;16"):
-            # A palette's and a grey's 8 bits are the other modes. Pillow opens 16-bit PGM as "I".
+            # The other modes have 8 bits, of gray or of a palette. Pillow opens 16-bit PGM as "I".
             scale = 257 if file.mode.startswith("I;16") or file.format == "PPM" else 1
             if exif_orientation:
                 image = ImageOps.exif_transpose(file)
@@ -54,7 +54,7 @@ def decode_with_pillow(
 
 
 def check_pixels(height: int, width: int, max_pixels: int | None) -> None:
-    """Raises `ValueError` where an image is too large.
+    """Raises `ValueError` if an image is too large.
 
     >>> check_pixels(30, 50, 1000)
     Traceback (most recent call last):

@@ -17,9 +17,9 @@ PALETTE = b"\x03"
 
 
 def decode_png(contents: tf.Tensor, spec: DecodeSpec) -> tf.Tensor:
-    """A PNG file as uint8 [H, W, 3], [H, W, 4] for "rgba", or for "grayscale" as it is.
+    """Decodes a PNG file to uint8 [H, W, 3], [H, W, 4] for "rgba", or for "grayscale" to the channels it has.
 
-    With `decoding="keras"` grey is libpng's.
+    With `decoding="keras"`, libpng makes it gray.
     """
     checks = [] if spec.max_pixels is None else bounded(png_size(contents), spec.max_pixels)
     with tf.control_dependencies(checks):
@@ -29,9 +29,9 @@ def decode_png(contents: tf.Tensor, spec: DecodeSpec) -> tf.Tensor:
 
 
 def decode_png_with_alpha(contents: tf.Tensor) -> tf.Tensor:
-    """A PNG file as uint8 [H, W, 4]; transparent where it says so by alpha, palette or colour key."""
-    # Below 8 bits a sample, the alpha that TensorFlow adds is 1, 3 or 15 where it should be 255.
-    kind = tf.strings.substr(contents, 24, 2)  # of the IHDR chunk: bits a sample, colour type
+    """Decodes a PNG file to uint8 [H, W, 4], transparent where alpha, palette or color key say so."""
+    # Below 8 bits per sample, the alpha that TensorFlow adds is 1, 3 or 15 where it should be 255.
+    kind = tf.strings.substr(contents, 24, 2)  # of the IHDR chunk: bits per sample, color type
     few_bits = tf.constant([b"\x01", b"\x02", b"\x04"])
     return tf.cond(
         tf.reduce_any(kind == few_bits + b"\x03"),
@@ -55,19 +55,19 @@ def _decode_small_grey(contents: tf.Tensor) -> tf.Tensor:
 
 
 def is_png16(contents: tf.Tensor) -> tf.Tensor:  # bool scalar
-    """Whether the bytes are a PNG of 16 bits a sample: byte 24, in the IHDR chunk."""
+    """Whether the bytes are a PNG file with 16 bits per sample, by byte 24, in the IHDR chunk."""
     header = tf.strings.join([tf.strings.substr(contents, 0, 25), " " * 25])  # never too short
     return begins_with(contents, formats.PNG.magic) & (tf.strings.substr(header, 24, 1) == b"\x10")
 
 
 def unit_of_samples(contents: tf.Tensor) -> tf.Tensor:
-    """What 1 becomes when TensorFlow spreads 1, 2 or 4 bits a sample over 0..255."""
+    """Returns what 1 becomes when TensorFlow spreads 1, 2 or 4 bits per sample over 0..255."""
     bits = tf.cast(tf.io.decode_raw(tf.strings.substr(contents, 24, 1), tf.uint8)[0], tf.int32)
     return 255 // (tf.bitwise.left_shift(1, tf.minimum(bits, 8)) - 1)
 
 
 def _change_of_checksum() -> bytes:
-    """What the checksum of a header is changed by (xor) where colour type 3 becomes 0.
+    """Returns what the checksum of a header is changed by (xor) when color type 3 becomes 0.
 
     A CRC is linear: the change depends on the change of the content alone, not on the content.
     """
@@ -79,10 +79,10 @@ _CHANGE = np.frombuffer(_change_of_checksum(), np.uint8)
 
 
 def palette_as_gray(contents: tf.Tensor) -> tf.Tensor:
-    """A PNG file with a palette as a grey one, whose samples are the indices.
+    """Turns a PNG file with a palette into a gray one whose samples are the indices.
 
-    TensorFlow gives no indices. But only the header says what they mean: with another colour type,
-    and the checksum that belongs to it, the same samples are grey values.
+    TensorFlow does not return indices. But it is only the header that says what the samples mean. With
+    another color type, and its checksum, the same samples are gray values.
     """
     rest = tf.strings.substr(contents, 26, 3)
     checksum = tf.io.decode_raw(tf.strings.substr(contents, 29, 4), tf.uint8)

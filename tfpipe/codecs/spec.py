@@ -1,4 +1,4 @@
-"""How the bytes of files become pixels: the specification."""
+"""The specification of how the bytes of files become pixels."""
 
 from __future__ import annotations
 

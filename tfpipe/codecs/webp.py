@@ -17,7 +17,7 @@ def is_animated(contents: tf.Tensor) -> tf.Tensor:  # bool scalar
 
 
 def decode_webp(contents: tf.Tensor, max_pixels: int | None) -> tf.Tensor:
-    """A still WebP file as uint8 [H, W, 3 or 4].
+    """Decodes a still WebP file to uint8 [H, W, 3 or 4].
 
     Raises:
         tf.errors.InvalidArgumentError: the file is damaged or animated, or has more than `max_pixels`.

@@ -1,4 +1,4 @@
-"""`ImageDataset`: what tf.data, Keras' Sequence and a resumed training ask of a data set.
+"""`ImageDataset`: what tf.data, Keras' Sequence and resumed training ask of a data set.
 
-What is here delivers a plan. It must not know how the arguments were spelled.
+This package delivers a plan. It must not know how the arguments were spelled.
 """

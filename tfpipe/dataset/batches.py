@@ -1,4 +1,4 @@
-"""Batches by number and without end, as NumPy: how the classic generator gives them."""
+"""Batches as NumPy, by number or one after another with no limit, as the classic generator gives them."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Batches:
             return pipeline.batches(self._plan, self._span.read)
 
     def _start(self, epoch: int, batch: int, count: int) -> Iterator[Any]:
-        """Some batches of one epoch; the iterator reads the span when it gives its first."""
+        """Returns an iterator over some batches of one epoch, which has read the span already."""
         begin = place_after(self._plan, epoch, 0, batch)
         end = place_after(self._plan, epoch, begin, count)
-        if self._plan.skipping is not None:  # a file that cannot be used lets the batch go on
+        if self._plan.skipping is not None:  # bad files make the batch reach further
             end = self._plan.end
         self._span.assign([epoch, begin, end])
         iterator = iter(self._window)
@@ -63,9 +63,9 @@ class Batches:
         return chained()
 
     def at(self, item: Any) -> Any:
-        """One batch of the first epoch, or a list of them for a slice.
+        """Returns one batch of the first epoch, or a list of batches for a slice.
 
-        Where files are left out, batch i begins behind those of them that are known by then.
+        If files are left out, batch i begins after the ones that are known by then.
 
         Raises:
             TypeError: item is neither an int nor a slice.
@@ -88,7 +88,7 @@ class Batches:
         return _as_numpy(batch)
 
     def _subscripted(self, number: int) -> Any:
-        """One batch; a run of numbers in a row is read as one, since each iterator has a start."""
+        """Returns one batch. Numbers in a row share one iterator, since starting one takes time."""
         place = (self._subscript_epoch, number)
         follows = self._last_place == (self._subscript_epoch, number - 1)
         batch = next(self._run, None) if follows else None
@@ -103,7 +103,7 @@ class Batches:
         return batch
 
     def following(self) -> Any:
-        """The next batch, from epoch to epoch without end.
+        """Returns the next batch, from epoch to epoch with no limit.
 
         Raises:
             StopIteration: there is not a single sample that can be used.
@@ -112,7 +112,7 @@ class Batches:
             try:
                 batch = next(self._stream, None) if self._stream is not None else None
                 if batch is None:
-                    if self._stream is not None:  # files were left out: the epoch was shorter
+                    if self._stream is not None:  # files were left out, so the epoch was shorter
                         self.epoch += 1
                         self.number = 0
                     rest = self._plan.count - self.number
@@ -148,7 +148,7 @@ class Batches:
 
 
 def _as_numpy(element: Any) -> Any:
-    """A batch in the classic's form: writable arrays in a plain tuple, several in a list."""
+    """Returns a batch in the classic's form: writable arrays in a tuple, several inputs in a list."""
     if not isinstance(element, tuple):
         return _array(element)
     parts = tuple(

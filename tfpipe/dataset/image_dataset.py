@@ -1,4 +1,4 @@
-"""`ImageDataset`: what both doors return."""
+"""`ImageDataset`: what every door returns."""
 
 from __future__ import annotations
 
@@ -50,38 +50,37 @@ class ImageDataset(KnowsSamples):
     """Batches of images and labels: a `tf.data.Dataset` that knows where they come from.
 
     Made by `ImageDataGenerator`'s `flow...` methods, by the functions `image_dataset_from_...` and by
-    `folds`. Give it to Keras' `fit`, `evaluate` and
-    `predict` as it is. A `for` loop over it ends after one epoch, and each new loop is the
-    next epoch, newly shuffled (every iterator that is started counts as one; `seek` sets the count).
-    `next(dataset)` goes on without end. `dataset[i]` is batch i of the first epoch as NumPy,
-    `dataset[1:3]` a list of batches; neither moves the loop or `next`.
+    `folds`. Give it to Keras' `fit`, `evaluate` and `predict` as it is. A `for` loop over it ends after one
+    epoch, and each new loop is the next epoch, newly shuffled (every iterator that is started counts as one;
+    `seek` sets the count). `next(dataset)` continues from epoch to epoch with no limit. `dataset[i]` is batch
+    i of the first epoch as NumPy, `dataset[1:3]` a list of batches; neither moves the loop or `next`.
 
     Attributes:
-        source, spec: what both doors made of their arguments: the columns, and what is done to them.
+        source, spec: what the arguments became: the columns, and what is done to them.
         samples, n: the number of samples.
-        batch_size: samples in a batch; the last one may be short. None: samples without a batch dimension.
-        seed: of the order and of everything random; drawn where none was given.
-        shuffle: whether each epoch has a new order; called, it is `tf.data.Dataset.shuffle`.
+        batch_size: samples per batch; the last batch may have fewer. None: samples without a batch dimension.
+        seed: of the order and of everything random; drawn if none was given.
+        shuffle: whether each epoch has a new order; if called, it is `tf.data.Dataset.shuffle`.
         dtype: of the images, such as "float32".
         data_format: "channels_last" or "channels_first".
         image_shape: of one image, (H, W, C), or (C, H, W) with channels_first.
         class_names: the classes in the order of their ids.
         class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
-        num_classes: how many classes; 0 where the labels are none.
+        num_classes: the number of classes; 0 if the labels are not classes.
         classes, labels: the target of each sample in source order.
         sample_weight: the weight of each sample, or None.
-        skipped: (path, reason) of each file that `on_error="skip"` left out until now.
+        skipped: (path, reason) of each file that `on_error="skip"` has left out so far.
         class_weight: a weight for each class id, inverse to its number of samples.
         groups: the group of each sample, or None.
-        frame_rows: the row of each sample in the dataframe, so that `frame.iloc[dataset.frame_rows]` stands
-            beside predictions; None where there was no dataframe.
+        frame_rows: the row of each sample in the dataframe, so that `frame.iloc[dataset.frame_rows]` lines up
+            with predictions; None without a dataframe.
         filenames, filepaths, file_paths: of each sample in source order; empty for arrays.
         batch_index, total_batches_seen, index_array: where `next` stands, how many batches `next` and
             `[]` gave, and the order of the epoch that `next` is in, int64 [n].
-        subset, split: of `ImageDataGenerator`'s data sets alone: "training", "validation" or None, and the
-            (first, last) share of the samples, or None.
-        directory, class_mode, target_size, color_mode, interpolation, keep_aspect_ratio: of
-            `flow_from_directory` and `flow_from_dataframe` alone, as they were given.
+        subset, split: only for data sets of `ImageDataGenerator`: "training", "validation" or None, and the
+            (begin, end) of the subset as fractions of the samples, or None.
+        directory, class_mode, target_size, color_mode, interpolation, keep_aspect_ratio: only for
+            `flow_from_directory` and `flow_from_dataframe`, as they were given.
 
     >>> from tfpipe import ImageDataGenerator
     >>> dataset = ImageDataGenerator().flow(np.zeros([5, 4, 6, 3]), np.arange(5), 2, shuffle=False)
@@ -120,7 +119,7 @@ class ImageDataset(KnowsSamples):
 
     @property
     def _count(self) -> int:
-        """The batches of an epoch, as `len`, which a share of a service's epochs does not have."""
+        """The number of batches in an epoch, as `len`, which a trainer that shares epochs does not have."""
         return self._plan.count
 
     @property
@@ -130,7 +129,7 @@ class ImageDataset(KnowsSamples):
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
-        """(path, reason) of each file that `on_error="skip"` left out until now, in source order."""
+        """(path, reason) of each file that `on_error="skip"` has left out so far, in source order."""
         skipping = self._plan.skipping
         if skipping is None:
             return []
@@ -141,7 +140,7 @@ class ImageDataset(KnowsSamples):
         ]
 
     def images_only(self, **changes: Any) -> ImageDataset:
-        """The images in source order without labels, with other values in the specification."""
+        """Returns the images in source order without labels, with parts of the specification changed."""
         images = self._source.images
         if isinstance(images, Arrays):
             images = Arrays(images.images)
@@ -159,7 +158,7 @@ class ImageDataset(KnowsSamples):
         return ImageDataset(Source(images), spec)
 
     def before_standardizing(self) -> ImageDataset:
-        """The same samples in the same order, augmented but not standardised: 0..255, as float32."""
+        """Returns the same samples in the same order, augmented but not standardized: 0..255, as float32."""
         spec = replace(
             self._spec, standardize=Standardize(), save=None, data_format="channels_last"
         )
@@ -169,12 +168,12 @@ class ImageDataset(KnowsSamples):
 
     @suggests
     def show(self, n: int = 16, *, standardized: bool = False) -> Figure:
-        """The first `n` images of the first epoch in a grid, with their labels as titles.
+        """Plots the first `n` images of the first epoch in a grid, with their labels as titles.
 
         Args:
-            n: at most the images of one batch; of a data set without batches any number.
+            n: at most as many images as a batch has; any number for a data set without batches.
             standardized: show the values that the model is given, each image stretched to its own range.
-                By default the images are shown as augmented, before they are standardised.
+                By default the images are shown as augmented, before they are standardized.
 
         Returns:
             A `matplotlib.figure.Figure`: a notebook displays it, `show().savefig("grid.png")` writes it.
@@ -193,7 +192,7 @@ class ImageDataset(KnowsSamples):
         return plotting.show_batch(batch, self.class_names, n, stretch=standardized)
 
     def class_distribution(self) -> pd.DataFrame:
-        """Samples and share of each class, by class name; a sample of several counts for each.
+        """Returns the samples and the share of each class, by name; a sample counts for each of its classes.
 
         Raises:
             ValueError: there are no classes.
@@ -201,7 +200,7 @@ class ImageDataset(KnowsSamples):
         return plotting.class_counts(self.class_names, self.classes, self.samples)
 
     def plot_classes(self) -> Figure:
-        """`class_distribution` as bars: a `matplotlib.figure.Figure`."""
+        """Plots `class_distribution` as bars, in a `matplotlib.figure.Figure`."""
         return plotting.class_bars(self.class_distribution())
 
     # Where a loop begins.
@@ -209,11 +208,11 @@ class ImageDataset(KnowsSamples):
     def seek(self, epoch: int, batch: int = 0) -> None:
         """Makes the next loop (the next iterator) begin at a batch of an epoch, by arithmetic.
 
-        Nothing of what comes before is read. The loop after it is the epoch that follows, whole.
+        Nothing before that batch is read. The loop after it is the whole next epoch.
 
         Args:
             epoch: 0 is the first.
-            batch: 0 to `len(self)`, which is the end of the epoch.
+            batch: 0 to `len(self)`; the last is the end of the epoch.
 
         Raises:
             ValueError: there is no such epoch or batch.
@@ -226,8 +225,8 @@ class ImageDataset(KnowsSamples):
             )
         if batch and not self._in_order:
             raise ValueError(
-                "An epoch that service workers prepare begins at the first batch: their order is not "
-                f"known. Received: batch={batch}."
+                "An epoch that service workers prepare begins at the first batch, because their order is "
+                f"not known. Received: batch={batch}."
             )
         self.seek_position(epoch, self.position_after(epoch, 0, batch))
 
@@ -236,13 +235,13 @@ class ImageDataset(KnowsSamples):
         self._cursor.assign([epoch, position])
 
     def position_after(self, epoch: int, position: int, batches: int) -> int:
-        """The position of an epoch that is reached some batches after another; see `plan.place_after`."""
+        """Returns the position that is reached some batches after another one; see `plan.place_after`."""
         return place_after(self._plan, epoch, position, batches)
 
     def starting_at(self, epoch: int, batch: int = 0) -> ImageDataset:
-        """The same data set, its first loop beginning at a batch of an epoch; see `seek`.
+        """Returns the same data set, with a first loop that begins at a batch of an epoch; see `seek`.
 
-        `len` stays that of a whole epoch.
+        `len` is still the length of a whole epoch.
         """
         other = self._like(self._plan, self._epochs, Cell([0, 0]))
         other.seek(epoch, batch)
@@ -259,7 +258,7 @@ class ImageDataset(KnowsSamples):
         epochs: Callable[[Plan, Cell], tf.data.Dataset],
         cursor: Cell,
     ) -> ImageDataset:
-        """The same samples, with what a door has added, such as class_mode."""
+        """Returns the same samples, with the attributes that a door has added, such as class_mode."""
         other = ImageDataset(self._source, plan.spec, plan, epochs, cursor)
         for name, value in vars(self).items():
             if not name.startswith("_"):
@@ -270,11 +269,11 @@ class ImageDataset(KnowsSamples):
     def tuned(self, **options: Unpack[TuningOptions]) -> ImageDataset:
         """Returns the same samples in the same order, prepared in another way.
 
-        What is not given stays as it is. For the data sets of `ImageDataGenerator`, whose methods have the
-        classic's arguments alone. The first loop begins where the next one of this data set would.
+        What is not given stays as it is. This is meant for the data sets of `ImageDataGenerator`, whose
+        methods do not have these options. The first loop begins where the next loop of this data set would.
 
         Raises:
-            ValueError: an argument is not one of those allowed; the data set is distributed already.
+            ValueError: an argument is not one of those allowed; the data set is already distributed.
 
         >>> dataset = ImageDataset(Source(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
         >>> len(dataset.tuned(num_parallel_calls=1, prefetch=1))
@@ -307,45 +306,44 @@ class ImageDataset(KnowsSamples):
         job_name: str | None = None,
         manifest: str | os.PathLike[str] | None = None,
     ) -> Any:
-        """The same batches for the replicas of a strategy, or prepared by a tf.data service.
+        """Returns the same batches for the replicas of a strategy, or prepared by a tf.data service.
 
-        With a strategy, a batch of this data set is the global batch: each replica is given its equal
-        part of it, and each worker reads and decodes only the parts of its own replicas. Every
-        sample is delivered once an epoch; of a short last batch the last replicas may get less, or
-        nothing. Any number of workers sees the same samples in the same global batches (MixUp and CutMix
-        mix those of one replica's part). Make the data set with the same arguments, the seed included,
-        on every worker.
+        With a strategy, a batch of this data set is the global batch: each replica is given an equal part of
+        it, and each worker reads and decodes only the parts of its own replicas. Every sample is delivered
+        once per epoch; the last replicas may get less of a short last batch, or nothing. Any number of
+        workers sees the same samples in the same global batches (MixUp and CutMix mix the samples of one
+        replica's part). On every worker, make the data set with the same arguments, including the seed.
 
         With a service, its workers read, decode and augment. A new epoch is registered whenever a loop
         starts. The order of the batches depends on the workers; what is in a batch does not.
         Iterators over a service cannot be saved in a checkpoint, and `seek` takes whole epochs only.
 
-        Either way, each loop is the next epoch of this data set: their place is one and the same, which
-        `seek` of this one sets for both.
+        Either way, each loop is the next epoch of this data set. The result and this data set share one
+        place in the epochs, so `seek` on this data set sets it for both.
 
         Args:
             strategy: a `tf.distribute.Strategy`; `MirroredStrategy` or `MultiWorkerMirroredStrategy`.
-            epochs: of a strategy, how many epochs, each in its own order, one loop goes over; None:
-                without end, for a `fit` that is told `steps_per_epoch=len(dataset)`.
-            service: the dispatcher of a tf.data service instead, "grpc://host:port"; see
+            epochs: with a strategy, how many epochs one loop goes over, each in its own order; None: no
+                limit, for a `fit` with `steps_per_epoch=len(dataset)`.
+            service: instead of a strategy, the dispatcher of a tf.data service, "grpc://host:port"; see
                 `tfpipe service --help`.
-            mode: "exactly_once": the workers share each epoch, every batch once; at most once when a worker
-                dies. "parallel_epochs": each worker gives all of it.
-            job_name: several trainers that give the same name share each epoch's batches between
-                them, each batch to whoever asks first, so no trainer knows its share and `len` is unknown.
-                A trainer that comes late is given what is left. Give each run a name of its own, and make
-                the data set with the same arguments, the seed included, in every trainer. None:
-                this loop is given the whole epoch.
-            manifest: a directory that the workers read as this process does; file names and labels
-                are written there, so that the graph stays small. Needed above 1 MB of them.
+            mode: "exactly_once": the workers share each epoch, and every batch comes once (at most once if a
+                worker dies). "parallel_epochs": each worker gives the whole epoch.
+            job_name: trainers that pass the same name share the batches of each epoch. Each batch goes to
+                the trainer that asks first, so no trainer knows its share, and `len` is unknown. A trainer
+                that comes late gets what is left. Choose a new name for each run, and make the data set with
+                the same arguments, including the seed, in every trainer. None: this loop gets the whole
+                epoch.
+            manifest: a directory that the workers can read by the same path as this process; file names and
+                labels are written there, so that the graph stays small. Needed if they take more than 1 MB.
 
         Returns:
             A `tf.distribute.DistributedDataset` for a strategy, else an `ImageDataset`.
 
         Raises:
-            TypeError: strategy is no strategy.
-            ValueError: the batch size is no multiple of the number of replicas; an argument is none of
-                what is allowed; a part of the pipeline runs in Python, which no worker has.
+            TypeError: strategy is not a `tf.distribute.Strategy`.
+            ValueError: the batch size is not a multiple of the number of replicas; an argument is not one of
+                those allowed; a part of the pipeline runs in Python, which workers cannot run.
 
         >>> dataset = ImageDataset(Source(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
         >>> [int(x.shape[0]) for x in dataset.distribute(tf.distribute.get_strategy())]
@@ -355,12 +353,12 @@ class ImageDataset(KnowsSamples):
             raise ValueError("distribute takes a strategy or a service: one of them, not both.")
         if not self._in_order:
             raise ValueError(
-                "This data set is distributed already: distribute the one it was made of."
+                "This data set is already distributed. Distribute the one that it was made from."
             )
         if self._spec.errors.skips:
             raise ValueError(
-                "distribute needs on_error='raise': what other processes leave out is not noted here. "
-                "Find the bad files with `tfpipe check`, and leave them out of the source."
+                "distribute needs on_error='raise', since what other processes leave out is not noted here. "
+                "Find the bad files with `tfpipe check`, and remove them from the source."
             )
         if epochs is not None:
             check_int("epochs", epochs, 1)
@@ -373,8 +371,8 @@ class ImageDataset(KnowsSamples):
             )
         if int(self._cursor.value()[1]):
             raise ValueError(
-                "An epoch that service workers prepare begins at the first batch: their order is not "
-                "known. Call seek(epoch) first."
+                "An epoch that service workers prepare begins at the first batch, because their order is "
+                "not known. Call seek(epoch) first."
             )
         spec = ServiceSpec(service, mode, job_name)
         plan = plan_for_service(self._source, self._plan, self._inner, manifest)
@@ -382,7 +380,7 @@ class ImageDataset(KnowsSamples):
         of_service = partial(service_epochs, service=spec, content=content)
         return self._like(plan, of_service, self._cursor)
 
-    # Batches by number and without end, as the classic gives them.
+    # Batches by number, or one after another with no limit, as the classic gives them.
 
     def __getitem__(self, item: int | slice) -> Any:
         return self._batches.at(item)
@@ -391,7 +389,7 @@ class ImageDataset(KnowsSamples):
         return self._batches.following()
 
     def next(self) -> Any:
-        """The next batch, without end: `next(dataset)`, as Keras 2 spelled it."""
+        """Returns the next batch, endlessly: `next(dataset)`, as Keras 2 spelled it."""
         return next(self)
 
     def reset(self) -> None:
@@ -441,7 +439,7 @@ class ImageDataset(KnowsSamples):
 
 
 def _channels_last(batch: Any) -> Any:
-    """A batch of channels_first images with the channels last."""
+    """Returns a batch of channels_first images with the channels last."""
     if isinstance(batch, tuple):
         return (_channels_last(batch[0]), *batch[1:])
     if isinstance(batch, list):

@@ -11,12 +11,12 @@ import tensorflow as tf
 
 
 class KnowsClasses(tf.data.Dataset):
-    """A data set with class names. Every method of tf.data that gives a data set gives one with them.
+    """A data set with class names, as is every data set that a method of tf.data makes from it.
 
     Attributes:
         class_names: the classes in the order of their ids.
         class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
-        num_classes: how many classes; 0 where the labels are none.
+        num_classes: the number of classes; 0 if the labels are not classes.
     """
 
     @property
@@ -33,7 +33,7 @@ class KnowsClasses(tf.data.Dataset):
 
 
 class DerivedDataset(KnowsClasses):
-    """What `map`, `take`, `batch`, ... of an `ImageDataset` give: a `tf.data.Dataset` with class names.
+    """What `map`, `take`, `batch`, ... of an `ImageDataset` return: a `tf.data.Dataset` with class names.
 
     >>> import numpy as np
     >>> from tfpipe import ImageDataGenerator
@@ -60,7 +60,7 @@ class DerivedDataset(KnowsClasses):
 
 
 def _keeping_classes(method: Callable[..., tf.data.Dataset]) -> Callable[..., DerivedDataset]:
-    """A method of tf.data's, its result with the class names of the data set it is called on."""
+    """Wraps a method of tf.data so that its result keeps the class names of the data set."""
 
     @functools.wraps(method)
     def derive(self: KnowsClasses, *args: Any, **kwargs: Any) -> DerivedDataset:
@@ -75,7 +75,7 @@ def _gives_a_dataset(method: Any) -> bool:
     return inspect.signature(method).return_annotation in ("DatasetV2", tf.data.Dataset)
 
 
-# One mechanism for all of them, those of later releases of TensorFlow too.
+# One mechanism for all methods, including those of later releases of TensorFlow.
 for _method_name, _method in vars(tf.data.Dataset).items():
     if _gives_a_dataset(_method):
         setattr(KnowsClasses, _method_name, _keeping_classes(_method))

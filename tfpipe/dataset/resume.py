@@ -1,4 +1,4 @@
-"""A `fit` that goes on where it was stopped: model, optimizer and the place in the input."""
+"""A `fit` that resumes where it was stopped: model, optimizer and the place in the input."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from tfpipe.keywords import suggests
 
 @suggests
 class ResumableFit(keras.callbacks.Callback):
-    """Saves a running `fit` every so many batches, and goes on from there when it is started again.
+    """Saves a running `fit` every `save_freq` batches, and resumes from there when it is started again.
 
-    `keras.callbacks.BackupAndRestore` saves the model but not the place in the input; this saves both,
-    so that a run that was killed in the middle of an epoch and started again by the same command ends
-    with the weights of one that was never stopped. The order and the augmentation of an
-    `ImageDataset` are functions of (seed, epoch, index), so its place is two whole numbers.
+    `keras.callbacks.BackupAndRestore` saves the model but not the place in the input; this saves both. A run
+    that was killed in the middle of an epoch and started again with the same command ends with the same
+    weights as a run that was never stopped. The order and the augmentation of an `ImageDataset` are functions
+    of (seed, epoch, index), so its place is two whole numbers.
 
     Args:
-        dataset: the training data, the same object that `fit` is given. Give its flow a seed.
-        directory: where the checkpoints are kept, the last two.
+        dataset: the training data, the same object that `fit` is given. Make it with a seed.
+        directory: where the last two checkpoints are kept.
         save_freq: "epoch", or the number of batches between two checkpoints.
 
     Raises:
         TypeError: dataset is not an `ImageDataset`.
-        ValueError: save_freq is neither; when training begins: the checkpoint is of another seed, or
-            steps_per_epoch is not the length of the data set.
+        ValueError: save_freq is neither "epoch" nor a number of batches; or, when training begins, the
+            checkpoint is from another seed, or steps_per_epoch is not the length of the data set.
 
-    Equal bit for bit needs a deterministic model too: `keras.utils.set_random_seed` and
-    `tf.config.experimental.enable_op_determinism`. The metrics of the epoch that was interrupted are
-    those of its remaining batches.
+    For weights that are equal bit for bit, the model must be deterministic too: use
+    `keras.utils.set_random_seed` and `tf.config.experimental.enable_op_determinism`. The metrics of the epoch
+    that was interrupted cover only its remaining batches.
 
     >>> import numpy as np, tempfile
     >>> from tfpipe import ImageDataGenerator
@@ -59,7 +59,7 @@ class ResumableFit(keras.callbacks.Callback):
             )
         if save_freq != "epoch" and not dataset._in_order:
             raise ValueError(
-                "save_freq must be 'epoch' for a data set that service workers prepare: the order of its "
+                "save_freq must be 'epoch' if service workers prepare the data set, because the order of its "
                 f"batches is not known. Received: save_freq={save_freq!r}."
             )
         if save_freq != "epoch":
@@ -82,7 +82,7 @@ class ResumableFit(keras.callbacks.Callback):
             )
         self._build()
         checkpoint = tf.train.Checkpoint(
-            # By hand: Keras' own tracking leaves out the state of Dropout's random numbers.
+            # Listed by hand, because Keras' own tracking leaves out the state of Dropout's random numbers.
             model=[variable.value for variable in self.model.variables],
             optimizer=[variable.value for variable in self.model.optimizer.variables],
             epoch=self._epoch,
@@ -97,14 +97,14 @@ class ResumableFit(keras.callbacks.Callback):
         if int(self._seed) != self._dataset.seed:
             raise ValueError(
                 f"The checkpoint in {self._directory!r} is of a data set with seed {int(self._seed)}, "
-                f"this one has seed {self._dataset.seed}: give its flow that seed to go on, or "
-                "choose another directory to start anew."
+                f"but this one has seed {self._dataset.seed}. Make it with the seed of the checkpoint to "
+                "resume, or choose another directory to start from the beginning."
             )
         self.model._initial_epoch = int(self._epoch)  # as BackupAndRestore tells fit
         self._first = int(self._position)
 
     def _build(self) -> None:
-        """Makes the variables that a checkpoint holds; fit itself would at the first batch only."""
+        """Makes the variables that a checkpoint holds, which fit itself makes only at the first batch."""
         if not self.model.built:
             x = self._dataset.element_spec
             x = x[0] if isinstance(x, tuple) else x
@@ -112,7 +112,7 @@ class ResumableFit(keras.callbacks.Callback):
         self.model.optimizer.build(self.model.trainable_variables)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        # Pinned, not counted: fit under MirroredStrategy makes an iterator more than there are epochs.
+        # Set, not counted: fit under MirroredStrategy makes one iterator more than there are epochs.
         self._dataset.seek_position(epoch, self._first)
         self._begin, self._first = self._first, 0
         self._before = int(self._batches) if self._begin else 0
@@ -121,7 +121,7 @@ class ResumableFit(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         done = batch + 1
-        # By batches, not by positions, of which files that are left out take some too.
+        # Counted in batches, not in positions, which files that are left out take too.
         rest = len(self._dataset) - self._before - done
         if self._every and done - self._saved >= self._every and rest > 0:
             self._saved = done
@@ -130,8 +130,8 @@ class ResumableFit(keras.callbacks.Callback):
             self._batches.assign(self._before + done)
             self._manager.save()
         if self._begin and rest == 0 and not self.model.stop_training:
-            # The epoch began in the middle. Were fit to ask for one batch more, the optimizer would
-            # count a step for it. 1, not True: an EarlyStopping that says True means it.
+            # The epoch began in the middle. If fit asked for one more batch, the optimizer would
+            # count a step for it. 1, not True, because an EarlyStopping that sets True means it.
             self.model.stop_training = 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a data set knows of its samples: where they come from, their classes, files and weights."""
+"""What a data set knows about its samples: where they come from, their classes, files and weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tfpipe.sources.source import Arrays, Source
 
 
 class ShuffleFlag:
-    """`tf.data.Dataset.shuffle`, which is a method, and the classic's `shuffle`, which is a flag."""
+    """`tf.data.Dataset.shuffle`, which is a method, and at once the classic's flag `shuffle`."""
 
     def __init__(self, dataset: tf.data.Dataset, value: bool) -> None:
         self._dataset = dataset
@@ -37,7 +37,7 @@ class ShuffleFlag:
 
 
 class KnowsSamples(KnowsClasses):
-    """A data set with a source and a specification, of which all that is known of its samples follows."""
+    """A data set with a source and a specification, which tell all that is known about its samples."""
 
     def __init__(self, source: Source, spec: PipelineSpec, variant: tf.Tensor) -> None:
         self._source = source
@@ -96,7 +96,7 @@ class KnowsSamples(KnowsClasses):
         ids = self._source.targets
         if not self.num_classes or not isinstance(ids, np.ndarray):
             raise ValueError(
-                "class_weight needs one class of each sample; these have none, or several."
+                "class_weight needs one class per sample; these samples have none, or several."
             )
         return class_weight(ids, self.num_classes)
 

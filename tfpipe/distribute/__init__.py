@@ -1,4 +1,4 @@
 """Batches for several replicas, processes and hosts: strategies and the tf.data service.
 
-What is here shares out the batches of one plan. It must not change which samples are in a batch.
+This package shares out the batches of one plan. It must not change which samples are in a batch.
 """

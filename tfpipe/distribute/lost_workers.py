@@ -1,10 +1,10 @@
 """Workers of a tf.data service that are gone for good: an epoch ends without them.
 
 tf.data's dispatcher never gives a worker up. It keeps the worker's tasks for the day it comes back, and no
-epoch ends while one of its tasks is open. So `Watch` asks each worker, from beside the dispatcher,
-whether it is there, and reports the tasks of one that has been silent for long as completed, in the
-worker's place. What is left of the epoch goes to the others, because batches are dealt out as workers
-ask for them; those that the lost worker had in hand are missing from that epoch.
+epoch ends while one of its tasks is open. So `Watch`, beside the dispatcher, asks each worker whether it is
+there. If a worker has been silent for too long, `Watch` reports its tasks as completed, in the worker's
+place. The rest of the epoch goes to the other workers, because batches are dealt out as workers ask for
+them; the batches that the lost worker was preparing are missing from that epoch.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-# The part of TensorFlow's protocol that is spoken here, since its wheels have no Python classes for it:
-# tensorflow/core/data/service/{dispatcher,common}.proto, equal in TensorFlow 2.17 and 2.21. A field
+# The part of TensorFlow's protocol that is used here, since its wheels have no Python classes for it:
+# tensorflow/core/data/service/{dispatcher,common}.proto, the same in TensorFlow 2.17 and 2.21. A field
 # is (number, what it holds); a list holds any number of them.
 _MESSAGES: dict[str, dict[str, tuple[int, Any]]] = {
     "Empty": {},
@@ -36,12 +36,12 @@ _PACKAGE = "tfpipe.wire"
 _CHANNEL = [
     ("grpc.max_receive_message_length", -1),  # a task brings its graph with it
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 1000),  # of gRPC's 120 s, none is heard of again for so long
+    ("grpc.max_reconnect_backoff_ms", 1000),  # gRPC waits up to 120 s by itself
 ]
 
 
 def _message_classes() -> dict[str, Any]:
-    """A class of each of `_MESSAGES`, in a pool that no other package's messages are in."""
+    """Makes a class for each of `_MESSAGES`, in a pool that no other package's messages are in."""
     field = descriptor_pb2.FieldDescriptorProto
     types = {str: field.TYPE_STRING, int: field.TYPE_INT64, bool: field.TYPE_BOOL}
     file = descriptor_pb2.FileDescriptorProto(
@@ -68,7 +68,7 @@ _Message = _message_classes()
 
 
 def unheard(last_heard: Mapping[str, float], now: float, patience: float) -> set[str]:
-    """The workers that have not been heard of for more than `patience` seconds.
+    """Returns the workers that have not been heard from for more than `patience` seconds.
 
     >>> sorted(unheard({"a:1": 10.0, "b:1": 17.0, "c:1": 1.0}, now=20.0, patience=5.0))
     ['a:1', 'c:1']
@@ -81,11 +81,12 @@ def may_end(present: Iterable[str], ended: Iterable[str]) -> bool:
 
     Args:
         present: the workers that answer.
-        ended: the workers whose part in this epoch was ended already. One of them that is back takes
-            no part in it any more.
+        ended: the workers whose part in this epoch has been ended. A worker that comes back after that takes
+            no part in this epoch any more.
 
     Returns:
-        False where nobody would be left to do the rest: the epoch would end in the middle. It waits.
+        False if no worker would be left to do the rest, so that the epoch waits instead of ending in the
+        middle.
 
     >>> may_end({"a:1"}, ended=set()), may_end({"a:1"}, ended={"a:1", "b:1"}), may_end((), ())
     (True, False, False)
@@ -94,12 +95,12 @@ def may_end(present: Iterable[str], ended: Iterable[str]) -> bool:
 
 
 class Watch:
-    """Watches the workers of a dispatcher, as a context, from a thread of its own.
+    """A context manager that watches the workers of a dispatcher, in its own thread.
 
     Args:
         dispatcher: its address, "host:port".
         patience: seconds without an answer after which a worker is taken for lost.
-        say: is called with each line about a worker that is lost, or back.
+        say: called with each line about a worker that is lost or back.
     """
 
     def __init__(self, dispatcher: str, patience: float, say: Callable[[str], object]) -> None:
@@ -144,7 +145,7 @@ class Watch:
         lost = unheard(self._last_heard, time.monotonic(), self._patience)
         for address in sorted(lost - self._lost):
             self._say(
-                f"Worker {address} has not answered for {self._patience:g} s: epochs end without it."
+                f"Worker {address} has not answered for {self._patience:g} s; epochs end without it."
             )
         for address in sorted(self._lost - lost):
             self._say(f"Worker {address} answers again.")
@@ -153,7 +154,7 @@ class Watch:
             self._end_tasks(address, present=addresses - lost)
 
     def _ask(self, address: str) -> None:
-        """Asks a worker for a sign of life, unless it still owes one."""
+        """Asks a worker for a sign of life, unless its last answer is still due."""
         if address not in self._workers:
             self._workers[address] = grpc.insecure_channel(address, options=_CHANNEL)
             self._last_heard[address] = time.monotonic()
@@ -164,7 +165,7 @@ class Watch:
             if question.code() == grpc.StatusCode.OK:
                 self._last_heard[address] = time.monotonic()
 
-        # With all the time there is: a slow answer is one too.
+        # It may take all the time there is, since a slow answer is an answer too.
         question = self._call(
             self._workers[address], "Worker", "GetWorkerTasks", "Empty", timeout=self._patience
         )
@@ -172,7 +173,7 @@ class Watch:
         question.add_done_callback(heard)
 
     def _end_tasks(self, address: str, present: set[str]) -> None:
-        """Ends what the dispatcher keeps for a lost worker, epoch by epoch."""
+        """Ends the tasks that the dispatcher keeps for a lost worker, epoch by epoch."""
         heartbeat = _Message["WorkerHeartbeatRequest"](worker_address=address)
         kept = self._call(
             self._dispatcher, "Dispatcher", "WorkerHeartbeat", "WorkerHeartbeatResponse", heartbeat
@@ -195,7 +196,7 @@ class Watch:
         request: Any = None,
         timeout: float = 10,
     ) -> Any:
-        """The future of an answer, of the message class that `answer` names."""
+        """Returns the future of an answer, of the message class that `answer` names."""
         call = channel.unary_unary(
             f"/tensorflow.data.{service}Service/{method}",
             request_serializer=lambda message: message.SerializeToString(),

@@ -27,7 +27,7 @@ from tfpipe.pipeline.stages import python_parts
 from tfpipe.sources.columns import Column, column_bytes, in_file, in_graph
 from tfpipe.sources.source import Arrays, Source
 
-# Of file names and labels in a graph that is sent to a dispatcher at each epoch, in bytes.
+# The most bytes of file names and labels in a graph that is sent to a dispatcher each epoch.
 _LARGEST_GRAPH = 2**20
 
 # What each mode is to tf.data: who is given which part of an epoch.
@@ -37,8 +37,8 @@ _POLICIES = {
 }
 MODES = tuple(_POLICIES)
 
-# How often trainers and workers ask the dispatcher for what is new, since each epoch is a job of its
-# own: of TensorFlow's own 1 s and 30 s, each epoch would wait for some.
+# The interval at which trainers and workers ask the dispatcher for news. Each epoch is a job of its
+# own, and would wait for part of TensorFlow's own intervals, 1 s and 30 s.
 _HEARTBEAT_MS = 100
 
 # Ops that call back into the Python process that made the graph.
@@ -46,11 +46,12 @@ PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDa
 
 
 def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec, content: str) -> tf.data.Dataset:
-    """`epochs`, prepared by the workers of a tf.data service.
+    """Returns `epochs`, prepared by the workers of a tf.data service.
 
-    `content` says which samples these are, and what is done to them: trainers of one job share what is equal.
-    Each iterator registers its epoch with the dispatcher as a data set of its own, with the epoch as a
-    constant: a worker cannot read the cursor. The batches of the epoch are what the workers share out.
+    `content` tells which samples these are and what is done to them; the trainers of one job share epochs
+    whose content is equal. Each iterator registers its epoch with the dispatcher as a separate data set, with
+    the epoch as a constant, because a worker cannot read the cursor. The workers share out the batches of
+    that epoch.
     """
 
     def of_epoch(begin: tf.Tensor) -> tf.data.Dataset:
@@ -73,19 +74,19 @@ def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec, content: str)
 
 def _service_options() -> tf.data.Options:
     options = tf.data.Options()
-    # The rewriting of the graph takes the dispatcher and each worker 2 s of CPU time at each epoch.
+    # Rewriting the graph takes the dispatcher and each worker 2 s of CPU time per epoch.
     options.experimental_optimization.apply_default_optimizations = False
     return options
 
 
 def content_of(source: Source, spec: PipelineSpec) -> str:
-    """What tells an epoch of these samples, so treated, from any other; the same in every process."""
+    """Returns a digest of samples and what is done to them, the same in every process."""
     settings = replace(spec, num_parallel_calls=None, prefetch=1, ram_budget=None)
-    # Functions are told by their names: where they lie in memory differs between processes.
+    # Functions count by their names, because their addresses differ between processes.
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", repr(settings)).encode())
     images, targets = source.images, source.targets
     parts: list[Any]
-    # By their paths: the same names may stand in a folder for training and in another for validation.
+    # Files count by their paths, since a training and a validation folder may hold the same names.
     parts = [images.images, *images.misc] if isinstance(images, Arrays) else [images.paths]
     parts += list(targets) if isinstance(targets, tuple) else [targets]
     parts += [source.weights, None if source.masks is None else source.masks.paths]
@@ -103,7 +104,7 @@ def plan_for_service(
     dataset: tf.data.Dataset,
     manifest: str | os.PathLike[str] | None,
 ) -> Plan:
-    """A plan like the one of `dataset`, which other processes can run.
+    """Returns a plan for the batches of `dataset` that other processes can run.
 
     Args:
         source: of the samples.
@@ -111,7 +112,7 @@ def plan_for_service(
         manifest: a directory that the workers can read, for file names and labels; None: in the graph.
 
     Raises:
-        ValueError: a part of it runs in Python, or has a cache; names and labels are too large.
+        ValueError: a part of it runs in Python; it has a cache; names and labels are too large.
     """
     spec = plan.spec
     if python_ops(dataset):
@@ -121,8 +122,8 @@ def plan_for_service(
         )
     if spec.cache is not None:
         raise ValueError(
-            "distribute(service=...) needs cache=None: the workers of a service have nothing in common "
-            f"that they could keep images in. Received: cache={spec.cache!r}."
+            "distribute(service=...) needs cache=None, because the workers of a service have no place in "
+            f"common to keep images in. Received: cache={spec.cache!r}."
         )
     size = 0
 
@@ -134,7 +135,7 @@ def plan_for_service(
         if size > _LARGEST_GRAPH:
             raise ValueError(
                 f"The columns of this data set take {size:,} bytes or more, too many to send with "
-                "every epoch: give distribute manifest=DIRECTORY, one that the workers can read."
+                "every epoch. Pass manifest=DIRECTORY to distribute, a directory that the workers can read."
             )
         return in_graph(values)
 
@@ -150,7 +151,7 @@ class ServiceSpec:
         address: of the dispatcher, "grpc://host:port".
         mode: "exactly_once" (each batch from one worker) or "parallel_epochs" (every worker gives
             the whole epoch).
-        job_name: what several trainers share their epochs by; None: each has its own.
+        job_name: the name by which several trainers share their epochs; None: each trainer has its own.
     """
 
     address: str
@@ -179,24 +180,24 @@ class ServiceSpec:
 
     @property
     def keeps_length(self) -> bool:
-        """Whether a trainer is given each batch of an epoch once: as many as there are."""
+        """Whether a trainer is given every batch of an epoch once, so that their number is known."""
         return self.mode == "exactly_once" and self.job_name is None
 
     def through(self, dataset: tf.data.Dataset, content: tf.Tensor) -> tf.data.Dataset:
-        """`dataset`, registered when the graph runs and read from the workers.
+        """Returns `dataset`, registered when the graph runs and read from the workers.
 
         Args:
             dataset: one epoch, made in a graph; tensors that it captures become constants of it.
-            content: string scalar that says what the epoch is. Trainers share the epochs that it is
-                equal of, under their job's name.
+            content: string scalar that says what the epoch is. Trainers share the epochs whose content is
+                equal, under their job's name.
         """
         service = tf.data.experimental.service
         job = None
         if self.job_name is not None:
             job = tf.strings.join([self.job_name, content], ": ")
         with _quiet():
-            # The public `from_dataset_id` makes the id part of the job's name, and each trainer's
-            # data set has an id of its own; nor does it take a name that is known in the graph only.
+            # The public `from_dataset_id` makes the id part of the job's name, but each trainer's
+            # data set has its own id; nor does it take a name that is known only in the graph.
             return data_service_ops._from_dataset_id(
                 _POLICIES[self.mode],
                 self.address,
@@ -209,14 +210,14 @@ class ServiceSpec:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without TensorFlow's warning that the options of a data set made in a graph are not known."""
+    """Suppresses TensorFlow's warning that the options of a data set made in a graph are not known."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="To make it possible to preserve tf.data options")
         yield
 
 
 def python_ops(dataset: tf.data.Dataset) -> set[str]:
-    """The ops of a data set's graph that run in this process only, by name."""
+    """Returns the ops of a data set's graph that run only in this process, by name."""
     policy = tf.data.experimental.ExternalStatePolicy.IGNORE
     serialized = dataset._as_serialized_graph(external_state_policy=policy)
     graph = tf.compat.v1.GraphDef.FromString(serialized.numpy())
@@ -225,7 +226,7 @@ def python_ops(dataset: tf.data.Dataset) -> set[str]:
 
 
 def start_dispatcher(port: int, work_dir: str | None) -> tuple[Any, str]:
-    """A running dispatcher and its address; with a journal in `work_dir` where one is given."""
+    """Starts a dispatcher, with a journal in `work_dir` if given; returns it and its address."""
     config = tf.data.experimental.service.DispatcherConfig(
         port=port, work_dir=work_dir, fault_tolerant_mode=work_dir is not None
     )
@@ -234,7 +235,7 @@ def start_dispatcher(port: int, work_dir: str | None) -> tuple[Any, str]:
 
 
 def start_worker(dispatcher_address: str, host: str, port: int) -> tuple[Any, str]:
-    """A running worker and its address, which begins with `host`."""
+    """Starts a worker; returns it and its address, which begins with `host`."""
     config = tf.data.experimental.service.WorkerConfig(
         dispatcher_address=dispatcher_address,
         worker_address=f"{host}:%port%",

@@ -16,9 +16,9 @@ from tfpipe.pipeline.plan import Plan
 
 @dataclass(frozen=True)
 class Replicas:
-    """Replicas `first` to `first + count` (exclusive) of `of` that share each batch between them.
+    """Replicas `first` to `first + count` (exclusive), out of `of` that share each batch.
 
-    Replica r is given the r-th of `of` equal parts of each batch, whoever feeds it: so any number of
+    Replica r is given the r-th of `of` equal parts of each batch, whichever worker feeds it. So any number of
     workers sees the same samples in the same batches.
     """
 
@@ -31,7 +31,7 @@ class Replicas:
             raise ValueError(f"A shard must lie within its {self.of} replicas. Received: {self}.")
 
     def parts(self, n: int, batch_size: int) -> int:
-        """How many parts of batches that are not empty this shard has, of n positions.
+        """Returns how many non-empty parts of batches this shard has among n positions.
 
         >>> Replicas(0, 1, of=2).parts(9, batch_size=4), Replicas(1, 1, of=2).parts(9, batch_size=4)
         (3, 2)
@@ -43,9 +43,9 @@ class Replicas:
 
 
 def shard_epochs(plan: Plan, cursor: Cell, shard: Replicas) -> tf.data.Dataset:
-    """`epochs`, of each batch only the parts of some replicas, each part an element.
+    """Returns `epochs` with only some replicas' parts of each batch, each part as one element.
 
-    What the other replicas are given is neither read nor decoded.
+    The parts of the other replicas are neither read nor decoded.
     """
     size = plan.spec.batch_size // shard.of
 
@@ -59,7 +59,7 @@ def shard_epochs(plan: Plan, cursor: Cell, shard: Replicas) -> tf.data.Dataset:
             return tf.stack([epoch, first, tf.minimum(first + size, plan.end)])
 
         parts = tf.data.Dataset.range(batch * shard.count, plan.count * shard.count)
-        # Of a short last batch, the last replicas may get nothing.
+        # The last replicas may get nothing of a short last batch.
         return filtered(mapped(parts, of_part), lambda span: span[1] < span[2])
 
     dataset = batches_of_spans(plan, flat_mapped(begins(cursor), spans), size)
@@ -69,17 +69,17 @@ def shard_epochs(plan: Plan, cursor: Cell, shard: Replicas) -> tf.data.Dataset:
 def over_replicas(
     plan: Plan, cursor: Cell, strategy: Any, epochs: int | None
 ) -> tf.distribute.DistributedDataset:
-    """Each batch shared out among the replicas of a strategy; a worker reads only its own parts.
+    """Shares out each batch among the replicas of a strategy; a worker reads only its own parts.
 
     Args:
         plan: of the whole batches.
-        cursor: epoch and position that the next loop begins at, int64 [2]; each moves it on.
+        cursor: epoch and position that the next loop begins at, int64 [2]; each loop moves it on.
         strategy: a `tf.distribute.Strategy`.
-        epochs: that one loop goes over; None: without end.
+        epochs: how many epochs one loop goes over; None: no limit.
 
     Raises:
-        TypeError: strategy is no strategy.
-        ValueError: the batch size is no multiple of the number of replicas.
+        TypeError: strategy is not a `tf.distribute.Strategy`.
+        ValueError: the batch size is not a multiple of the number of replicas.
     """
     if not isinstance(strategy, tf.distribute.Strategy):
         raise TypeError(
@@ -95,8 +95,8 @@ def over_replicas(
         )
     if plan.spec.augment.mixes and batch_size == replicas:
         raise ValueError(
-            f"MixUp and CutMix mix the samples of one replica's part of a batch, and batch_size={batch_size} "
-            f"leaves each of the {replicas} replicas a single one. Choose a larger batch_size."
+            f"MixUp and CutMix mix the samples of one replica's part of a batch, but batch_size={batch_size} "
+            f"leaves each of the {replicas} replicas a single sample. Choose a larger batch_size."
         )
     begin = cursor.value()
     pipelines = itertools.count()
@@ -104,7 +104,7 @@ def over_replicas(
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         count = replicas // context.num_input_pipelines
         shard = Replicas(context.input_pipeline_id * count, count, replicas)
-        # Several pipelines of one process, as on TPU hosts, go through the same epochs side by side.
+        # Several pipelines of one process, as on TPU hosts, run through the same epochs side by side.
         own = cursor if next(pipelines) == 0 else Cell(begin)
         share = shard_epochs(plan, own, shard)
         return share if epochs == 1 else share.repeat(epochs)

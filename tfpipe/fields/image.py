@@ -61,13 +61,13 @@ def read_image(
     Args:
         file: a path, local or with a scheme, or the bytes of a file.
         spec: how it is decoded.
-        suffixes: those of the data set; by default, the file's own.
+        suffixes: of the files of the data set; by default, the file's own.
 
     Returns:
         uint8 or float32 [H, W, C], 0..255.
 
     Raises:
-        ValueError: it cannot be read; says why.
+        ValueError: the file cannot be read; the message says why.
     """
     spec = spec or DecodeSpec()
     if isinstance(file, bytes):
@@ -94,7 +94,7 @@ def explain(
     spec: DecodeSpec | None = None,
     suffixes: frozenset[str] | None = None,
 ) -> str | None:
-    """Says why a file cannot be read as an image; None: it can. Its arguments are those of `read_image`.
+    """Says why a file cannot be read as an image; None if it can. Its arguments are those of `read_image`.
 
     >>> explain(b"no image")
     'its content is of no format that is read here (8 bytes)'
@@ -114,8 +114,8 @@ def file_loader(
     Args:
         source: of files or records.
         spec: what they become.
-        column: how the graph gets at the columns of the source.
-        mask_dtype: load the mask of each image beside it, in this dtype; None: no masks.
+        column: how the graph reads the columns of the source.
+        mask_dtype: load the mask of each image too, in this dtype; None: no masks.
     """
     files = source.images
     if isinstance(files, Arrays):
@@ -138,10 +138,10 @@ def file_loader(
     if mask_dtype is None:
         return loader
     if source.masks is None:
-        raise ValueError("Labels that are masks need image files, and the file of a mask for each.")
+        raise ValueError("Labels that are masks need image files, and a mask file for each.")
     if spec.decode.decoding == "fast":
         raise ValueError(
-            "decoding='fast' decodes images at another size than their masks. Choose 'exact' or 'keras'."
+            "decoding='fast' decodes images at a different size than their masks. Choose 'exact' or 'keras'."
         )
     mask_reader = readers.reader(source.masks, spec.decode, column)
     mask = MaskSpec(mask_dtype, spec.decode.max_pixels, source.masks.suffixes)

@@ -24,7 +24,7 @@ def check_mixable(augment: Augment, label: LabelSpec, targets: Any) -> None:
     """Raises `ValueError` unless the labels are numbers that a mixture of two samples can share.
 
     Args:
-        augment: with MixUp or CutMix on; else anything goes.
+        augment: the augmentation; without MixUp and CutMix, any labels pass.
         label: the encoding of the targets.
         targets: of a `Source`.
     """
@@ -41,12 +41,12 @@ def check_mixable(augment: Augment, label: LabelSpec, targets: Any) -> None:
         "index_column": "class ids (binary labels)",
         "mask": "masks",
         "image": "the images themselves as labels",
-        "outputs": "several labels a sample",
+        "outputs": "several labels per sample",
         "one_hot": f"one-hot labels of dtype {label.dtype}",
         "value": "labels that are not floating-point numbers",
     }[label.encoding]
     raise ValueError(
-        f"{name} gives each sample a share of another one's label, so labels must be one-hot or "
+        f"{name} gives each sample a share of another sample's label, so labels must be one-hot or "
         f"multi-hot vectors, or floating-point numbers. Received: {received}. Ask for categorical or "
         "multi-label labels of a float dtype, or leave it out."
     )
@@ -61,8 +61,8 @@ class LabelSpec:
             [B]), "index_column" (the same, [B, 1]), "value" (one column as it is), "outputs" (a tuple
             of columns as they are), "image" (a copy of the images), "mask" (the mask of each image,
             [B, H, W, 1]) or None (no y at all).
-        dtype: of "one_hot", "index" and "index_column"; of "mask", one of `mask.MASK_DTYPES`; the
-            others keep that of their column.
+        dtype: of "one_hot", "index" and "index_column" labels; of masks, one of `mask.MASK_DTYPES`. The
+            others keep the dtype of their column.
         num_classes: K.
     """
 
@@ -85,18 +85,18 @@ class LabelSpec:
 def encoder(
     spec: LabelSpec, targets: Any, column: ColumnMaker = in_graph
 ) -> Callable[[tf.Tensor, tf.Tensor], Any] | None:
-    """The function (indices int64 [B], images [B, ...]) -> y, or None where there is no y.
+    """Returns the function (indices int64 [B], images [B, ...]) -> y, or None if there is no y.
 
     Args:
         spec: the encoding.
         targets: the target column(s) of a `Source`.
-        column: how the graph gets at them.
+        column: how the graph reads them.
 
     >>> encode = encoder(LabelSpec("one_hot", num_classes=3), [[0, 2], [1]])
     >>> encode(tf.constant([1, 0], tf.int64), tf.zeros([2, 4, 4, 3])).numpy().tolist()
     [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
     """
-    if spec.encoding in (None, "mask"):  # a mask is no column: it is loaded with its image
+    if spec.encoding in (None, "mask"):  # a mask is loaded with its image, not from a column
         return None
     if spec.encoding == "image":
         return lambda indices, images: tf.identity(images)
@@ -117,7 +117,7 @@ def encoder(
 
 
 def padded(lists: Sequence[Sequence[int]]) -> np.ndarray:
-    """Lists of class ids as int32 [n, longest], filled up with -1.
+    """Pads lists of class ids with -1, to int32 [n, longest].
 
     >>> padded([[0, 2], [1]]).tolist()
     [[0, 2], [1, -1]]
@@ -129,6 +129,6 @@ def padded(lists: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def multi_hot(ids: tf.Tensor, spec: LabelSpec) -> tf.Tensor:
-    """Class ids, int32 [B, (any)], as [B, K] of zeros and ones; -1 is none."""
+    """Encodes class ids, int32 [B, (any)], as [B, K] of zeros and ones; -1 stands for no class."""
     rows = tf.one_hot(ids, spec.num_classes, dtype=spec.dtype)
     return tf.minimum(tf.reduce_sum(rows, axis=1), 1)  # a maximum over no ids would be -inf

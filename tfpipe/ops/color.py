@@ -1,8 +1,8 @@
-"""Operations on the colours of an image, by the formulas of Pillow and torchvision, without their rounding.
+"""Operations on the colors of an image, by the formulas of Pillow and torchvision, without their rounding.
 
-Images are float32 or float64, [H, W, C] or a batch [B, H, W, C], whose parameters may be tensors [B]. Their
-range is 0..255, or 0..1 with `unit_range`; results are cut to it. Of 2 or 4 channels the last one is alpha,
-which stays.
+Images are float32 or float64, [H, W, C] or a batch [B, H, W, C]; the parameters of a batch may be tensors
+[B]. Values are in 0..255, or in 0..1 with `unit_range`, and results are clipped to that range. With 2 or 4
+channels, the last one is alpha and stays unchanged.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import tensorflow as tf
 _LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R 601-2, Pillow's "L"
 _LEVELS = 256
 
-# More than the error of a float32 resampling: a 12 may come as 11.99999, which is not to be cut to 11.
+# Larger than the error of a float32 resampling: a 12 may arrive as 11.99999, which must not be cut to 11.
 _SLACK = 2e-4
 
 
 def _luma(image: tf.Tensor) -> tf.Tensor:
-    """How bright each pixel is, [..., H, W, 1]; of an image without colours, its first channel.
+    """Returns the brightness of each pixel, [..., H, W, 1]; without colors, that is the first channel.
 
     >>> _luma(tf.constant([[[10.0, 20.0, 30.0]]])).numpy().round().tolist()
     [[[18.0]]]
@@ -32,12 +32,12 @@ def _luma(image: tf.Tensor) -> tf.Tensor:
 
 
 def adjust_contrast(image: tf.Tensor, factor: Any, *, unit_range: bool = False) -> tf.Tensor:
-    """Moves every value away from, or towards, the image's mean luma.
+    """Moves every value away from, or toward, the image's mean luma.
 
     Args:
         image: float [..., H, W, C].
-        factor: scalar or [B], >= 0; 0 is one grey, 1 changes nothing.
-        unit_range: the image is 0..1.
+        factor: scalar or [B], >= 0; 0 gives one uniform gray, 1 changes nothing.
+        unit_range: whether values are in 0..1.
 
     Returns:
         The same shape and dtype, mean + factor * (image - mean).
@@ -53,15 +53,15 @@ def adjust_contrast(image: tf.Tensor, factor: Any, *, unit_range: bool = False) 
 
 
 def adjust_saturation(image: tf.Tensor, factor: Any, *, unit_range: bool = False) -> tf.Tensor:
-    """Moves every colour away from, or towards, the grey of the same luma.
+    """Moves every color away from, or toward, the gray of the same luma.
 
     Args:
-        image: float [..., H, W, C]. One of 1 or 2 channels has no colours and stays.
-        factor: scalar or [B], >= 0; 0 is grey, 1 changes nothing.
-        unit_range: the image is 0..1.
+        image: float [..., H, W, C]. An image of 1 or 2 channels has no colors and stays unchanged.
+        factor: scalar or [B], >= 0; 0 gives gray, 1 changes nothing.
+        unit_range: whether values are in 0..1.
 
     Returns:
-        The same shape and dtype, grey + factor * (image - grey).
+        The same shape and dtype, gray + factor * (image - gray).
 
     Source: `PIL.ImageEnhance.Color`, torchvision's `adjust_saturation`.
 
@@ -74,16 +74,16 @@ def adjust_saturation(image: tf.Tensor, factor: Any, *, unit_range: bool = False
 
 
 def adjust_hue(image: tf.Tensor, turn: Any) -> tf.Tensor:
-    """Turns every colour around the colour circle; its saturation and its largest value stay.
+    """Turns every color around the color circle; its saturation and its largest value stay the same.
 
     Args:
-        image: float [..., H, W, C], values >= 0, any range. One of 1 or 2 channels stays.
-        turn: scalar or [B], a share of the whole circle: 0.5 gives the opposite colour.
+        image: float [..., H, W, C], values >= 0, any range. An image of 1 or 2 channels stays unchanged.
+        turn: scalar or [B], a fraction of the whole circle: 0.5 gives the opposite color.
 
     Returns:
         The same shape and dtype.
 
-    Source: RGB to HSV and back (Smith 1978), hue + turn modulo 1, as torchvision's `adjust_hue`; agrees
+    Source: RGB to HSV and back (Smith 1978), hue + turn modulo 1, like torchvision's `adjust_hue`; agrees
     with `tf.image.adjust_hue`.
 
     >>> adjust_hue(tf.constant([[[200.0, 0.0, 0.0]]]), 1 / 3).numpy().round(3).tolist()
@@ -94,8 +94,8 @@ def adjust_hue(image: tf.Tensor, turn: Any) -> tf.Tensor:
     red, green, blue = (image[..., channel : channel + 1] for channel in range(3))
     value = tf.maximum(tf.maximum(red, green), blue)
     chroma = value - tf.minimum(tf.minimum(red, green), blue)
-    # Comparisons alone, all continuous where two colours are equal. tf.image.rgb_to_hsv asks which of them
-    # equals the maximum; under XLA, which computes a colour twice and rounds it in two ways, it may be none.
+    # Only comparisons, all continuous where two colors are equal. tf.image.rgb_to_hsv asks which color equals
+    # the maximum; under XLA, which computes a color twice and rounds it in two ways, it may be none of them.
     sixth = tf.where(green >= blue, 2 * chroma + blue - red, 4 * chroma + red - green)
     sixth = tf.where((red >= green) & (red >= blue), green - blue, sixth)
     sixth /= tf.where(chroma > 0, chroma, tf.ones_like(chroma))  # 0..6 around the circle
@@ -110,17 +110,17 @@ def adjust_hue(image: tf.Tensor, turn: Any) -> tf.Tensor:
 
 
 def sharpen(image: tf.Tensor, factor: Any, *, unit_range: bool = False) -> tf.Tensor:
-    """Moves every value away from, or towards, a smoothed image; the outermost pixels stay.
+    """Moves every value away from, or toward, a smoothed image; the outermost pixels stay unchanged.
 
     Args:
         image: float [..., H, W, C].
-        factor: scalar or [B], >= 0; 0 is smoothed, 1 changes nothing, 2 is sharpened.
-        unit_range: the image is 0..1.
+        factor: scalar or [B], >= 0; 0 smooths, 1 changes nothing, 2 sharpens.
+        unit_range: whether values are in 0..1.
 
     Returns:
         The same shape and dtype.
 
-    Source: `PIL.ImageEnhance.Sharpness`: the smoothing is 1/13 of a 3x3 sum with the centre five times.
+    Source: `PIL.ImageEnhance.Sharpness`: smoothing is 1/13 of a 3x3 sum with the center counted five times.
 
     >>> image = tf.constant([[0.0, 0.0, 0.0], [0.0, 130.0, 0.0], [0.0, 0.0, 0.0]])[..., tf.newaxis]
     >>> sharpen(image, 0.0)[1, 1].numpy().round(3).tolist()
@@ -141,12 +141,12 @@ def sharpen(image: tf.Tensor, factor: Any, *, unit_range: bool = False) -> tf.Te
 
 
 def posterize(image: tf.Tensor, bits: Any, *, unit_range: bool = False) -> tf.Tensor:
-    """Keeps the upper bits of every value, of eight.
+    """Keeps only the upper bits of every 8-bit value.
 
     Args:
         image: float [..., H, W, C].
-        bits: scalar or [B], a whole number of 1 to 8; 8 cuts to whole numbers of 0..255.
-        unit_range: the image is 0..1.
+        bits: scalar or [B], a whole number from 1 to 8; 8 cuts values to whole numbers in 0..255.
+        unit_range: whether values are in 0..1.
 
     Returns:
         The same shape and dtype.
@@ -157,18 +157,18 @@ def posterize(image: tf.Tensor, bits: Any, *, unit_range: bool = False) -> tf.Te
     [[[192.0], [128.0]]]
     """
     step = 2.0 ** (8.0 - per_image(bits, image.dtype)) * _unit(image.dtype, unit_range)
-    # A 16 that a resampling made 15.99999 is not to be cut to 0.
+    # A 16 that a resampling turned into 15.99999 must not be cut to 0.
     cut = tf.floor(image / step + tf.constant(1e-5, image.dtype)) * step
     return keep_alpha(image, cut)
 
 
 def solarize(image: tf.Tensor, threshold: Any, *, unit_range: bool = False) -> tf.Tensor:
-    """Inverts every value from a threshold on.
+    """Inverts every value at or above a threshold.
 
     Args:
         image: float [..., H, W, C].
-        threshold: scalar or [B], a share of the range: 1 changes nothing below white, 0 inverts all.
-        unit_range: the image is 0..1.
+        threshold: scalar or [B], a fraction of the range: 1 changes nothing below white, 0 inverts all.
+        unit_range: whether values are in 0..1.
 
     Returns:
         The same shape and dtype.
@@ -185,11 +185,11 @@ def solarize(image: tf.Tensor, threshold: Any, *, unit_range: bool = False) -> t
 
 
 def stretch_contrast(image: tf.Tensor, *, unit_range: bool = False) -> tf.Tensor:
-    """Stretches each channel to the whole range; one of a single value stays.
+    """Stretches each channel to the whole range; a channel with a single value stays unchanged.
 
     Args:
         image: float [..., H, W, C].
-        unit_range: the image is 0..1.
+        unit_range: whether values are in 0..1.
 
     Returns:
         The same shape and dtype.
@@ -207,14 +207,14 @@ def stretch_contrast(image: tf.Tensor, *, unit_range: bool = False) -> tf.Tensor
 
 
 def equalize(image: tf.Tensor, *, unit_range: bool = False) -> tf.Tensor:
-    """Gives each channel a histogram as even as its levels allow.
+    """Gives each channel a histogram that is as even as its levels allow.
 
     Args:
         image: float [H, W, C], one image.
-        unit_range: the image is 0..1.
+        unit_range: whether values are in 0..1.
 
     Returns:
-        The same shape and dtype; 256 levels.
+        The same shape and dtype, with 256 levels.
 
     Source: `PIL.ImageOps.equalize`.
 
@@ -224,12 +224,12 @@ def equalize(image: tf.Tensor, *, unit_range: bool = False) -> tf.Tensor:
     channels = image.shape[-1]
     unit = _unit(image.dtype, unit_range)
     level = tf.cast(tf.clip_by_value(tf.round(image / unit), 0, _LEVELS - 1), tf.int32)
-    place = level + _LEVELS * tf.range(channels)  # in one table of all channels
+    place = level + _LEVELS * tf.range(channels)  # in one table for all channels
     flat = tf.reshape(place, [-1])
     counts = tf.math.unsorted_segment_sum(tf.ones_like(flat), flat, _LEVELS * channels)
     counts = tf.reshape(counts, [channels, _LEVELS])
     below = tf.cumsum(counts, axis=1, exclusive=True)
-    highest = tf.argmax(tf.cumsum(counts, axis=1), axis=1)  # the first place of the whole sum
+    highest = tf.argmax(tf.cumsum(counts, axis=1), axis=1)  # where the sum first reaches its total
     last = tf.gather(counts, highest, batch_dims=1)
     step = (tf.reduce_sum(counts, axis=1) - last) // (_LEVELS - 1)
     even = (below + step[:, tf.newaxis] // 2) // tf.maximum(step, 1)[:, tf.newaxis]
@@ -239,7 +239,7 @@ def equalize(image: tf.Tensor, *, unit_range: bool = False) -> tf.Tensor:
 
 
 def _blended(other: tf.Tensor, image: tf.Tensor, factor: Any, unit_range: bool) -> tf.Tensor:
-    """`other` at factor 0, the image at 1, beyond it at more; cut to the range."""
+    """Blends from `other` at factor 0 to the image at 1, and beyond it above 1; clips to the range."""
     changed = other + per_image(factor, image.dtype) * (image - other)
     top = _top(image.dtype, unit_range)
     return keep_alpha(image, tf.clip_by_value(changed, tf.zeros_like(top), top))
@@ -250,12 +250,12 @@ def _top(dtype: tf.DType, unit_range: bool) -> tf.Tensor:
 
 
 def _unit(dtype: tf.DType, unit_range: bool) -> tf.Tensor:
-    """One level of 256."""
+    """Returns the size of one of 256 levels."""
     return tf.constant(1 / 255 if unit_range else 1.0, dtype)
 
 
 def shift_channels(image: tf.Tensor, intensity: Any) -> tf.Tensor:
-    """Adds one value to all channels; what leaves the image's own range is clipped to it.
+    """Adds one value to all channels, and clips the result to the image's own range.
 
     Args:
         image: float [..., H, W, C], any range.
@@ -274,18 +274,18 @@ def shift_channels(image: tf.Tensor, intensity: Any) -> tf.Tensor:
 
 
 def adjust_brightness(image: tf.Tensor, factor: Any, *, unit_range: bool = False) -> tf.Tensor:
-    """Multiplies the colours by a factor, as the classic does through Pillow; alpha stays.
+    """Multiplies the colors by a factor, as the classic does through Pillow; alpha stays unchanged.
 
     Args:
         image: float [..., H, W, C]; with 2 or 4 channels the last one is alpha.
         factor: scalar or [B], >= 0; 0 is black, 1 changes nothing.
-        unit_range: the image is 0..1. The result is then `min(image * factor, 1)`; the classic makes
-            such an image 0.
+        unit_range: whether values are in 0..1. The result is then `min(image * factor, 1)`; the classic turns
+            such an image into zeros.
 
     Returns:
-        The same shape and dtype. On 0..255 whole numbers, cut and not rounded, as
-        `PIL.ImageEnhance.Brightness` leaves them. An image that leaves 0..255 is stretched to it first
-        and back afterwards.
+        The same shape and dtype. In 0..255 the values are whole numbers, cut and not rounded, as
+        `PIL.ImageEnhance.Brightness` leaves them. An image with values outside 0..255 is stretched to that
+        range first and back afterward.
 
     Source: the classic's `apply_brightness_shift`; Pillow's Blend.c.
 
@@ -302,7 +302,7 @@ def adjust_brightness(image: tf.Tensor, factor: Any, *, unit_range: bool = False
     shift = tf.where(outside, low, zero)
     extent = tf.where(outside & (high > low), high - low, one)
     stretch = tf.where(outside, 255 * one, one)
-    # The classic turns the image into bytes here, so the cut is part of its pixels.
+    # The classic turns the image into bytes here, so cutting to whole numbers is part of its result.
     pixels = tf.floor((image - shift) / extent * stretch + slack)
     bright = tf.minimum(tf.floor(tf.cast(pixels, tf.float32) * per_image(factor, tf.float32)), 255)
     bright = tf.cast(bright, image.dtype) / stretch * extent + shift
@@ -310,21 +310,21 @@ def adjust_brightness(image: tf.Tensor, factor: Any, *, unit_range: bool = False
 
 
 def per_image(value: Any, dtype: tf.DType) -> tf.Tensor:
-    """A parameter that broadcasts against images: a scalar as it is, [B] as [B, 1, 1, 1]."""
-    # tf.cast takes a Python float through float32, whatever the dtype asked for.
+    """Returns a parameter that broadcasts against images: a scalar as it is, [B] as [B, 1, 1, 1]."""
+    # tf.cast takes a Python float through float32, whatever dtype is requested.
     value = tf.cast(value if tf.is_tensor(value) else np.float64(value), dtype)
     return value[:, tf.newaxis, tf.newaxis, tf.newaxis] if value.shape.rank else value
 
 
 def keep_alpha(image: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
-    """`changed`, with the last channel of `image` where that is alpha: of 2 or 4."""
+    """Returns `changed`, with the last channel of `image` if that is alpha (2 or 4 channels)."""
     if image.shape[-1] not in (2, 4):
         return changed
     return tf.concat([changed[..., :-1], image[..., -1:]], -1)
 
 
 def _extremes(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The least and the largest value of each image, [..., 1, 1, 1]."""
+    """Returns the smallest and the largest value of each image, [..., 1, 1, 1]."""
     return (
         tf.reduce_min(image, axis=[-3, -2, -1], keepdims=True),
         tf.reduce_max(image, axis=[-3, -2, -1], keepdims=True),
@@ -332,7 +332,7 @@ def _extremes(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def has_unit_range(images: np.ndarray) -> bool:
-    """Whether the values are floats of 0..1, not of 0..255.
+    """Whether the values are floats in 0..1, not in 0..255.
 
     >>> has_unit_range(np.array([0.0, 1.0])), has_unit_range(np.array([0, 1], np.uint8))
     (True, False)

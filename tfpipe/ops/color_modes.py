@@ -1,4 +1,4 @@
-"""From one colour mode to another, as Pillow does it."""
+"""Converts images from one color mode to another, as Pillow does."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ COLOR_MODES = tuple(CHANNELS)
 
 
 def luma(rgb: tf.Tensor) -> tf.Tensor:
-    """RGB [..., 3] to grey [..., 1], uint8 as Pillow does it or float32 0..255.
+    """Converts RGB [..., 3] to gray [..., 1]: uint8 as Pillow does, or float32 in 0..255.
 
-    Source: Pillow's Convert.c, ITU-R 601-2 in 16-bit fixed point, which is not `tf.image`'s.
+    Source: Pillow's Convert.c, ITU-R 601-2 in 16-bit fixed point, which differs from `tf.image`'s conversion.
 
     >>> luma(tf.constant([[[255, 255, 255], [10, 200, 30]]], tf.uint8)).numpy().tolist()
     [[[255], [124]]]
     """
     weights = [19595, 38470, 7471]
     if rgb.dtype == tf.uint8:
-        # One plane at a time: the sum over the last axis of an [H, W, 3] product is three times slower.
+        # One plane at a time, because a sum over the last axis of an [H, W, 3] product is three times slower.
         red, green, blue = tf.unstack(tf.cast(rgb, tf.int32), num=3, axis=-1)
         grey = (red * weights[0] + green * weights[1] + blue * weights[2] + 32768) // 65536
         return tf.cast(grey, tf.uint8)[..., None]
@@ -29,12 +29,12 @@ def luma(rgb: tf.Tensor) -> tf.Tensor:
 
 
 def convert_color(image: tf.Tensor, color_mode: str) -> tf.Tensor:
-    """An image of any channel count in one colour mode, as Pillow's `convert`.
+    """Converts an image of any channel count to one color mode, as Pillow's `convert` does.
 
     Args:
-        image: uint8 or float32 [H, W, C], 0..255; C is 1 grey, 2 grey with alpha, 3 RGB, 4 RGBA, and may
-            be unknown until the graph runs.
-        color_mode: "grayscale", "rgb" or "rgba". Alpha is dropped, not blended; a new one is 255.
+        image: uint8 or float32 [H, W, C], 0..255; C is 1 for gray, 2 for gray with alpha, 3 for RGB, 4 for
+            RGBA, and may be unknown until the graph runs.
+        color_mode: "grayscale", "rgb" or "rgba". Alpha is dropped, not blended; a new alpha channel is 255.
 
     Returns:
         [H, W, 1, 3 or 4], the same dtype.
@@ -59,7 +59,7 @@ def convert_color(image: tf.Tensor, color_mode: str) -> tf.Tensor:
 def _choose(
     condition: Any, true: Callable[[], tf.Tensor], false: Callable[[], tf.Tensor]
 ) -> tf.Tensor:
-    """`tf.cond`, without a branch in the graph where the condition is known already."""
+    """Does what `tf.cond` does, without a branch in the graph if the condition is already known."""
     if isinstance(condition, bool):
         return true() if condition else false()
     return tf.cond(condition, true, false)

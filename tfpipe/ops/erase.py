@@ -12,12 +12,12 @@ from tfpipe.ops.color import per_image
 def erase(
     image: tf.Tensor, x: Any, y: Any, share_x: Any, share_y: Any, value: float = 0.0
 ) -> tf.Tensor:
-    """Fills a rectangle with one value: every pixel whose centre is inside.
+    """Fills a rectangle with one value: every pixel whose center is inside.
 
     Args:
         image: float [..., H, W, C], any range.
-        x, y: the left and the upper edge of the rectangle, as shares of the width and of the height.
-        share_x, share_y: its width and height, likewise; 0 leaves the image as it is. Scalars, or [B].
+        x, y: the left and the upper edge of the rectangle, as fractions of the width and of the height.
+        share_x, share_y: its width and height, likewise; 0 leaves the image unchanged. Scalars, or [B].
         value: in the image's units, for every channel.
 
     Returns:
@@ -40,7 +40,7 @@ def erase(
 
 
 def blend(one: tf.Tensor, other: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    """`share` of one and the rest of the other, float, of one shape.
+    """Mixes `share` of one tensor with the rest of the other; both are float and have the same shape.
 
     >>> float(blend(tf.constant(10.0), tf.constant(20.0), tf.constant(0.75, tf.float64)))
     12.5
@@ -52,15 +52,15 @@ def blend(one: tf.Tensor, other: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
 def paste(
     images: tf.Tensor, others: tf.Tensor, share: tf.Tensor, x: tf.Tensor, y: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Images with a rectangle of the others, and the share of each image that is left.
+    """Pastes a rectangle of each of the others into an image, and returns the fraction that is left of it.
 
     Args:
         images, others: [B, H, W, C].
-        share: float64 [], of the image that is to be left; the rectangle has the image's shape.
-        x, y: float64 [], 0..1, the centre of the rectangle; what leaves the image is lost.
+        share: float64 [], the fraction of the image to leave; the rectangle has the image's aspect ratio.
+        x, y: float64 [], 0..1, the center of the rectangle; what lies outside the image is lost.
 
     Returns:
-        The images, and the share that is left in fact, float64 [].
+        The images, and the fraction that is actually left, float64 [].
 
     >>> zeros, half = tf.zeros([1, 2, 2, 1]), tf.constant(0.5, tf.float64)
     >>> images, left = paste(zeros, zeros + 1.0, tf.constant(0.0, tf.float64), half, half)

@@ -1,10 +1,10 @@
-"""The matrices of affine resamplings: where each output pixel comes from.
+"""The matrices of affine resamplings, which say where each output pixel comes from.
 
     crop = crop_matrix(height, width, 0.1, 0.1, 0.8, 0.8)
     matrix = composed(crop, affine_matrix(height, width, theta=20.0))
 
-Coordinates in pixels, (row, column); angles in degrees. Everything is float64: the last bit can decide
-which of two pixels is read. Parameters are numbers, or tensors: [] for one image, [B] for a batch.
+Coordinates are in pixels, (row, column); angles are in degrees. Everything is float64, because the last bit
+can decide which of two pixels is read. Parameters are numbers, or tensors: [] for one image, [B] for a batch.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ def affine_matrix(
     flip_horizontal: Any = False,
     flip_vertical: Any = False,
 ) -> tf.Tensor:
-    """Where each output pixel comes from: the matrix for `affine_transform`.
+    """Returns the matrix for `affine_transform`, which says where each output pixel comes from.
 
     The classic's R(theta) @ T(tx, ty) @ S(shear) @ Z(zx, zy) acts on (x, y) = (column, row), from
     output to input: tx = 5 moves the picture five columns to the left, zx = 0.5 doubles its width.
-    It acts about the true centre, ((width - 1) / 2, (height - 1) / 2), where the classic swaps the
-    two unless the image is square. The flips mirror the output, after all the rest.
+    It acts about the true center, ((width - 1) / 2, (height - 1) / 2); the classic swaps these two
+    coordinates, which matters unless the image is square. The flips mirror the output, after
+    everything else.
 
     Args: Python numbers or scalar tensors of any real dtype; bools for the flips. Tensors [B] make a
         matrix for each image of a batch.
@@ -43,9 +44,9 @@ def affine_matrix(
         theta: rotation in degrees.
         tx: shift along the columns, in pixels; ty: along the rows.
         shear: shear angle in degrees, S = [[1, -sin], [0, cos]].
-        zx: scale of the columns, below 1 enlarges; zy: of the rows.
-        flip_horizontal: mirrors left to right; flip_vertical: top to bottom. A flip alone is exact;
-            with other parameters prefer the flips of `affine_transform`, which always are.
+        zx: scale of the columns, where values below 1 enlarge; zy: of the rows.
+        flip_horizontal: whether to mirror left to right; flip_vertical: top to bottom. A flip alone is
+            exact; with other parameters, prefer the flips of `affine_transform`, which are always exact.
 
     Returns:
         float64 [2, 3] or [B, 2, 3]: input (row, column) = matrix[:, :2] @ output (row, column) +
@@ -60,12 +61,12 @@ def affine_matrix(
     )
     theta, shear = theta * (math.pi / 180.0), shear * (math.pi / 180.0)
 
-    # In the classic's own order: the last bit decides which of two pixels order 0 takes on a tie.
-    # Of 2,400 round-numbered cases (theta=45) 36 differed when it was shorter. add_n, because
+    # In the classic's own order, because the last bit decides which of two pixels order 0 takes on a
+    # tie. A shorter version differed in 36 of 2,400 round-numbered cases (theta=45). add_n, because
     # Grappler (in a caller's tf.function) moves a constant that is added with + into the sum beside it.
     cos, sin = tf.cos(theta), tf.sin(theta)
     shear_cos, shear_sin = tf.cos(shear), tf.sin(shear)
-    # As vectors: each op of a compiled pass is looked at anew whenever an iterator starts.
+    # As vectors, because each op of a compiled pass is inspected again whenever an iterator starts.
     first, second = tf.stack([cos, sin, cos, sin]), tf.stack([-sin, cos, -sin, cos])
     turned = _dot(
         first,
@@ -89,14 +90,15 @@ def affine_matrix(
 
 
 def crop_matrix(height: int, width: int, x: Any, y: Any, share_x: Any, share_y: Any) -> tf.Tensor:
-    """Where each output pixel comes from when a part of an image is stretched over all of it.
+    """Returns the matrix that stretches a part of an image over all of it.
 
-    Half-pixel centres: the edges of the part land on the edges of the image.
+    It says where each output pixel comes from. Pixels have half-pixel centers, so the edges of the part land
+    on the edges of the image.
 
     Args:
         height: of the image, in pixels.
         width: of the image, in pixels.
-        x, y: the left and the upper edge of the part, as shares of the width and of the height.
+        x, y: the left and the upper edge of the part, as fractions of the width and of the height.
         share_x, share_y: its width and height, likewise. Numbers, or tensors [] or [B].
 
     Returns:
@@ -114,7 +116,7 @@ def crop_matrix(height: int, width: int, x: Any, y: Any, share_x: Any, share_y: 
 def centred_matrix(
     height: int, width: int, xx: Any, xy: Any, yx: Any, yy: Any, tx: Any, ty: Any
 ) -> tf.Tensor:
-    """The matrix of x' = xx * x + xy * y + tx, y' = yx * x + yy * y + ty about the centre.
+    """Returns the matrix of x' = xx * x + xy * y + tx, y' = yx * x + yy * y + ty about the center.
 
     Args:
         height: of the image, in pixels.
@@ -134,7 +136,7 @@ def centred_matrix(
 
 
 def composed(first: tf.Tensor, then: tf.Tensor) -> tf.Tensor:
-    """The matrix that does to an image what `first` does and then what `then` does, in one pass.
+    """Returns the matrix that does to an image, in one pass, what `first` does and then what `then` does.
 
     Args:
         first, then: float64 [..., 2, 3].
@@ -157,7 +159,7 @@ def as_float64(value: Any) -> tf.Tensor:
 
 
 def _of_one_shape(values: list[Any]) -> list[tf.Tensor]:
-    """As float64, all of them scalars or all of them [B]."""
+    """Returns the values as float64, all of them scalars or all of them [B]."""
     tensors = [as_float64(value) for value in values]
     batches = [tensor for tensor in tensors if tensor.shape.rank]
     return [tf.broadcast_to(t, tf.shape(batches[0])) for t in tensors] if batches else tensors
@@ -171,9 +173,10 @@ def _matrix(row: list[tf.Tensor], column: list[tf.Tensor]) -> tf.Tensor:
 
 
 def _dot(a: tf.Tensor, b: tf.Tensor, c: tf.Tensor, d: tf.Tensor) -> tf.Tensor:
-    """As the classic's np.dot rounds a * b + c * d: after a * b, then once (fused) for the rest.
+    """Computes a * b + c * d as the classic's np.dot rounds it: after a * b, then once (fused) for the rest.
 
-    Of exact products, whether XLA fuses or not; of differences, as Grappler reorders sums of sums.
+    It is made of exact products, which do not depend on whether XLA fuses them, and of differences, because
+    Grappler reorders sums of sums.
     """
     (a, a_low), (b, b_low), (c, c_low), (d, d_low) = (split(value, 27) for value in (a, b, c, d))
     first = a * b - (-a * b_low - a_low * b - a_low * b_low)
@@ -184,6 +187,6 @@ def _dot(a: tf.Tensor, b: tf.Tensor, c: tf.Tensor, d: tf.Tensor) -> tf.Tensor:
 
 
 def split(value: tf.Tensor, bits: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """A float64 without its last bits, and these; products of such parts are exact."""
+    """Splits a float64 into a value without its last bits and the rest; products of such parts are exact."""
     kept = tf.bitwise.bitwise_and(tf.bitcast(value, tf.int64), -(1 << bits))
     return tf.bitcast(kept, tf.float64), value - tf.bitcast(kept, tf.float64)

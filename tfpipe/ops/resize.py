@@ -1,22 +1,23 @@
-"""Resize as Pillow does it, in the graph: bit for bit what `keras.utils.load_img` returns.
+"""Resizes images in the graph as Pillow does: bit for bit what `keras.utils.load_img` returns.
 
 Every function takes one image [H, W, C] with values in 0..255, whose height and width may be
 unknown when the graph is built. `tf.image.resize` picks other pixels (nearest, box), lacks hamming,
-and its antialiased kernels differ by up to 20 of 255, so Pillow's two algorithms are restated here:
+and its antialiased kernels differ by up to 20 of 255, so Pillow's two algorithms are reimplemented here:
 
 - nearest: `ImagingScaleAffine` in Pillow's Geometry.c;
-- the five filters: `ImagingResample` in Pillow's Resample.c, one axis, rounded, then the other.
+- the five filters: `ImagingResample` in Pillow's Resample.c, which resamples one axis, rounds, and resamples
+  the other.
 
 How the filters became fast (RGB to 224x224, bilinear, one core, ms for 520x419 / 2000x1500 pixels;
 Pillow itself takes 1.3 / 9.5):
 
-    one dense matmul an axis                      7.9
-    sparse weights (SparseTensorDenseMatMul)      5 / 40     its inner loop is not vectorised
+    one dense matmul per axis                     7.9
+    sparse weights (SparseTensorDenseMatMul)      5 / 40     its inner loop is not vectorized
     transpose, then banded matmuls over rows      1.6 / 19   transposing bytes costs what it saves
     banded matmuls over interleaved channels      1.6 / 12   4 in 1000 values off by 1 at worst
-    the same, weights in two exact halves         2.3 / 16   what is below: identical to Pillow
+    the same, weights in two exact halves         2.3 / 16   the code below: identical to Pillow
 
-An output pixel depends on a short run of inputs only. So the outputs are cut into blocks, and each
+An output pixel depends on only a short run of inputs. So the outputs are cut into blocks, and each
 block is a small dense matmul with the band of inputs that it touches.
 """
 
@@ -31,7 +32,7 @@ import tensorflow as tf
 
 PILLOW_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
-# Columns of the weights of a block, outputs x channels. 12 and 48 are slower by 5 to 50 %.
+# Columns of the weights of a block, outputs x channels. 12 and 48 are slower by 5% to 50%.
 _BLOCK_COLUMNS = 24
 # Each block of columns is a handful of ops, so a large output gets wider blocks, not a huge graph.
 _MOST_BLOCKS = 32
@@ -52,7 +53,7 @@ def _sinc(x: tf.Tensor) -> tf.Tensor:
 
 
 def _hamming(x: tf.Tensor) -> tf.Tensor:
-    # Pillow writes the two numbers as C floats, which add up to 1 + 3e-8: 0 is a case of its own.
+    # Pillow writes the two numbers as C floats, which add up to 1 + 3e-8, so 0 is a special case.
     window = float(np.float32(0.54)) + float(np.float32(0.46)) * tf.cos(x * math.pi)
     inside = tf.where(x == 0.0, tf.ones_like(x), _sinc(x) * window)
     return tf.where(tf.abs(x) < 1.0, inside, 0.0)
@@ -92,8 +93,8 @@ class _Span(NamedTuple):
     size: Any
 
     def scale(self, size_out: int) -> tf.Tensor:
-        # Not `/`: in a caller's tf.function, Grappler turns a division by a constant into a product with
-        # its reciprocal. The last bit differs, and with it nearest for one pair of sizes in a hundred.
+        # Not `/`, because in a caller's tf.function Grappler turns a division by a constant into a product
+        # with its reciprocal. The last bit then differs, and so does nearest for one pair of sizes in 100.
         extent = tf.cast(self.extent, tf.float64)
         return tf.math.divide_no_nan(extent, tf.constant(size_out, tf.float64))
 
@@ -108,17 +109,17 @@ class _Taps(NamedTuple):
 
 
 class _Rounding(NamedTuple):
-    """What happens to the sums of a pass: 8-bit images round and clip them, float ones do not."""
+    """What happens to the sums of a pass; 8-bit images are rounded and clipped, float images are not."""
 
     to_8_bits: bool
     clip: bool
 
     def split(self, weights: tf.Tensor) -> tf.Tensor:
-        """[..., N] to [..., 2 * N] for 8 bits: weights as two parts whose sums float32 holds exactly.
+        """Splits weights for 8 bits into two parts with exact float32 sums: [..., N] to [..., 2 * N].
 
-        Pillow sums integers: 22 bits of weight times 8 bits of pixel, more than float32 has. The high
-        part has 15 bits after the point (sums below 2 ** 24 units as long as the absolute weights add
-        up to less than 2), the low part 7 more (for any filter of up to 1024 taps).
+        Pillow sums integers: 22 bits of weight times 8 bits of pixel, which is more than float32 holds. The
+        high part has 15 bits after the point (sums stay below 2 ** 24 units as long as the absolute weights
+        add up to less than 2), the low part has 7 more (for any filter of up to 1024 taps).
         """
         if not self.to_8_bits:
             return weights
@@ -126,7 +127,7 @@ class _Rounding(NamedTuple):
         return tf.concat([high, weights - high], axis=-1)
 
     def join(self, sums: tf.Tensor) -> tf.Tensor:
-        """[B, 2 * N, ...] of the two parts to uint8 [B, N, ...], rounded half up; float sums as they are."""
+        """Joins the two parts, [B, 2 * N, ...], to uint8 [B, N, ...], rounded half up; keeps float sums."""
         if not self.to_8_bits:
             return sums
         high, low = tf.split(sums, 2, axis=1)
@@ -140,9 +141,9 @@ class _Rounding(NamedTuple):
 
 
 def aspect_box(height: Any, width: Any, size: tuple[int, int]) -> tuple[tf.Tensor, ...]:
-    """The largest centred box of an image that has the aspect ratio of `size`.
+    """Computes the largest centered box of an image that has the aspect ratio of `size`.
 
-    The formula is that of `keras.utils.load_img(..., keep_aspect_ratio=True)`.
+    The formula is the one in `keras.utils.load_img(..., keep_aspect_ratio=True)`.
 
     Args:
         height: Integer or int32 scalar, height of the image.
@@ -150,8 +151,8 @@ def aspect_box(height: Any, width: Any, size: tuple[int, int]) -> tuple[tf.Tenso
         size: Static `(height, width)` of the result of the resize.
 
     Returns:
-        `(top, left, crop_height, crop_width)`, int32 scalars. A crop is 0 high (or wide) where the
-        image is too narrow (or low) for a single pixel; Pillow then repeats the pixels at its start.
+        `(top, left, crop_height, crop_width)`, int32 scalars. A crop has height 0 (or width 0) if the image
+        is too narrow (or too low) for a single pixel; Pillow then repeats the pixels at its start.
 
     Example:
     >>> [int(value) for value in aspect_box(40, 100, (10, 20))]
@@ -172,8 +173,8 @@ def resize(
 ) -> tf.Tensor:
     """Resizes one image as `PIL.Image.resize` does, called the way `keras.utils.load_img` calls it.
 
-    An image that has the target size already is returned as it is. With 2 or 4 channels the last one
-    is alpha, and all filters but nearest weigh the colours by it, as Pillow does.
+    An image that already has the target size is returned as it is. With 2 or 4 channels, the last one
+    is alpha, and all filters except nearest weight the colors by it, as Pillow does.
 
     | image   | shape                 | values | result                                  |
     |---------|-----------------------|--------|-----------------------------------------|
@@ -184,8 +185,8 @@ def resize(
         image: uint8 or float32 [H, W, C], values in 0..255. H and W may be unknown, C is static.
         size: Static `(height, width)` of the result.
         interpolation: One of `PILLOW_INTERPOLATIONS`.
-        keep_aspect_ratio: Whether to resize the centred box of `aspect_box`, not the whole image.
-            Filters read across the border of that box where the image goes on.
+        keep_aspect_ratio: Whether to resize the centered box of `aspect_box`, not the whole image.
+            Filters read across the border of that box where the image continues.
 
     Returns:
         `[size[0], size[1], C]` of the dtype of `image`, values in 0..255.
@@ -215,7 +216,7 @@ def resize(
             return _nearest(image, rows, columns, size)
         return _resample(image, rows, columns, size, kernel)
 
-    # Many small images have the size already.
+    # Many small images already have that size.
     unchanged = tf.reduce_all(tf.shape(image)[:2] == tf.constant(size))
     result = tf.cond(unchanged, lambda: image, resized)
     result.set_shape([*size, image.shape[-1]])
@@ -223,14 +224,14 @@ def resize(
 
 
 def _nearest(image: tf.Tensor, rows: _Span, columns: _Span, size: tuple[int, int]) -> tf.Tensor:
-    # One gather of whole pixels: 0.3 ms; rows then columns 0.35 to 0.6, gather_nd 0.75.
+    # One gather of whole pixels takes 0.3 ms; rows, then columns take 0.35 to 0.6, gather_nd takes 0.75.
     pixels = tf.reshape(image, [-1, image.shape[-1]])
     row = _nearest_indices(rows, size[0])[:, tf.newaxis]
     return tf.gather(pixels, row * columns.size + _nearest_indices(columns, size[1]))
 
 
 def _nearest_indices(span: _Span, size_out: int) -> tf.Tensor:
-    # Pillow adds the step once a pixel. In closed form, one pair of sizes in ten differs somewhere.
+    # Pillow adds the step once per pixel. In closed form, one pair of sizes in ten differs somewhere.
     step = span.scale(size_out)
     first = tf.cast(span.start, tf.float64) + step * 0.5
     steps = tf.concat([first[tf.newaxis], tf.fill([size_out - 1], step)], axis=0)
@@ -262,7 +263,7 @@ def _resample(
     )
     result = tf.reshape(matrix, [*size, channels])
     if not to_8_bits:
-        # Overshoot is clipped as Pillow clips it; what is out of 0..255 by itself keeps its range.
+        # Overshoot is clipped as in Pillow; an image that was outside 0..255 before keeps its own range.
         low, high = tf.minimum(tf.reduce_min(image), 0.0), tf.maximum(tf.reduce_max(image), 255.0)
         result = tf.clip_by_value(result, low, high)
     if has_alpha:
@@ -271,14 +272,14 @@ def _resample(
 
 
 def _rows_first(height: tf.Tensor, width: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    # Pillow 13's choice, whatever the box. Before 13 the columns always came first; where this is
-    # true, its results differ by a rounding.
+    # The choice of Pillow 13, whatever the box. Older versions always took the columns first, so where
+    # this is true, their results differ by one rounding.
     fewer_rows = height - size[0]
     return (fewer_rows > 0) & (fewer_rows > (width - size[1]) * 2)
 
 
 def _filter_taps(span: _Span, size_out: int, kernel: _Filter, to_8_bits: bool) -> _Taps:
-    # The order of the operations is that of precompute_coeffs in Resample.c: it decides ties.
+    # The operations are in the order of precompute_coeffs in Resample.c, because it decides ties.
     scale = span.scale(size_out)
     filter_scale = tf.maximum(scale, 1.0)
     support = kernel.support * filter_scale
@@ -313,7 +314,7 @@ def _bands(taps: _Taps, block: int, channels: int) -> tuple[tf.Tensor, tf.Tensor
 
     output = np.arange(size_out, dtype=np.int32)
     inside = (taps.first - tf.gather(starts, output // block))[:, tf.newaxis]
-    # Taps from `last` on weigh nothing, but must not leave the band.
+    # Taps from `last` on have weight 0, but must not leave the band.
     inside = tf.minimum(inside + tf.range(tf.shape(taps.weights)[1]), width - 1)
     row = ((output // block)[:, np.newaxis] * width + inside) * channels
     channel = np.arange(channels, dtype=np.int32)
@@ -329,21 +330,21 @@ def _bands(taps: _Taps, block: int, channels: int) -> tuple[tf.Tensor, tf.Tensor
 def _resample_columns(
     matrix: tf.Tensor, taps: _Taps, channels: int, rounding: _Rounding
 ) -> tf.Tensor:
-    """[H, W * C] to [H, out * C], uint8 or float32."""
+    """Resamples the columns: [H, W * C] to [H, out * C], uint8 or float32."""
     size_out = taps.first.shape[0]
     block = max(_BLOCK_COLUMNS // channels, -(-size_out // _MOST_BLOCKS))
     starts, width, weights = _bands(taps, block, channels)
     weights = rounding.split(weights)
     parts = []
     for start, weight in zip(tf.unstack(starts * channels), tf.unstack(weights), strict=True):
-        # Casts and rounds a block at a time: whole images leave the cache, at a third more time.
+        # Casts and rounds one block at a time, because whole images leave the cache and take a third longer.
         band = tf.slice(matrix, [0, start], [-1, width * channels])
         parts.append(rounding.join(tf.matmul(tf.cast(band, tf.float32), weight)))
     return tf.concat(parts, axis=1)[:, : size_out * channels]
 
 
 def _resample_rows(matrix: tf.Tensor, taps: _Taps, rounding: _Rounding) -> tf.Tensor:
-    """[H, N] to [out, N], uint8 or float32."""
+    """Resamples the rows: [H, N] to [out, N], uint8 or float32."""
     starts, width, weights = _bands(taps, _BLOCK_ROWS, 1)
     bands = tf.cast(tf.gather(matrix, starts[:, tf.newaxis] + tf.range(width)), tf.float32)
     result = rounding.join(tf.matmul(rounding.split(weights), bands, transpose_a=True))
@@ -351,7 +352,7 @@ def _resample_rows(matrix: tf.Tensor, taps: _Taps, rounding: _Rounding) -> tf.Te
 
 
 def _premultiply(image: tf.Tensor, to_8_bits: bool) -> tf.Tensor:
-    """Colours times alpha, as float32; in 8 bits Pillow's MULDIV255, the quotient rounded."""
+    """Multiplies colors by alpha, as float32; in 8 bits like Pillow's MULDIV255, rounding the quotient."""
     image = tf.cast(image, tf.float32)
     colour, alpha = image[..., :-1], image[..., -1:]
     product = colour * alpha / 255.0
@@ -359,7 +360,7 @@ def _premultiply(image: tf.Tensor, to_8_bits: bool) -> tf.Tensor:
 
 
 def _unpremultiply(image: tf.Tensor, to_8_bits: bool) -> tf.Tensor:
-    """Undoes `_premultiply` as rgba2rgbA in Pillow's Convert.c: rounded down, alpha 0 unchanged."""
+    """Undoes `_premultiply` like rgba2rgbA in Pillow's Convert.c: rounds down, leaves alpha 0 unchanged."""
     colour, alpha = image[..., :-1], image[..., -1:]
     quotient = tf.minimum(tf.math.divide_no_nan(colour * 255.0, alpha), 255.0)
     restored = tf.floor(quotient) if to_8_bits else quotient

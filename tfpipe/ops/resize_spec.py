@@ -24,11 +24,12 @@ class ResizeSpec:
         size: (height, width) in pixels.
         interpolation: one of `INTERPOLATIONS[resampling]`.
         resampling: whose kernels to resize with: "pillow" (antialiased, except nearest) or "tensorflow".
-        antialias: whether to widen the kernel where an image gets smaller. In `image_dataset_from_...`, bilinear,
-            bicubic and lanczos3 are then Pillow's filters, bit for bit; with `pad_to_aspect_ratio` they are the
-            antialiased kernels of `tf.image.resize(..., antialias=True)`, which differ a little.
+        antialias: whether to widen the kernel where an image gets smaller. In `image_dataset_from_...`,
+            bilinear, bicubic and lanczos3 are then Pillow's filters, bit for bit; with `pad_to_aspect_ratio`
+            they are TensorFlow's antialiased kernels, as in `tf.image.resize(..., antialias=True)`, which
+            differ a little.
         aspect: "stretch" the image to `size`; "crop" its center to the ratio of `size` first; or "pad" it
-            with zeros ("tensorflow" only).
+            with `fill_value` ("tensorflow" only).
         fill_value: value of the pixels that `pad_to_aspect_ratio` adds, 0..255, the same in every channel;
             masks are padded with 0.
     """

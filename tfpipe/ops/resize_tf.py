@@ -41,10 +41,10 @@ def resize_with_tensorflow(
         image: uint8 or float32 [H, W, C], values in 0..255. H and W may be unknown, C is static.
         size: static `(height, width)` of the result.
         interpolation: one of `TF_INTERPOLATIONS`.
-        aspect: "stretch" the whole image; "crop" the largest centered box with the ratio of `size`, like Keras'
-            `crop_to_aspect_ratio`; "pad" with zeros, like its `pad_to_aspect_ratio`.
+        aspect: "stretch" the whole image; "crop" the largest centered box with the ratio of `size`, like
+            Keras' `crop_to_aspect_ratio`; "pad" with `fill_value`, like its `pad_to_aspect_ratio`.
         antialias: whether to widen the kernel where the image gets smaller; "nearest" and "area" ignore it.
-        fill_value: 0..255, of the pixels that "pad" adds, in every channel.
+        fill_value: value of the pixels that "pad" adds, 0..255, the same in every channel.
 
     Returns:
         `[size[0], size[1], C]`, float32, or the dtype of `image` for "nearest".

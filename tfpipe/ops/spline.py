@@ -1,7 +1,7 @@
 """B-splines of degree 2 to 5, as SciPy's ndimage resamples with them: coefficients and weights.
 
-The filter from samples to coefficients is linear. It is run once a size, on the identity, and the graph
-multiplies.
+The filter from samples to coefficients is linear. It runs once per size, on the identity matrix, and the
+graph multiplies by the result.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SPLINE_POLES = {
 
 
 def spline_weights(fraction: tf.Tensor, order: int) -> list[tf.Tensor]:
-    """The uniform B-spline of that degree at its order + 1 taps, by de Boor's recursion."""
+    """Computes the uniform B-spline of degree `order` at its order + 1 taps, by de Boor's recursion."""
     weights = [tf.ones_like(fraction)]
     for p in range(1, order + 1):
         rising = [(fraction + float(p - k)) / p * weights[k - 1] for k in range(1, p + 1)]
@@ -38,12 +38,15 @@ def spline_weights(fraction: tf.Tensor, order: int) -> list[tf.Tensor]:
 
 
 def padding(order: int, fill_mode: str) -> int:
-    # SciPy has no exact spline boundary for "nearest": it repeats the edge before the prefilter.
+    # SciPy has no exact spline boundary for "nearest", and repeats the edge before the prefilter instead.
     return 12 if order > 1 and fill_mode == "nearest" else 0
 
 
 def spline_coefficients(image: tf.Tensor, order: int, fill_mode: str) -> tf.Tensor:
-    """B-spline coefficients of [..., H, W, C], transposed, padded: [..., W + 2 * pad, H + 2 * pad, C]."""
+    """Computes the B-spline coefficients of [..., H, W, C].
+
+    They are transposed and padded: [..., W + 2 * pad, H + 2 * pad, C].
+    """
     height, width, channels = image.shape[-3:]
     batch = [] if image.shape.rank == 3 else [tf.shape(image)[0]]
     rows = tf.constant(_prefilter_matrix(height, order, fill_mode), image.dtype)
@@ -57,9 +60,9 @@ def spline_coefficients(image: tf.Tensor, order: int, fill_mode: str) -> tf.Tens
 
 @functools.lru_cache(maxsize=32)
 def _prefilter_matrix(size: int, order: int, fill_mode: str) -> np.ndarray:
-    """SciPy's spline filter along one axis (ni_splines.c) as a float64 matrix [size + pad, size].
+    """Returns SciPy's spline filter along one axis (ni_splines.c) as a float64 matrix [size + 2 * pad, size].
 
-    The filter is linear: it is run here on the identity, once a size, and the graph multiplies.
+    The filter is linear, so it runs here on the identity matrix, once per size, and the graph multiplies.
     """
     pad = padding(order, fill_mode)
     lines = np.pad(np.eye(size), ((pad, pad), (0, 0)), mode="edge")
@@ -71,7 +74,7 @@ def _prefilter_matrix(size: int, order: int, fill_mode: str) -> np.ndarray:
 
 
 def _filter_lines(lines: np.ndarray, pole: float, half_sample: bool) -> np.ndarray:
-    """One pole, down and up the rows, which mirror without end: cba|abc, or else cb|abc."""
+    """Filters with one pole, down and up the rows, which mirror endlessly: cba|abc, or else cb|abc."""
     size = len(lines)
     out = lines.copy()
     out[0] = _first_half_sample(lines, pole) if half_sample else _first_whole_sample(lines, pole)
@@ -94,8 +97,8 @@ def _first_whole_sample(lines: np.ndarray, pole: float) -> np.ndarray:
 
 
 def _first_half_sample(lines: np.ndarray, pole: float) -> np.ndarray:
-    # SciPy sums in place, so its last term meets the sum where it wants the first row. Kept: below
-    # 8 rows it shows, by up to 1% of the range.
+    # SciPy sums in place, so its last term reads the sum where it wants the first row. The same is done
+    # here, because below 8 rows it shows, by up to 1% of the range.
     size = len(lines)
     total = np.zeros_like(lines[0])
     for i in range(size):

@@ -6,11 +6,11 @@ import tensorflow as tf
 
 
 def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """An image turned so that its top is up.
+    """Turns an image so that its top is up.
 
     Args:
         image: [H, W, C].
-        orientation: int32, 1 to 8; 1 changes nothing. From 5 on height and width change places.
+        orientation: int32, 1 to 8; 1 changes nothing. From 5 on, height and width change places.
 
     Returns:
         [H, W, C] or [W, H, C].

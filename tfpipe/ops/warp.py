@@ -1,11 +1,11 @@
-"""One affine resampling of an image, the way the classic generator asks SciPy for it.
+"""Resamples an image by one affine transform, the way the classic generator asks SciPy for it.
 
     matrix = affine_matrix(height, width, theta=20.0, tx=3.0)
     image = affine_transform(image, matrix, order=1, fill_mode="nearest", flip_horizontal=True)
 
-The result is that of `scipy.ndimage.affine_transform`, channel by channel, but in TensorFlow ops:
-eagerly, in a `tf.function`, inside `Dataset.map`. `compiled_affine_transform` is the same function
-under XLA, two to three times as fast. Any value range; coordinates in pixels, angles in degrees.
+The result is what `scipy.ndimage.affine_transform` gives, channel by channel, but computed by TensorFlow ops:
+eagerly, in a `tf.function`, inside `Dataset.map`. `compiled_affine_transform` is the same function under XLA,
+two to three times as fast. Values may be in any range; coordinates are in pixels, angles in degrees.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ def affine_transform(
 ) -> tf.Tensor:
     """Resamples an image once, as `scipy.ndimage.affine_transform` does each of its channels.
 
-    Agreement with SciPy on 0..255: order 0 the same pixel, the others within 0.001 for float32 and
-    1e-9 for float64. Coordinates are always float64: in float32 a 0 can become -1e-6, which is
-    outside in "constant", and order 0 would take the wrong neighbour.
+    Agreement with SciPy on 0..255: order 0 reads the same pixel, the others agree within 0.001 for float32
+    and 1e-9 for float64. Coordinates are always float64: in float32 a 0 can become -1e-6, which is
+    outside in "constant", and order 0 would take the wrong neighbor.
 
     Args:
         image: [H, W, C], static shape, or a batch [B, H, W, C]. float32, float64 or uint8, any range.
         matrix: [2, 3] or [B, 2, 3], output (row, column) to input (row, column), as `affine_matrix`
             returns it.
         order: 0 (nearest pixel), 1 (linear), 2 to 5 (B-splines of that degree).
-        fill_mode: what is outside, SciPy's `mode`: "nearest" aaa|abcd|ddd, "reflect" cba|abcd|dcb,
+        fill_mode: what lies outside, SciPy's `mode`: "nearest" aaa|abcd|ddd, "reflect" cba|abcd|dcb,
             "wrap" repeats with period length - 1, "constant" is `cval` wherever a coordinate is
             outside [0, length - 1], without blending at the border.
         cval: the value for "constant", a number or a scalar tensor.
-        flip_horizontal: mirror the result left to right, a Python bool, or a tensor [] or [B]. It
-            costs nothing and equals flipping afterwards bit for bit.
+        flip_horizontal: whether to mirror the result left to right, a Python bool, or a tensor [] or
+            [B]. It costs nothing and equals flipping afterward, bit for bit.
         flip_vertical: the same, top to bottom.
 
     Returns:
@@ -58,8 +58,8 @@ def affine_transform(
         range.
 
     Raises:
-        ValueError: another order or fill_mode, or no static [H, W, C].
-        TypeError: another dtype.
+        ValueError: the order or fill_mode is not allowed, or [H, W, C] is not static.
+        TypeError: the dtype is not allowed.
 
     >>> image = tf.reshape(tf.range(6.0), [2, 3, 1])
     >>> from tfpipe.ops.matrix import affine_matrix
@@ -72,7 +72,7 @@ def affine_transform(
     height, width, channels = image.shape[-3:]
     row_stride, column_stride = width, 1
     if order > 1:
-        # Transposed, [W, H, C]: turning them back would cost more than reading them so.
+        # Transposed, [W, H, C]: transposing them back would cost more than reading them this way.
         image = spline_coefficients(tf.cast(image, dtype), order, fill_mode)
         row_stride, column_stride = 1, image.shape[-2]
     rows = _output_indices(height, flip_vertical)[..., tf.newaxis]
@@ -96,11 +96,11 @@ def affine_transform(
         flat = tf.zeros_like(tf.reshape(image, [-1, channels]))
         return flat, *(tf.zeros([*batch, height, width], kind) for kind in kinds)
 
-    # Left to itself, XLA fuses all into one loop over the pixels, in which the coordinates, one by
-    # one, and the division of each flat index into row and column take longer than the pixels:
-    # 0.7 ms for 224x224x3 with TensorFlow 2.17, 0.3 ms with 2.21. A branch is never fused with what
-    # follows, so these become loops of their own, which vectorise: 0.4 and 0.27 ms. XLA's optimisation
-    # barrier does not do it: on the CPU it is gone before the fusion.
+    # Left to itself, XLA fuses everything into one loop over the pixels. There the coordinates, one by one,
+    # and the division of each flat index into row and column take longer than the pixels: 0.7 ms for
+    # 224x224x3 with TensorFlow 2.17, 0.3 ms with 2.21. A branch is never fused with what follows, so these
+    # become loops of their own, which vectorize: 0.4 and 0.27 ms. XLA's optimization barrier does not help,
+    # because on the CPU it is gone before the fusion.
     is_finite = tf.reduce_all(tf.math.is_finite(matrix))
     pixels, row, row_fraction, column, column_fraction, *inside = tf.cond(
         is_finite, places, nothing
@@ -132,7 +132,7 @@ def _check(image: tf.Tensor, order: int, fill_mode: str) -> None:
     check_one_of("fill_mode", fill_mode, FILL_MODES)
     if image.shape.rank not in (3, 4) or None in image.shape[-3:]:
         raise ValueError(
-            "image must have a static shape [height, width, channels], or that behind a batch. "
+            "image must have a static shape [height, width, channels], with or without a batch dimension. "
             f"Received: shape={image.shape}. Call tf.ensure_shape on it first."
         )
     if image.dtype not in (tf.float32, tf.float64, tf.uint8):
@@ -149,8 +149,8 @@ def _output_indices(size: int, flip: Any) -> tf.Tensor:
 def _input_coordinates(
     matrix: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The input row and column of each output pixel, float64 [..., H, W], rounded as SciPy does."""
-    negative = -matrix  # a difference: a caller's Grappler reorders a sum of three
+    """Computes the input row and column of each output pixel, float64 [..., H, W], rounded as SciPy does."""
+    negative = -matrix  # for a difference, because a caller's Grappler reorders a sum of three
 
     def part(matrix: tf.Tensor, axis: int, place: int) -> tf.Tensor:
         value = matrix[..., axis, place]
@@ -165,11 +165,11 @@ def _input_coordinates(
 
 
 def _rounded_product(index: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """The product, rounded before anything is added to it.
+    """Returns a product that is rounded before anything is added to it.
 
     XLA fuses a product and a sum into one instruction that rounds once; SciPy's build does not. On
-    a border, or half-way between two pixels, that last bit is another pixel. Both products here are
-    exact (27 and 26 bits by at most 26), so only their sum is rounded, fused or not.
+    a border, or halfway between two pixels, that last bit selects another pixel. Both products here
+    are exact (27 and 26 bits times at most 26), so only their sum is rounded, fused or not.
     """
     index = as_float64(index)
     high, low = split(factor, 26)
@@ -183,7 +183,7 @@ def _is_inside(coordinate: tf.Tensor, size: int) -> tf.Tensor:
 def _first_tap(
     coordinate: tf.Tensor, size: int, order: int, fill_mode: str, dtype: tf.DType
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Along one axis, the index of the first tap, int32 [H, W], and where the weights are taken."""
+    """Returns the index of the first tap along one axis, int32 [H, W], and where the weights are taken."""
     pad = padding(order, fill_mode)
     coordinate = _fold(coordinate + float(pad), size + 2 * pad, order, fill_mode)
     half = 0.0 if order % 2 else 0.5
@@ -194,14 +194,14 @@ def _first_tap(
 def _taps(
     start: tf.Tensor, fraction: tf.Tensor, size: int, order: int, fill_mode: str
 ) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """The order + 1 taps along one axis: index int32 [H, W] and weight [H, W, 1] of each."""
+    """Returns the order + 1 taps along one axis, each with its index, int32 [H, W], and weight, [H, W, 1]."""
     size += 2 * padding(order, fill_mode)
     weights = spline_weights(fraction[..., tf.newaxis], order)
     return [(_fold_tap(start + k, size, order, fill_mode), w) for k, w in enumerate(weights)]
 
 
 def _fold(coordinate: tf.Tensor, size: int, order: int, fill_mode: str) -> tf.Tensor:
-    """Coordinates brought to where they have taps: map_coordinate of SciPy's ni_interpolation.c."""
+    """Moves coordinates to where they have taps, like map_coordinate in SciPy's ni_interpolation.c."""
     last = size - 1.0
     if fill_mode == "nearest":
         # The taps repeat the edge by themselves; this keeps wild coordinates within an int32.
@@ -210,7 +210,7 @@ def _fold(coordinate: tf.Tensor, size: int, order: int, fill_mode: str) -> tf.Te
     if fill_mode == "constant" or size == 1:
         return tf.clip_by_value(coordinate, 0.0, last)
     if fill_mode == "reflect":
-        # About -0.5 and size - 0.5, so up to half a pixel outside, where the outer tap is an edge.
+        # Reflects about -0.5 and size - 0.5, so up to half a pixel outside, where the outer tap is an edge.
         folded = _remainder(coordinate, 2.0 * size)
         below = tf.where(folded < -size, folded + 2.0 * size, tf.maximum(-folded, 1e-15) - 1.0)
         above = tf.where(folded >= size, 2.0 * size - folded - 1.0, folded)
@@ -222,7 +222,7 @@ def _fold(coordinate: tf.Tensor, size: int, order: int, fill_mode: str) -> tf.Te
 
 
 def _remainder(value: tf.Tensor, period: float) -> tf.Tensor:
-    """C's fmod, exact, without the library call that XLA would make of it for every pixel."""
+    """Computes C's fmod exactly, without the library call that XLA would make for every pixel."""
     size = tf.abs(value)
     rest = size - tf.floor(size / period) * period
     # XLA multiplies by 1 / period instead, so the quotient may be one off at a multiple.
@@ -231,7 +231,7 @@ def _remainder(value: tf.Tensor, period: float) -> tf.Tensor:
 
 
 def _fold_tap(index: tf.Tensor, size: int, order: int, fill_mode: str) -> tf.Tensor:
-    """A tap outside the array brought in: coefficients mirror for "constant" and "wrap" too."""
+    """Moves a tap that is outside the array inside; coefficients mirror for "constant" and "wrap", too."""
     if order < 2 or fill_mode == "nearest" or size == 1:
         return tf.clip_by_value(index, 0, size - 1)
     if fill_mode == "reflect":

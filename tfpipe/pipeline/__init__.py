@@ -1,5 +1,5 @@
 """The only place that builds the graph: order, load, augment, batch, finish.
 
-A `Plan` is made of a source and a `PipelineSpec`; `pipeline.py` turns it into one `tf.data` graph. What is
-here must not know which door the arguments came through, or who takes the batches.
+A `Plan` is made from a source and a `PipelineSpec`; `pipeline.py` turns it into one `tf.data` graph. This
+package must not know which door the arguments came through, or who takes the batches.
 """

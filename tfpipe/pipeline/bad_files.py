@@ -24,11 +24,11 @@ ON_ERROR = ("raise", "skip")
 
 
 def without_end_mark(samples: Samples) -> Samples:
-    """The samples of a batch whose last element may be an end mark."""
+    """Returns the samples of a batch whose last element may be an end mark."""
     spans, positions, indices, pixels = samples
     last = tf.size(indices) - tf.cast(indices[-1] < 0, tf.int32)
     shapes = [image.shape for image in pixels]
-    # Where there is no end mark, nothing is copied.
+    # Without an end mark, nothing is copied.
     pixels = tf.cond(
         indices[-1] < 0,
         lambda: tuple(image[:-1] for image in pixels),
@@ -39,7 +39,7 @@ def without_end_mark(samples: Samples) -> Samples:
 
 
 def sentence(path: tf.Tensor, reason: tf.Tensor) -> tf.Tensor:
-    """What an error says of one file; string scalars.
+    """Returns what an error says about one file; string scalars.
 
     >>> sentence(tf.constant("a.png"), tf.constant("the file is empty")).numpy().decode()
     "Cannot read the image file 'a.png': the file is empty"
@@ -48,7 +48,7 @@ def sentence(path: tf.Tensor, reason: tf.Tensor) -> tf.Tensor:
 
 
 def sentence_in(message: str) -> str:
-    r"""What `_never` was to say, out of the message of TensorFlow's error; "" where it was not `_never`.
+    r"""Returns what `_never` meant to say, from the message of TensorFlow's error; "" for other errors.
 
     >>> sentence_in("{{fail}} could not correctly convert string: It is empty\n\t [[{{node}}]]")
     'It is empty'
@@ -58,7 +58,7 @@ def sentence_in(message: str) -> str:
 
 
 def raise_at_gap(describe: Describe, index_at: IndexAt, size: int) -> Callable[..., Samples]:
-    """(number in its span, samples) -> samples; an error that names the file where one is missing."""
+    """Returns a check, (number in its span, samples) -> samples, whose error names a missing file."""
 
     def check(number: tf.Tensor, samples: Samples) -> Samples:
         spans, positions, indices, pixels = samples
@@ -81,7 +81,7 @@ class Skipping:
 
     Attributes:
         skipped: where the indices are noted.
-        limit: how many may be left out; None: any number.
+        limit: how many files may be left out; None: any number.
         describe: index -> path and reason.
         index_at: (positions, epoch) -> indices.
     """
@@ -92,7 +92,10 @@ class Skipping:
     index_at: IndexAt
 
     def step_over(self, expected: tf.Tensor, samples: Samples) -> tuple[tf.Tensor, Samples]:
-        """One batch, where it should begin (-1: where its span does) -> where the next one should."""
+        """Notes what is missing from a batch that should begin at `expected` (-1: where its span does).
+
+        Returns where the next batch should begin, and the samples.
+        """
         spans, positions, indices, pixels = samples
         expected = tf.where(expected < 0, spans[0, 1], expected)
         following = positions[-1] + 1
@@ -130,7 +133,7 @@ class Skipping:
         )
 
     def report(self) -> None:
-        """Warns of what was left out since the last report, in Python."""
+        """Warns, in Python, about the files left out since the last report."""
         indices = self.skipped.unreported()
         if not len(indices):
             return
@@ -139,31 +142,31 @@ class Skipping:
         warn(
             f"Left out {len(indices)} file(s) that cannot be used: "
             + "; ".join(f"{path!r}: {reason}" for path, reason in first)
-            + f"{more}. `skipped` of the data set lists them all.",
+            + f"{more}. `dataset.skipped` lists them all.",
         )
 
     def described(self, index: int) -> tuple[str, str]:
-        """The path of one sample and why it cannot be used, found by reading it again."""
+        """Returns the path of one sample and why it cannot be used, by reading it again."""
         with tf.device("CPU:0"):
             path, reason = self.describe(tf.constant(index, tf.int64))
         return path.numpy().decode(), reason.numpy().decode()
 
 
 def _never(message: tf.Tensor, value: tf.Tensor) -> Any:
-    """`value`, if it were not for an error with this message, which is raised when this runs."""
+    """Stands for `value` in the graph, but raises an error with this message when it runs."""
     # Assert shows quotes and letters beyond ASCII as octal codes; this op shows its input as it is.
-    # Unless its result is used, it is optimised away.
+    # Unless its result is used, it is optimized away.
     return value[tf.strings.to_number(message, tf.int64) :]
 
 
 @dataclass(frozen=True)
 class ErrorPolicy:
-    """What becomes of a file that cannot be used.
+    """What happens to a file that cannot be used.
 
     Attributes:
-        on_error: "raise": a file that cannot be used is an error that names it. "skip": it is left out;
-            `skipped` of the data set lists what was.
-        max_errors: with "skip", how many files may be left out before that is an error too: a count, a
+        on_error: what to do with a file that cannot be used. "raise": stop with an error that names it.
+            "skip": leave it out; the data set's `skipped` lists the files that were left out.
+        max_errors: with "skip", how many files may be left out before there is an error after all: a count, a
             fraction of the samples (a float below 1), or None for any number.
 
     >>> ErrorPolicy("skip", 0.01).limit(250), ErrorPolicy("skip").limit(250)
@@ -184,12 +187,12 @@ class ErrorPolicy:
                 "max_errors must be a count, a fraction below 1, or None. "
                 f"Received: max_errors={limit!r}."
             )
-        # Any kind of number as Python's own, by whose type a fraction is told from a count.
+        # Any kind of number becomes Python's own, whose type tells a fraction from a count.
         object.__setattr__(self, "max_errors", int(limit) if is_count else float(limit))
         if self.on_error == "raise":
             raise ValueError(
-                f"max_errors={limit!r} needs on_error='skip': with 'raise' the first file that cannot "
-                "be used is an error."
+                f"max_errors={limit!r} needs on_error='skip', because with 'raise' the first file that "
+                "cannot be used is an error."
             )
 
     @property
@@ -197,18 +200,18 @@ class ErrorPolicy:
         return self.on_error == "skip"
 
     def limit(self, n: int) -> int | None:
-        """How many of `n` samples may be left out; None: all of them."""
+        """Returns how many of `n` samples may be left out; None: all of them."""
         if self.max_errors is None:
             return None
-        is_fraction = self.max_errors < 1  # 0 is none either way
+        is_fraction = self.max_errors < 1  # 0 means none either way
         return math.floor(self.max_errors * n) if is_fraction else int(self.max_errors)
 
 
 class SkipList:
-    """The indices of the samples that were left out: a set outside of every graph, as `Cell` is.
+    """The indices of the samples that were left out: a set outside every graph, like `Cell`.
 
     Graphs write to it from any thread; Python reads it. A sample that is met again in a later epoch
-    is in it once.
+    is listed only once.
 
     >>> skipped = SkipList()
     >>> int(skipped.note(tf.constant([5, 3, 5], tf.int64))), skipped.indices().tolist()
@@ -221,7 +224,7 @@ class SkipList:
         self._reported: set[int] = set()
 
     def note(self, indices: tf.Tensor) -> tf.Tensor:  # int64 scalar
-        """Adds indices, int64 [k]; how many samples were left out until now."""
+        """Adds indices, int64 [k]; returns how many samples have been left out so far."""
         with tf.control_dependencies([self._table.insert(indices, indices)]):
             return self._table.size()
 
@@ -232,7 +235,7 @@ class SkipList:
         return np.sort(self._table.export()[0].numpy())
 
     def unreported(self) -> np.ndarray:  # int64 [k], ascending
-        """The indices that were noted since the last call."""
+        """Returns the indices that were noted since the last call."""
         new = [index for index in self.indices().tolist() if index not in self._reported]
         self._reported.update(new)
         return np.array(new, np.int64)

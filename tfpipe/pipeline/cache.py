@@ -1,7 +1,7 @@
-"""Images that are decoded and resized once: kept in memory, or in files of a directory.
+"""Images that are decoded and resized once, and kept in memory or in the files of a directory.
 
-What is kept is what the loader gives: before augmentation, so an epoch from the cache is as random as
-any other. Samples are found by their index, so the order of an epoch can be any.
+What is kept is the output of the loader, before augmentation, so an epoch from the cache is as random as
+any other. Samples are found by their index, so an epoch can have any order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FOLDER = 1000  # files in a folder
 
 
 def check_cache(cache: object) -> None:
-    """Raises `ValueError` for anything but None, "memory" and the path of a directory."""
+    """Raises `ValueError` unless `cache` is None, "memory" or the path of a directory."""
     if cache is not None and (not isinstance(cache, str | os.PathLike) or not os.fspath(cache)):
         raise ValueError(
             f"cache must be None, 'memory' or the path of a directory. Received: cache={cache!r}."
@@ -32,7 +32,7 @@ def check_cache(cache: object) -> None:
 
 
 def sample_bytes(specs: tuple[tf.TensorSpec, ...]) -> int:
-    """The size of one sample's pixels.
+    """Returns the size of one sample's pixels, in bytes.
 
     >>> sample_bytes((tf.TensorSpec([4, 5, 3], tf.uint8),))
     60
@@ -41,7 +41,7 @@ def sample_bytes(specs: tuple[tf.TensorSpec, ...]) -> int:
 
 
 def in_memory(load: Load, specs: tuple[tf.TensorSpec, ...], n: int) -> Load:
-    """`load`, each sample once; the process keeps them for as long as the data set lives.
+    """Returns a loader that calls `load` once per sample, and keeps the pixels while the data set lives.
 
     Raises:
         ValueError: all samples together are larger than the memory of this machine.
@@ -50,8 +50,8 @@ def in_memory(load: Load, specs: tuple[tf.TensorSpec, ...], n: int) -> Load:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if size > memory:
         raise ValueError(
-            f"cache='memory' would take {size / 2**30:.1f} GiB, and this machine has "
-            f"{memory / 2**30:.1f}. Give cache the path of a directory, or choose a smaller size."
+            f"cache='memory' would take {size / 2**30:.1f} GiB, but this machine has "
+            f"{memory / 2**30:.1f} GiB. Pass the path of a directory as cache, or choose a smaller size."
         )
     rows = _Rows(n, sample_bytes(specs))
 
@@ -69,15 +69,15 @@ def in_memory(load: Load, specs: tuple[tf.TensorSpec, ...], n: int) -> Load:
 
 
 class _Rows:
-    """Rows of bytes outside of every graph, of which a graph reads any, and writes each once.
+    """Rows of bytes outside every graph. A graph reads any row, and writes each row once.
 
-    One variable for all: a sample is one copy. Out of a `MutableHashTable` of strings it was three,
-    and an epoch took 1.8 times as long.
+    There is one variable for all rows, so that reading a sample is one copy. From a `MutableHashTable` of
+    strings it was three copies, and an epoch took 1.8 times as long.
     """
 
     def __init__(self, n: int, size: int) -> None:
         with tf.init_scope(), tf.device("CPU:0"):
-            # Not filled with zeros: memory that no sample has come to yet is not taken.
+            # Not filled with zeros, so rows that are not written yet take no memory.
             self._bytes = _variable(tf.raw_ops.Empty(shape=[n, size], dtype=tf.uint8))
             self._known = _variable(tf.zeros([n], tf.bool))
 
@@ -98,7 +98,7 @@ class _Rows:
 
 
 def _variable(value: tf.Tensor) -> tf.Tensor:
-    """The handle of a variable that nobody else can find."""
+    """Returns the handle of a variable that nobody else can find."""
     handle = tf.raw_ops.VarHandleOp(dtype=value.dtype, shape=value.shape, shared_name=ANONYMOUS)
     tf.raw_ops.AssignVariableOp(resource=handle, value=value)
     return handle
@@ -107,16 +107,18 @@ def _variable(value: tf.Tensor) -> tf.Tensor:
 def in_directory(
     load: Load, specs: tuple[tf.TensorSpec, ...], directory: str, description: str
 ) -> Load:
-    """`load`, each sample once for all processes and runs: a file of raw pixels each.
+    """Returns a loader that calls `load` once per sample for all processes and runs.
+
+    Each sample becomes a file of raw pixels.
 
     Raises:
-        ValueError: there can be no such directory.
+        ValueError: the directory cannot be created.
 
     Args:
         load: index -> pixels.
         specs: of the pixels.
-        directory: made where it does not exist; each description has a sub-folder of its own.
-        description: of everything that the pixels depend on; another one does not find these files.
+        directory: created if it does not exist; each description has its own sub-folder.
+        description: of everything that the pixels depend on; a different one does not find these files.
     """
     digest = hashlib.sha256(f"{description}{specs}".encode()).hexdigest()[:24]
     top = listing.join(directory, digest)
@@ -147,7 +149,7 @@ def in_directory(
 
     def read(index: tf.Tensor) -> Pixels:
         contents = tf.io.read_file(path_of(index))
-        # A process that was killed may have left a part of a file.
+        # A process that was killed may have left an incomplete file.
         whole = tf.strings.length(contents) == size
         return tf.cond(whole, lambda: _unpacked(contents, specs), lambda: keep(index))
 
@@ -158,9 +160,9 @@ def in_directory(
 
 
 def description_of_files(paths: Iterable[str]) -> str:
-    """Names, sizes and times of change of files: what a cache of them depends on.
+    """Returns a digest of the names, sizes and modification times of files: what a cache depends on.
 
-    Behind a scheme, and of files that are not there, only the names.
+    Paths with a scheme, and files that do not exist, count only by their names.
     """
     digest = hashlib.sha256()
     for path in paths:
@@ -175,7 +177,7 @@ def description_of_files(paths: Iterable[str]) -> str:
 
 
 def _indices(top: str) -> list[int]:
-    """The samples that a directory holds already."""
+    """Returns the indices of the samples that a directory already holds."""
     if not tf.io.gfile.isdir(top):
         return []
     names = [
@@ -208,7 +210,7 @@ def _unpacked(packed: tf.Tensor, specs: tuple[tf.TensorSpec, ...]) -> Pixels:
 
 
 def _reinterpreted(values: tf.Tensor, spec: tf.TensorSpec) -> tf.Tensor:
-    """Bytes, uint8 [size], as a tensor of a spec."""
+    """Returns bytes, uint8 [size], as a tensor with the shape and dtype of a spec."""
     if spec.dtype.size == 1:
         return tf.bitcast(tf.reshape(values, spec.shape), spec.dtype)
     return tf.bitcast(tf.reshape(values, [*spec.shape, spec.dtype.size]), spec.dtype)

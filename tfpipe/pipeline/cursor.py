@@ -1,4 +1,4 @@
-"""A number outside of every graph: how Python tells a running data set which epoch comes next."""
+"""A number outside every graph, by which Python tells a running data set which epoch comes next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"  # TensorFlow's name for "sha
 
 
 class Cell:
-    """An int64 tensor outside of every graph, which a graph reads each time an iterator starts.
+    """An int64 tensor outside every graph, which a graph reads each time an iterator starts.
 
     A `tf.Variable` would become a mirrored one under a distribution strategy's scope, and could
     land on a GPU, where the input pipeline cannot read it.
@@ -35,11 +35,11 @@ class Cell:
         return tf.raw_ops.ReadVariableOp(resource=self._handle, dtype=tf.int64)
 
     def value(self) -> Any:
-        """What it holds now, as NumPy; outside of graphs."""
+        """Returns what it holds now, as NumPy; only outside graphs."""
         return self.read().numpy()
 
     def read_then(self, following: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """The value; once it is read, `following(value)` stands in its place."""
+        """Reads the value, and then puts `following(value)` in its place."""
         value = self.read()
         with tf.control_dependencies([value]):
             replaced = tf.raw_ops.AssignVariableOp(resource=self._handle, value=following(value))

@@ -18,24 +18,25 @@ BALANCES = ("oversample", "undersample", None)
 def shuffled(
     positions: tf.Tensor, n: Any, seed: int, epoch: tf.Tensor, stream: str = "shuffle"
 ) -> tf.Tensor:
-    """The indices that stand at `positions` of one epoch's order: a permutation of 0..n-1.
+    """Returns the indices at `positions` in the order of one epoch, a permutation of 0..n-1.
 
     Args:
         positions: int64 [...], each in 0..n-1.
-        n: the number of samples; or int64 as `positions`, [m]: each in an order of its own length.
+        n: the number of samples; or int64, shaped like `positions`, [m]: a length of its own for the order
+            at each position.
         seed: the seed of the data set.
         epoch: int64 scalar.
-        stream: the name of the order; two of them have nothing in common.
+        stream: the name of the order; orders with different names have nothing in common.
 
     Returns:
-        int64 [...], computed for each position on its own: O(1) memory, about 0.1 microseconds each.
+        int64 [...], computed for each position by itself: O(1) memory, about 0.1 microseconds each.
 
     >>> order = shuffled(tf.range(5, dtype=tf.int64), 5, seed=1, epoch=tf.constant(0, tf.int64))
     >>> sorted(order.numpy().tolist())
     [0, 1, 2, 3, 4]
     """
     # RandomIndexShuffle reads only the low 8 bits of each seed word while n is small. Three words
-    # hashed from (seed, epoch) make 2**24 orders reachable there; the epoch itself would make 256.
+    # hashed from (seed, epoch) make 2**24 orders reachable there; the epoch alone would make 256.
     key = fold_in(stream_key(seed, stream), epoch)
     words = tf.random.stateless_uniform([3], key, None, None, tf.int32, alg="philox")
 
@@ -47,8 +48,8 @@ def shuffled(
     is_number = isinstance(n, int)
     if is_number and not _is_miscounted(n):
         return permuted(positions, n - 1)
-    # Where the last index is 2**16, 2**18, ... RandomIndexShuffle reckons one bit too few: it never
-    # gives that index, and another one twice. So permute one index more, and step over it.
+    # If the last index is 2**16, 2**18, ..., RandomIndexShuffle counts one bit too few. It never
+    # gives that index, and gives another one twice. So permute one index more, and step over it.
     n = tf.constant(n, tf.int64) if is_number else n
     last = n - 1 + tf.cast(_is_miscounted(n), tf.int64)
     result = permuted(positions, last)
@@ -63,15 +64,19 @@ def _is_miscounted(n: Any) -> Any:
 def balanced_order(
     classes: Classes, balance: str, *, seed: int, shuffle: bool, column: ColumnMaker = in_graph
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """(positions int64 [m], epoch) -> indices in the source, int64 [m].
+    """Returns the order of balanced epochs: (positions int64 [m], epoch) -> indices in the source.
+
+    Both are int64 [m].
 
     Args:
         classes: from `classes_of`.
         balance: "oversample" or "undersample".
         seed: of the order.
-        shuffle: False: the classes take turns, each in source order.
-        column: how the graph gets at the columns.
+        shuffle: if False, the classes take turns, each in source order.
+        column: how the graph reads the columns.
 
+    >>> import numpy as np
+    >>> from tfpipe.sources.class_weights import classes_of
     >>> index_at = balanced_order(
     ...     classes_of(np.array([0, 0, 0, 1])), "oversample", seed=1, shuffle=False)
     >>> index_at(tf.range(6, dtype=tf.int64), tf.constant(0, tf.int64)).numpy().tolist()
@@ -86,7 +91,7 @@ def balanced_order(
         size = counts(which)
         place = turn % size
         if shuffle:
-            # Two classes of one size have one order; each begins at another place of it.
+            # Two classes of the same size share one order, but each begins at its own place in it.
             key = seeds.fold_in(seeds.stream_key(seed, "balance_begin"), epoch)
             begin = tf.random.stateless_uniform([number], key, 0, 2**62, tf.int64, alg="philox")
             place = (place + tf.gather(begin, which)) % size

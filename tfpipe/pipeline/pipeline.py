@@ -1,4 +1,4 @@
-"""The graph: order -> read -> decode -> resize -> augment -> batch -> standardise -> labels -> prefetch.
+"""The graph: order -> read -> decode -> resize -> augment -> batch -> standardize -> labels -> prefetch.
 
 The only module that builds a `tf.data` graph, with the tools of `graph`. Read it from `batches` down.
 """
@@ -17,8 +17,8 @@ from tfpipe.pipeline.cursor import Cell
 from tfpipe.pipeline.plan import Plan
 from tfpipe.pipeline.resources import AUTOTUNE, Parallelism
 
-# Indices are computed this many at a time: one call a sample would cost 35 microseconds, not 1. The
-# checkpoint of an iterator holds one chunk.
+# Indices are computed this many at a time. One call per sample would cost 35 microseconds, not 1.
+# The checkpoint of an iterator holds one chunk.
 _CHUNK = 256
 
 # A span is int64 [3]: an epoch, and the first and the end position of a part of it.
@@ -26,7 +26,10 @@ Span: TypeAlias = Any
 
 
 def epochs(plan: Plan, cursor: Cell) -> tf.data.Dataset:
-    """One epoch an iterator, from where `cursor`, (epoch, position), stands; it moves to the next."""
+    """Returns a data set whose iterators give one epoch each.
+
+    An iterator begins where `cursor` stands, (epoch, position), and moves it to the next epoch.
+    """
 
     def span() -> Span:
         epoch, position = tf.unstack(next_epoch(cursor))
@@ -36,21 +39,21 @@ def epochs(plan: Plan, cursor: Cell) -> tf.data.Dataset:
 
 
 def begins(cursor: Cell) -> tf.data.Dataset:
-    """One element an iterator: where it begins."""
+    """Returns a data set whose iterators give one element each: where they begin."""
     return mapped(tf.data.Dataset.from_tensors(0), lambda _: next_epoch(cursor))
 
 
 def next_epoch(cursor: Cell) -> tf.Tensor:  # int64 [2]: epoch, position
-    """Where an iterator begins; the one after it begins with the next epoch."""
+    """Returns where an iterator begins, and makes the one after it begin with the next epoch."""
     return tf.ensure_shape(cursor.read_then(lambda here: tf.stack([here[0] + 1, 0])), [2])
 
 
 def of_length(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
-    """`dataset`, at most `count` elements of it, with `count` as its cardinality.
+    """Returns at most `count` elements of `dataset`, with `count` as the cardinality.
 
-    `assert_cardinality` would raise at the end of an epoch that began in the middle, or whose files
-    were left out (if it were unknown, Keras would warn at the end of every epoch). An endless data
-    set, though it never gives anything, makes the cardinality that of `take`.
+    `assert_cardinality` would raise at the end of an epoch that began in the middle or left out files; with
+    an unknown cardinality, Keras would warn at the end of every epoch. Concatenating an endless data set,
+    though it never gives an element, lets `take` set the cardinality.
     """
     nothing = tf.nest.map_structure(
         lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), dataset.element_spec
@@ -60,15 +63,15 @@ def of_length(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
 
 
 def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
-    """The batches of one span of one epoch.
+    """Returns the batches of one span of one epoch.
 
     Args:
         plan: the stages.
         span: called in the graph whenever an iterator starts.
 
     Returns:
-        A data set of x, (x, y) or (x, y, weights). x is [B, H, W, C] in `spec.dtype`, or a tuple with
-        the further inputs of an array source behind it.
+        A data set of x, (x, y) or (x, y, weights). x is [B, H, W, C] in `spec.dtype`, or a tuple of
+        it and the further inputs of an array source.
     """
     size = plan.spec.together
     spans = mapped(tf.data.Dataset.from_tensors(0), lambda _: tf.ensure_shape(span(), [3]))
@@ -88,15 +91,15 @@ def batches(plan: Plan, span: Callable[[], Span]) -> tf.data.Dataset:
 
 
 def batches_of_spans(plan: Plan, spans: tf.data.Dataset, size: int) -> tf.data.Dataset:
-    """One batch a span of at most `size` samples. Only the last span may have fewer."""
-    batched = samples(plan, spans).batch(size + 1)  # its end mark with it
+    """Returns one batch per span. A span has `size` samples; only the last one may have fewer."""
+    batched = samples(plan, spans).batch(size + 1)  # together with its end mark
     check = checked(plan, size)
     whole = mapped(batched, lambda *samples: check(tf.constant(0, tf.int64), samples))
     return finished(plan, whole, size)
 
 
 def checked(plan: Plan, size: int) -> Callable[..., bad_files.Samples]:
-    """(number in its span, samples) -> samples without the end mark; no file may be missing."""
+    """Returns (number in its span, samples) -> samples without the end mark; no file may be missing."""
     describe = plan.loader.describe_failure
     if describe is None:
         return lambda number, samples: bad_files.without_end_mark(samples)
@@ -105,23 +108,23 @@ def checked(plan: Plan, size: int) -> Callable[..., bad_files.Samples]:
 
 
 def samples(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
-    """(span, position, index, pixels) of each sample of some spans, and of their end marks."""
+    """Returns (span, position, index, pixels) of each sample of some spans, and of their end marks."""
     calls = plan.parallelism.calls
     samples = mapped(positions(plan, spans), load_or_end(plan), calls)
     if plan.loader.describe_failure is not None:
-        # Costs nothing while all goes well; the batch shows the gap that an error leaves.
+        # Costs nothing as long as nothing fails; the batch shows the gap that an error leaves.
         samples = samples.ignore_errors(log_warning=plan.skipping is None)
     if plan.transform is not None:
         transform = transform_or_end(plan, plan.transform)
         if plan.spec.standardize.preprocessing_function is None:
             return mapped(samples, transform, calls)
-        # The method: the user's function may have variables on another device.
+        # tf.data's own method, since the user's function may have variables on another device.
         return samples.map(as_is(transform), num_parallel_calls=calls, deterministic=True)
     return samples
 
 
 def finished(plan: Plan, batched: tf.data.Dataset, size: int) -> tf.data.Dataset:
-    """What the model is given, of batches of `size` samples."""
+    """Returns what the model is given, made from batches of `size` samples."""
     dropping = plan.spec.drop_remainder and plan.spec.batched
 
     def finish(spans: tf.Tensor, positions: tf.Tensor, indices: tf.Tensor, pixels: Any) -> Any:
@@ -139,9 +142,9 @@ def finished(plan: Plan, batched: tf.data.Dataset, size: int) -> tf.data.Dataset
 
 
 def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
-    """(span, position, index in the source) of each sample, int64.
+    """Returns (span, position, index in the source) of each sample, int64.
 
-    Each span ends with a mark, index -1, so that what is missing before it can be seen.
+    Each span ends with a mark, index -1, so that missing samples before it are noticed.
     """
 
     def of_span(span: Span) -> tf.data.Dataset:
@@ -161,9 +164,9 @@ def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def load_or_end(plan: Plan) -> Callable[..., bad_files.Samples]:
-    """(span, position, index) -> (span, position, index, pixels); zeros for the end mark.
+    """Returns (span, position, index) -> (span, position, index, pixels); zeros for the end mark.
 
-    Loads and augments in one: a stage of its own would cost a tenth more time for each image.
+    Loads and augments in one step, because a separate stage would cost a tenth more time per image.
     """
     loader, augment = plan.loader, plan.augment
     specs = loader.specs if augment is None else in_dtype(loader, plan.spec.compute_dtype)
@@ -173,7 +176,7 @@ def load_or_end(plan: Plan) -> Callable[..., bad_files.Samples]:
             loaded = of_specs(loader.load(index), loader.specs)
             if augment is None:
                 return loaded
-            # A balanced epoch has samples more than once: each of its places draws for itself.
+            # A balanced epoch may have a sample more than once, so each position draws for itself.
             drawer = index if plan.spec.balance is None else position
             return augment(span[0], drawer, loaded)
 
@@ -184,7 +187,7 @@ def load_or_end(plan: Plan) -> Callable[..., bad_files.Samples]:
 
 
 def transform_or_end(plan: Plan, transform: stages.SampleStep) -> Callable[..., bad_files.Samples]:
-    """The plan's transform on a sample. The end mark is not shown to it."""
+    """Returns the plan's transform as a step over samples that never shows it the end mark."""
     specs = in_dtype(plan.loader, plan.spec.compute_dtype)
 
     def transform_sample(
@@ -201,7 +204,7 @@ def transform_or_end(plan: Plan, transform: stages.SampleStep) -> Callable[..., 
 
 
 def in_dtype(loader: field.Loader, dtype: str) -> tuple[tf.TensorSpec, ...]:
-    """The specs of a loader's pixels, the image in another dtype."""
+    """Returns the specs of a loader's pixels, with the image in another dtype."""
     image, *others = loader.specs
     return (tf.TensorSpec(image.shape, dtype), *others)
 
@@ -211,16 +214,16 @@ def zeros(specs: tuple[tf.TensorSpec, ...]) -> field.Pixels:
 
 
 def of_specs(pixels: field.Pixels, specs: tuple[tf.TensorSpec, ...]) -> field.Pixels:
-    """The same tensors, with the static shapes that TensorFlow lost."""
+    """Restores the static shapes that TensorFlow lost."""
     return tuple(tf.ensure_shape(p, spec.shape) for p, spec in zip(pixels, specs, strict=True))
 
 
 def host_options() -> tf.data.Options:
     options = tf.data.Options()
     options.deterministic = True
-    # Autotune stalls up to 0.8 s when an iterator is deleted, so at the end of each short epoch.
+    # Autotune stalls for up to 0.8 s when an iterator is deleted: at the end of each short epoch.
     options.autotune.enabled = False
-    # The epoch counter is outside the graph: whoever restores an iterator sets it.
+    # The epoch counter is outside the graph, and whoever restores an iterator sets it.
     options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
     return options
 
@@ -228,7 +231,7 @@ def host_options() -> tf.data.Options:
 def _parallel_options(parallelism: Parallelism) -> tf.data.Options:
     options = host_options()
     if parallelism.calls == AUTOTUNE:
-        # Without autotune it means as many calls as threads, but 16 at most by itself.
+        # Without autotune, AUTOTUNE means as many calls as threads, but by default at most 16.
         options.autotune.initial_parallelism = 1024
     if parallelism.threads is not None:
         options.threading.private_threadpool_size = parallelism.threads

@@ -22,14 +22,14 @@ class Plan:
     """The stages of one data set, made once and shared by every graph that delivers its batches.
 
     Attributes:
-        spec: what is to become of the samples.
+        spec: what is done to the samples.
         length: positions in an epoch.
         index_at: (positions, epoch) -> indices in the source.
         loader: index -> image.
-        augment: (epoch, index, pixels) -> pixels, the random transforms; None where there are none.
-        transform: the same for saving and the user's function.
+        augment: (epoch, index, pixels) -> pixels, the random transforms, or None.
+        transform: the same, for saving and the user's function.
         finish: (epoch, first position, indices, pixels) -> what the model is given.
-        parallelism: how many samples are in work at once, and on which threads.
+        parallelism: how many samples are prepared at once, and on which threads.
         skipping: how files that cannot be used are stepped over; None: they are errors.
     """
 
@@ -45,14 +45,14 @@ class Plan:
 
     @property
     def count(self) -> int:
-        """The number of batches in an epoch; of files that are skipped, an upper bound."""
+        """The number of batches in an epoch; an upper bound if files are skipped."""
         size = self.spec.batch_size
         return self.length // size if self.spec.drop_remainder else -(-self.length // size)
 
     @property
     def end(self) -> int:
         """The position at which an epoch ends."""
-        if self.skipping is not None:  # later samples fill up the batches of those left out
+        if self.skipping is not None:  # later samples fill the places of those left out
             return self.length
         return min(self.length, self.count * self.spec.batch_size)
 
@@ -63,14 +63,14 @@ def plan(
     column: ColumnMaker = in_graph,
     skipped: SkipList | None = None,
 ) -> Plan:
-    """The stages for the samples of `source`, whose columns the graph gets at through `column`.
+    """Returns the stages for the samples of `source`, whose columns the graph reads through `column`.
 
     `skipped` is where files that cannot be used are noted, if `spec` says so.
     """
     with tf.device("CPU:0"):  # the columns would land on a GPU, where tf.data does not read them
         length, index_at = stages.epoch_order(source, spec, column)
         loader = _loader(source, spec, column)
-        check_budget(spec, loader.specs, len(source) if spec.image else 0)  # before it is taken
+        check_budget(spec, loader.specs, len(source) if spec.image else 0)  # before memory is taken
         loader = stages.kept(loader, source, spec)
         skipping = None
         if skipped is not None and spec.errors.skips and loader.describe_failure is not None:
@@ -99,23 +99,23 @@ def _loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> field.Lo
 
 
 def order_of(plan: Plan, epoch: int) -> np.ndarray:  # int64 [length]
-    """The indices of the samples in the order of one epoch."""
+    """Returns the indices of the samples in the order of one epoch."""
     with tf.device("CPU:0"):
         positions = tf.range(plan.length, dtype=tf.int64)
         return plan.index_at(positions, tf.constant(epoch, tf.int64)).numpy()
 
 
 def place_after(plan: Plan, epoch: int, position: int, batches: int) -> int:
-    """The position of an epoch that is reached `batches` batches after another position.
+    """Returns the position of an epoch that is reached `batches` batches after another position.
 
-    Files that were left out stand between them, as far as they are known: of those that no loop
-    has come to yet, nothing is.
+    Files that were left out take positions between the two, as far as they are known: files that no loop
+    has come to yet are not.
 
     Args:
         plan: of the data set.
         epoch: 0 is the first.
         position: place of a sample in the order of the epoch.
-        batches: how many were read from there.
+        batches: how many batches were read from there.
     """
     reached = position + batches * plan.spec.batch_size
     if plan.skipping is not None and batches:

@@ -1,4 +1,4 @@
-"""Threads and memory: how many samples are in work at once, and the budget of the buffers."""
+"""Threads and memory: how many samples are prepared at once, and the budget of the buffers."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from tfpipe.pipeline.spec import PipelineSpec
 
 AUTOTUNE = -1  # tf.data's number for it
 
-# Batches beside those of `prefetch`: one that is filled, two that are finished, one that is used.
+# Batches besides those of `prefetch`: one being filled, two being finished, one in use.
 _UNDER_WAY = 4
 
 
 @dataclass(frozen=True)
 class Parallelism:
-    """How many samples are in work at once, and on which threads.
+    """How many samples are prepared at once, and on which threads.
 
     Attributes:
-        calls: samples in work at once; AUTOTUNE: as many as the host that runs the graph has
-            cores.
-        threads: of a pool that the data set has to itself, more than the samples in work; None:
-            tf.data's, as many as that host's cores. Of those, one that waits, for a disc or for
-            another thread, leaves a core idle. But where none waits, operations go from thread to
-            thread where there are more than cores, which takes a tenth more time.
+        calls: samples prepared at once; AUTOTUNE: as many as the host that runs the graph has cores.
+        threads: size of a pool that the data set has to itself, more than the samples prepared at once;
+            None: tf.data's pool, with as many threads as that host has cores. If one of those waits, for a
+            disk or for another thread, it leaves a core idle. But if none waits, having more threads than
+            cores makes operations move from thread to thread, which takes a tenth more time.
     """
 
     calls: int
@@ -34,30 +33,30 @@ class Parallelism:
 
 
 def default_parallel_calls() -> int:
-    """One more than the cores this process may use: who is done finds the next sample waiting."""
+    """Returns one more than the cores this process may use, so that a free core finds a sample waiting."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return (cores or 1) + 1
 
 
 def on_this_host(asked: int | None, threads_wait: bool) -> Parallelism:
-    """What is best in this process.
+    """Returns the best settings for this process.
 
     Args:
-        asked: for samples in work at once; None: as many as this host does well.
-        threads_wait: whether a thread waits in every sample, however many there are.
+        asked: the number of samples to prepare at once; None: as many as suit this host.
+        threads_wait: whether each sample makes a thread wait, however many threads there are.
 
     >>> on_this_host(1, threads_wait=False)
     Parallelism(calls=1, threads=None)
     """
     default = default_parallel_calls()
     calls = asked or default
-    if threads_wait or calls > default:  # more than tf.data has: whatever is added has them too
+    if threads_wait or calls > default:  # more than tf.data has; later stages use them too
         return Parallelism(calls, max(calls, default) + 1)
     return Parallelism(calls)
 
 
 def on_any_host(asked: int | None) -> Parallelism:
-    """What is best where the number of cores is not known.
+    """Returns the best settings if the number of cores is not known.
 
     >>> on_any_host(None).calls == AUTOTUNE
     True
@@ -66,14 +65,14 @@ def on_any_host(asked: int | None) -> Parallelism:
 
 
 def held_bytes(spec: PipelineSpec, pixels: tuple[tf.TensorSpec, ...], n: int) -> dict[str, int]:
-    """The bytes that a data set of `n` samples holds at most, by what holds them.
+    """Returns the most bytes that a data set of `n` samples holds, by what holds them.
 
     Args:
         spec: what is done to the samples.
         pixels: shapes and dtypes of one loaded sample.
         n: samples that a cache in memory would keep.
 
-    The images in work before they are resized are not in it: `num_parallel_calls` times the largest.
+    Images that are not resized yet are not counted: up to `num_parallel_calls` times the largest.
 
     >>> spec = PipelineSpec(batch_size=32, prefetch=2, num_parallel_calls=3, cache="memory")
     >>> held_bytes(spec, (tf.TensorSpec([10, 10, 3], tf.uint8),), 1000)
@@ -84,14 +83,14 @@ def held_bytes(spec: PipelineSpec, pixels: tuple[tf.TensorSpec, ...], n: int) ->
     in_work = spec.num_parallel_calls or default_parallel_calls()
     return {
         "batches": (spec.prefetch + _UNDER_WAY) * spec.together * values * width,
-        # One that is loaded, one that the user's function or the saving of images has in hand.
+        # One being loaded, one being saved or in the user's function.
         "samples": 2 * in_work * values * width,
         "cache": n * sample_bytes(pixels) if spec.cache == MEMORY else 0,
     }
 
 
 def check_budget(spec: PipelineSpec, pixels: tuple[tf.TensorSpec, ...], n: int) -> None:
-    """Raises `ValueError` where a data set may hold more than `spec.ram_budget`."""
+    """Raises `ValueError` if a data set may hold more than `spec.ram_budget`."""
     if spec.ram_budget is None:
         return
     held = held_bytes(spec, pixels, n)

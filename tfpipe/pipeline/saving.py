@@ -17,10 +17,10 @@ from tfpipe.sources import listing
 
 @dataclass(frozen=True)
 class SaveSpec:
-    """Where the images of a pipeline are written, before they are standardised.
+    """Where the images of a pipeline are written, before they are standardized.
 
     Attributes:
-        directory: made where it does not exist.
+        directory: created if it does not exist.
         prefix: of the file names, "{prefix}_{index}_{hash}.{format}": index is the sample's place in
             the source, hash a number below 10**7 that is a function of (seed, epoch, index).
         format: one of `SAVE_FORMATS`.
@@ -35,13 +35,13 @@ class SaveSpec:
 
 
 def saver(spec: SaveSpec, seed: int, channels: int, scale: float) -> Callable[..., tf.Tensor]:
-    """The function (epoch, index, image [H, W, C]) -> image that writes it on the way.
+    """Returns the function (epoch, index, image [H, W, C]) -> image that writes the image on its way.
 
     Args:
         spec: where and how.
-        seed: of the data set; makes the hash in the name.
+        seed: of the data set, for the hash in the name.
         channels: C; 1 to 4.
-        scale: what takes the image's values to 0..255.
+        scale: the factor that takes the image's values to 0..255.
 
     Raises:
         ValueError: the format cannot hold that many channels.

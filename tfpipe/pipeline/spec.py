@@ -1,4 +1,4 @@
-"""The frozen specifications that both doors translate their arguments into."""
+"""The frozen specification that every door translates its arguments into."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tfpipe.transforms.standardize import Standardize
 DATA_FORMATS = ("channels_last", "channels_first")
 DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
 
-# Samples that are delivered one by one are finished together nevertheless: a batch for each of them
-# would cost another 0.3 ms a sample.
+# Samples that are delivered one by one are still finished together, because a batch for each of them
+# would cost another 0.3 ms per sample.
 _TOGETHER = 32
 
 
 def dtype_name(dtype: Any) -> str:
-    """The name of a dtype of images, given by its name or as NumPy's or TensorFlow's object.
+    """Returns the name of a dtype of images, given by its name or as NumPy's or TensorFlow's object.
 
     >>> dtype_name(tf.uint8)
     'uint8'
@@ -36,7 +36,7 @@ def dtype_name(dtype: Any) -> str:
         dtype = "float64"  # as NumPy has it; TensorFlow makes it float32
     try:
         name = tf.as_dtype(dtype).name
-    except (TypeError, ValueError):  # TensorFlow's own words name no argument
+    except (TypeError, ValueError):  # TensorFlow's own message names no argument
         name = dtype
     check_one_of("dtype", name, DTYPES)
     return str(name)
@@ -44,39 +44,42 @@ def dtype_name(dtype: Any) -> str:
 
 @dataclass(frozen=True)
 class PipelineSpec:
-    """Everything but the source that decides what the batches are.
+    """Everything that decides what the batches are, except the source.
 
     Attributes:
-        image: for a source of files; None for arrays, which keep their size.
+        image: how files become images; None for arrays, which keep their size.
         label: the encoding of the targets.
-        batch_size: samples in a batch; the last one may be short.
+        batch_size: samples per batch; the last batch may have fewer.
         batched: False, with a batch size of 1, for samples without a batch dimension.
-        drop_remainder: leave a short last batch out, so that every shape is static, as TPUs need.
-        augment: random transforms of the training samples, an `Augment`; a validation subset gets none.
-        standardize: what is done to every image after that, in both subsets; a `Standardize`.
+        drop_remainder: leave out a last batch that is not full, so that every shape is static, as TPUs need.
+        augment: random transforms of the training samples, an `Augment`. A validation subset is never
+            augmented.
+        standardize: what is done to every image after augmentation, in both subsets; a `Standardize`.
         shuffle: a new order each epoch.
-        balance: "oversample": each epoch of the training samples has every class as often as the largest,
-            its samples repeated; "undersample": as often as the smallest, other samples each epoch; None:
-            the samples as they are.
-        cache: keep decoded images, before augmentation, from the first epoch on: "memory", or a directory;
-            None: decode them in each epoch.
-        include_paths: make the path of each sample the last item of a batch, to stand beside a prediction.
+        balance: the number of training samples per class in each epoch. "oversample": as many of every class
+            as of the largest, by repeating samples; "undersample": as many of every class as of the smallest,
+            with different samples each epoch; None: the samples as they are.
+        cache: where to keep decoded images, before augmentation, so that later epochs need not decode them:
+            "memory", or the path of a directory. None: decode them in each epoch.
+        include_paths: add the path of each sample as the last item of a batch, for example to show it beside
+            a prediction.
         seed: of every random number, 0 <= seed < 2**63; drawn by default.
         dtype: of the images: "float16", "bfloat16", "float32", "float64" or "uint8".
         data_format: "channels_last" or "channels_first".
-        errors: what becomes of a file that cannot be used.
-        save: write each image as it leaves the pipeline; None: do not.
-        num_parallel_calls: number of samples prepared at once; None, and `tf.data.AUTOTUNE`: one more than
-            there are cores, on a worker of a tf.data service as many as it has. Fewer leave cores to a model
-            that trains on them. More have a thread each, for files on a network disk; from a local one they
-            are slower, and each holds a whole image. Never changes a batch.
-        prefetch: number of batches made ahead; `tf.data.AUTOTUNE` leaves it to tf.data. With the samples
-            that are being prepared, they are all the memory that grows with the size of a batch. Never
+        errors: what happens to a file that cannot be used.
+        save: where to write each image as it leaves the pipeline; None: nowhere.
+        num_parallel_calls: number of samples prepared at once. None or `tf.data.AUTOTUNE`: one more than
+            there are cores; on a worker of a tf.data service, as many as it has cores. Fewer leave cores to
+            a model that trains on them. More help with files on a network disk, since each sample has a
+            thread that may wait; with files on a local disk they are slower, and each holds a whole image in
+            memory. Never changes a batch.
+        prefetch: number of batches prepared ahead; `tf.data.AUTOTUNE` leaves the number to tf.data. These
+            batches and the samples being prepared take all the memory that grows with the batch size. Never
             changes a batch.
-        ram_budget: bytes that the buffers, and a cache in memory, may take: an error where they may take
-            more; None: no limit. Images that are not resized yet are not counted.
-        deterministic: True: order and pixels are functions of (seed, epoch, index), whatever the number of
-            threads.
+        ram_budget: the most bytes that the buffers and a cache in memory may take. If they may take more,
+            making the data set is an error; None: no limit. Images that are not resized yet are not counted.
+        deterministic: must be True. Order and pixels are functions of (seed, epoch, index), whatever the
+            number of threads.
     """
 
     image: ImageSpec | None = None
@@ -105,8 +108,8 @@ class PipelineSpec:
         check_bool("batched", self.batched)
         if self.augment.mixes and not self.batched:
             raise ValueError(
-                "MixUp and CutMix mix the samples of a batch. Received: batch_size=None. Give a batch_size; "
-                "dataset.unbatch() takes the mixed batches apart again."
+                "MixUp and CutMix mix the samples of a batch. Received: batch_size=None. Pass a batch_size; "
+                "dataset.unbatch() then gives the mixed samples one by one."
             )
         if self.num_parallel_calls is not None:
             check_int("num_parallel_calls", self.num_parallel_calls, 1)
@@ -115,7 +118,7 @@ class PipelineSpec:
             check_int("ram_budget", self.ram_budget, 1)
             if self.prefetch == tf.data.AUTOTUNE:
                 raise ValueError(
-                    "ram_budget needs a number of batches as prefetch, not AUTOTUNE. Received: "
+                    "With ram_budget, prefetch must be a number of batches, not AUTOTUNE. Received: "
                     f"ram_budget={self.ram_budget}, prefetch={self.prefetch}."
                 )
         check_bool("drop_remainder", self.drop_remainder)
@@ -128,19 +131,19 @@ class PipelineSpec:
         check_int("seed", self.seed, 0)
         if self.deterministic is not True:
             raise ValueError(
-                "deterministic must be True: order and pixels are functions of (seed, epoch, index), "
+                "deterministic must be True, since order and pixels depend only on (seed, epoch, index), "
                 "whatever the number of threads. Received: "
                 f"deterministic={self.deterministic!r}. Leave it out."
             )
 
     @property
     def together(self) -> int:
-        """How many samples are finished at once: a batch, where there are batches."""
+        """The number of samples that are finished at once: a batch, if there are batches."""
         return self.batch_size if self.batched else _TOGETHER
 
     @property
     def compute_dtype(self) -> str:
-        """The dtype of augmentation and standardisation."""
+        """The dtype of augmentation and standardization."""
         return "float64" if self.dtype == "float64" else "float32"
 
     @property

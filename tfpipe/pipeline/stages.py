@@ -38,7 +38,7 @@ BatchStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Pixels], Any]
 def epoch_order(
     source: Source, spec: PipelineSpec, column: ColumnMaker
 ) -> tuple[int, bad_files.IndexAt]:
-    """How many positions an epoch has, and (positions, epoch) -> the indices that stand there."""
+    """Returns the number of positions in an epoch, and (positions, epoch) -> the indices there."""
     n = len(source)
     if spec.balance is not None:
         classes = class_weights.classes_of(source.targets)
@@ -52,14 +52,14 @@ def epoch_order(
 
 
 def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
-    """The same loader, each sample loaded once where the spec has a cache."""
+    """Returns the loader, which loads each sample only once if the spec has a cache."""
     if spec.cache is None or isinstance(source.images, Arrays) or loader.describe_failure is None:
         return loader
     if spec.cache == cache.MEMORY:
         return replace(loader, load=cache.in_memory(loader.load, loader.specs, len(source)))
     kinds = [source.images, *([] if source.masks is None else [source.masks])]
     contents = [(cache.description_of_files(kind.stored_in), kind.paths) for kind in kinds]
-    # Another release, or another library, may read the same file as other pixels.
+    # Another library, or another release of it, may read other pixels from the same file.
     read_by = [formats.description_of_libraries(kind.suffixes) for kind in kinds]
     description = f"{contents} {read_by} {spec.image}"
     load = cache.in_directory(loader.load, loader.specs, spec.cache, description)
@@ -67,16 +67,14 @@ def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
 
     def describe_kept(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         path, reason = describe(index)
-        sound = (
-            f"it is sound, but cannot be kept in cache={spec.cache!r}: is there space, and leave?"
-        )
+        sound = f"it can be read, but not kept in cache={spec.cache!r}: check space and permissions"
         return path, tf.where(succeeds(lambda: loader.load(index)), sound, reason)
 
     return replace(loader, load=load, describe_failure=describe_kept)
 
 
 def sample_transform(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | None:
-    """Saving and the user's function, on one augmented sample; None where none is asked for."""
+    """Returns saving and the user's function as one step over an augmented sample, or None."""
     asked = (saving(loader, source, spec), preprocessing(loader, spec))
     steps = [step for step in asked if step is not None]
 
@@ -102,8 +100,8 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
     of_masks = replace(ranges, interpolation_order=0, cval=0)
 
     def apply(pixels: Pixels, numbers: tf.Tensor) -> Pixels:
-        # The few scalar operations of the parameters cost more outside of the compiled pass than
-        # the pass itself.
+        # The few scalar operations of the parameters would cost more outside the compiled pass
+        # than the pass itself.
         params = augment.parameters(ranges, numbers, *loader.shape[:2])
         image, *masks = pixels
         if (image.dtype, spec.compute_dtype) != (tf.uint8, "float32"):  # the default of `apply`
@@ -123,7 +121,7 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
 
 
 def _check_values(source: Source, ranges: augment.Augment) -> None:
-    """Raises `ValueError` where the images are arrays of values that a transform would cut."""
+    """Raises `ValueError` if the images are arrays with values that a transform would clip."""
     names = ("contrast_range", "saturation_range", "hue_range", "rand_augment")
     on = [name for name in names if getattr(ranges, name)]
     if not on or not isinstance(source.images, Arrays) or not len(source.images.images):
@@ -132,7 +130,7 @@ def _check_values(source: Source, ranges: augment.Augment) -> None:
     if low < 0 or high > 255:
         raise ValueError(
             f"{on[0]} needs images of 0..255, or of 0..1. Received: values from {low} to {high}. Scale "
-            "them first, and use rescale or preprocessing_function for what the model wants."
+            "them first; rescale or preprocessing_function can then give the model the values it needs."
         )
 
 
@@ -150,7 +148,7 @@ def saving(loader: Loader, source: Source, spec: PipelineSpec) -> ImageStep | No
 
 
 def preprocessing(loader: Loader, spec: PipelineSpec) -> ImageStep | None:
-    """The user's function, which sees the image in the user's data_format."""
+    """Returns the user's function as a step; it sees the image in the user's data_format."""
     user_function = spec.standardize.preprocessing_function
     if user_function is None:
         return None
@@ -169,7 +167,7 @@ def preprocessing(loader: Loader, spec: PipelineSpec) -> ImageStep | None:
 
 
 def python_parts(source: Source, spec: PipelineSpec) -> list[str]:
-    """What may make the graph call Python, as a user would name it."""
+    """Returns what may make the graph call Python, in words that a user knows."""
     files, function = source.images, spec.standardize.preprocessing_function
     parts = []
     if isinstance(files, Files) and formats.needs_python(files.suffixes):
@@ -184,7 +182,7 @@ def python_parts(source: Source, spec: PipelineSpec) -> list[str]:
             f"preprocessing_function {name}, if it takes only NumPy: write it with tensors"
         )
     if spec.save is not None:
-        parts.append(f"save_format={spec.save.format!r}, where Pillow writes it: use 'png'")
+        parts.append(f"save_format={spec.save.format!r}, if Pillow writes it: use 'png'")
     return parts
 
 
@@ -198,12 +196,12 @@ def _has_unit_range(source: Source) -> bool:
 
 
 def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> BatchStep:
-    """What the model is given of a batch: standardised, cast, with labels and weights."""
+    """Returns the step that finishes a batch: it standardizes, casts, and adds labels and weights."""
     label.check_mixable(spec.augment, spec.label, source.targets)
     encode = encoder(spec.label, source.targets, column)
     misc = [column(values) for values in getattr(source.images, "misc", ())]
     if source.weights is not None and spec.label.encoding is None:
-        raise ValueError("Sample weights need labels: Keras would take the weights for them.")
+        raise ValueError("Sample weights need labels, or Keras would take the weights for labels.")
     weights = None if source.weights is None else column(source.weights)
     paths = _paths(source, spec, column)
     # Tensors made here are captured; arrays would become constants inside the graph, which is slow
@@ -237,7 +235,7 @@ def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> B
 
 
 def _paths(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Column | None:
-    """The path of each sample, where the batches are to have it."""
+    """Returns the path of each sample, if the batches are to have it."""
     if not spec.include_paths:
         return None
     if isinstance(source.images, Arrays):
@@ -246,7 +244,7 @@ def _paths(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Column | 
 
 
 def cast_image(image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """An image in another dtype, the values as they are; whole numbers are rounded to, not cut."""
+    """Casts an image without scaling its values; for an integer dtype they are rounded, not cut off."""
     if dtype.is_integer and image.dtype.is_floating:
         return tf.saturate_cast(tf.round(image), dtype)
     return tf.cast(image, dtype)

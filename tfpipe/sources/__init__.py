@@ -1,5 +1,5 @@
-"""Which samples there are, and where their bytes lie: directories, tables, arrays and shards.
+"""The samples of a data set, and where their bytes are: directories, tables, arrays and shards.
 
-A `Source` is columns in one order. What is here lists, splits and reads bytes; it must not know what the
-images are resized to, or how batches are made.
+A `Source` is a set of columns in one order. These modules list, split and read bytes; they must not know
+what the images are resized to, or how batches are made.
 """

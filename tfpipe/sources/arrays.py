@@ -20,7 +20,7 @@ def from_arrays(
     fraction: float = 0.0,
     subset: str | None = None,
 ) -> Source:
-    """Images in memory, [n, H, W, C]; the subset is cut from every column alike."""
+    """Returns images in memory, [n, H, W, C], as a `Source`; every column is cut to the same subset."""
     source = Source(Arrays(images, tuple(misc)), targets, weights)
     if subset is None:
         return source  # views: a large array is not copied

@@ -24,15 +24,15 @@ def has_one_class(source: Source) -> bool:
 
 
 def of_samples(source: Source, class_weights: Any) -> np.ndarray:  # float32 [n]
-    """The weight of each sample, by its class.
+    """Returns the weight of each sample, by its class.
 
     Args:
-        source: samples of one class each. Weights of its own are multiplied in.
-        class_weights: "balanced", or {class name or id: weight}; a class left out weighs 1.
+        source: samples of one class each. Its own weights are multiplied in.
+        class_weights: "balanced", or {class name or id: weight}; a class left out has weight 1.
 
     Raises:
-        ValueError: class_weights is neither; it names no class of the source; a sample has not
-            exactly one class.
+        ValueError: class_weights is neither; it names a class that the source does not have; a sample
+            does not have exactly one class.
     """
     if not has_one_class(source):
         raise ValueError(
@@ -86,7 +86,7 @@ class Classes:
     Attributes:
         rows: int64 [n], indices in the source, class by class.
         starts: int64 [K], where each class begins in `rows`.
-        counts: int64 [K], how many it has, at least 1.
+        counts: int64 [K], the number of samples in each class, at least 1.
     """
 
     rows: np.ndarray
@@ -94,7 +94,7 @@ class Classes:
     counts: np.ndarray
 
     def epoch_length(self, balance: str) -> int:
-        """Positions in a balanced epoch: as many a class as the largest has, or the smallest."""
+        """Returns the length of a balanced epoch, where each class has as many as the largest or smallest."""
         if not len(self.counts):
             return 0
         each = self.counts.max() if balance == "oversample" else self.counts.min()
@@ -102,13 +102,13 @@ class Classes:
 
 
 def classes_of(targets: Any) -> Classes:
-    """The rows of each class id.
+    """Groups the rows by class id.
 
     Args:
         targets: class ids, integers [n].
 
     Raises:
-        ValueError: the samples have no single class id each.
+        ValueError: the samples do not have one class id each.
 
     >>> classes_of(np.array([1, 0, 1, 1])).rows.tolist()
     [1, 0, 2, 3]
@@ -116,8 +116,8 @@ def classes_of(targets: Any) -> Classes:
     ids = np.asarray(targets) if isinstance(targets, np.ndarray) else None
     if ids is None or ids.ndim != 1 or ids.dtype.kind not in "iu" or (ids < 0).any():
         raise ValueError(
-            "balance needs one class of each sample. Received labels that are lists, numbers or none: "
-            "choose labels with classes, or leave balance out."
+            "balance needs exactly one class per sample. Received labels that are lists, numbers or "
+            "missing: choose labels with classes, or leave balance out."
         )
     counts = np.bincount(ids) if len(ids) else np.zeros(0, np.int64)
     counts = counts[counts > 0].astype(np.int64)
@@ -126,9 +126,9 @@ def classes_of(targets: Any) -> Classes:
 
 
 def class_weight(ids: np.ndarray, num_classes: int) -> dict[int, float]:
-    """The weight of each class that gives all classes the same sum: n / (K * its count).
+    """Returns the class weights that give all classes the same sum: n / (K * count of the class).
 
-    As scikit-learn's `compute_class_weight("balanced")`; a class without a sample is left out.
+    The same as scikit-learn's `compute_class_weight("balanced")`; a class without samples is left out.
 
     >>> class_weight(np.array([0, 0, 0, 1]), 2)
     {0: 0.6666666666666666, 1: 2.0}

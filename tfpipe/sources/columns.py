@@ -1,4 +1,4 @@
-"""How a graph gets at the columns of a source: as tensors in it, or from files beside it."""
+"""How a graph reads the columns of a source: as tensors inside it, or from files beside it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tfpipe.sources import listing
 Column: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 ColumnMaker: TypeAlias = Callable[[Any], Column]
 
-# A serialised tensor is a protocol buffer, which ends at 2 GiB.
+# A serialized tensor is a protocol buffer, which ends at 2 GiB.
 _MOST_BYTES = 2**31 - 2**20
 
 
 def in_graph(values: Any) -> Column:
-    """A column as a tensor that the graph captures.
+    """Returns a column as a tensor that the graph captures.
 
-    Where the graph is serialised, for a tf.data service worker, the tensor becomes part of it.
+    When the graph is serialized for a tf.data service worker, the tensor becomes part of it.
 
     >>> in_graph([10, 20, 30])(tf.constant([2, 0])).numpy().tolist()
     [30, 10]
@@ -33,7 +33,7 @@ def in_graph(values: Any) -> Column:
 
 
 def column_bytes(values: Any) -> int:
-    """The size of a column in a graph.
+    """Returns the bytes that a column takes in a graph.
 
     >>> column_bytes(np.array([b"one", b"three"], object)), column_bytes(np.zeros([2, 3], np.float32))
     (8, 24)
@@ -43,12 +43,12 @@ def column_bytes(values: Any) -> int:
 
 
 def in_file(values: Any, directory: str) -> Column:
-    """A column in a file, which whoever runs the graph reads once and keeps.
+    """Writes a column to a file, which each process that runs the graph reads once and keeps.
 
     Args:
         values: an array of numbers, or of bytes in an object array.
-        directory: where the file goes, named by its content; every process that runs the graph must
-            find it there.
+        directory: where the file is written, named by its content; every process that runs the graph
+            must find it there.
 
     Raises:
         ValueError: the column takes 2 GiB or more.
@@ -69,7 +69,7 @@ def in_file(values: Any, directory: str) -> Column:
     path = listing.join(directory, f"{digest}.tensor")
     tf.io.gfile.makedirs(directory)
     if not tf.io.gfile.exists(path):
-        # Another process may write the same: whichever comes last, the content is equal and whole.
+        # Another process may write the same file: whichever is last, the content is equal and complete.
         partial = f"{path}.{os.getpid()}"
         with tf.io.gfile.GFile(partial, "wb") as file:
             file.write(contents)
@@ -77,8 +77,8 @@ def in_file(values: Any, directory: str) -> Column:
     dtype, shape = tensor.dtype, tensor.shape
 
     def rows(indices: tf.Tensor) -> tf.Tensor:
-        # One variable a process, which the first to need it fills: tables and constants would be
-        # filled anew, or sent over the network, for each epoch.
+        # One variable per process, filled by the first op that needs it: tables and constants would be
+        # filled again, or sent over the network, for each epoch.
         variable = tf.raw_ops.VarHandleOp(dtype=dtype, shape=shape, shared_name=f"tfpipe/{digest}")
 
         def fill() -> tf.Operation:

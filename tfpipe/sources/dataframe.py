@@ -18,7 +18,7 @@ from tfpipe.sources.table import all_strings
 
 
 def file_rows(names: Sequence[str], directory: str, suffixes: Sequence[str]) -> np.ndarray:
-    """bool [n]: which names have one of the suffixes and are regular files."""
+    """Tells for each name whether it has one of the suffixes and is a regular file, as bool [n]."""
     entries = listing.Entries()
     named = np.array([listing.has_suffix(name, suffixes) for name in names], bool)
     candidates = np.flatnonzero(named)
@@ -29,27 +29,27 @@ def file_rows(names: Sequence[str], directory: str, suffixes: Sequence[str]) -> 
 
 
 def refused_files(names: Sequence[str], directory: str) -> dict[str, str]:
-    """Of names that are no regular files but are there, why they must not be opened.
+    """Returns the names that must not be opened, and why: they exist, but are not regular files.
 
-    A FIFO would hang the reader, a device fill the memory. Names of what is not there are not
-    among them: reading them fails by itself.
+    A FIFO would hang the reader, and a device would fill the memory. Names that do not exist are not
+    included, since reading them fails by itself.
     """
     paths = listing.join_all(directory, names)
     irregular = listing.irregular(paths)
     if not irregular:
         return {}
     return {
-        name: listing.refusal(path) or "it is no regular file"
+        name: listing.refusal(path) or "it is not a regular file"
         for name, path in zip(names, paths, strict=True)
         if path in irregular
     }
 
 
 def class_names_of(labels: Iterable[Any]) -> list[str]:
-    """The sorted distinct labels; lists and tuples of labels are opened."""
+    """Returns the distinct labels, sorted; lists and tuples of labels are flattened."""
     names: set[str] = set()
     if isinstance(labels, pd.Series):
-        with contextlib.suppress(TypeError):  # lists cannot be told apart by their hash
+        with contextlib.suppress(TypeError):  # lists cannot be hashed
             labels = labels.unique().tolist()
     for label in labels:
         if isinstance(label, list | tuple):
@@ -62,16 +62,16 @@ def class_names_of(labels: Iterable[Any]) -> list[str]:
 def encode_classes(
     labels: pd.Series, class_names: Sequence[str], keep_empty: bool = False
 ) -> tuple[np.ndarray, Any]:
-    """Labels as class ids, and which rows are kept.
+    """Encodes labels as class ids, and tells which rows are kept.
 
     Args:
         labels: a column of str, list or tuple.
         class_names: the classes in the order of their ids.
-        keep_empty: keep samples of no class, which are all zeros in a multi-hot target.
+        keep_empty: keep samples without a class, which are all zeros in a multi-hot target.
 
     Returns:
         (rows, ids): `rows` are the positions kept, int64; `ids` is int32 [len(rows)], or a list of
-        lists of ids where a label is a list or tuple. Labels of other classes are left out.
+        lists of ids if a label is a list or tuple. Labels of other classes are left out.
     """
     ids = {name: number for number, name in enumerate(class_names)}
     if all_strings(labels):
@@ -89,10 +89,10 @@ def encode_classes(
 
 
 def class_labels(column: pd.Series) -> tuple[pd.Series, list[str] | None]:
-    """A column of one class a row as str, and the class names where their order is not the sorted one.
+    """Returns a column of one class per row as str, and the class names if their order is not the sorted one.
 
-    Strings stay as they are. Whole numbers and truth values are classes by the order of their values,
-    a categorical column has all of its categories, in their order.
+    Strings stay as they are. Whole numbers and booleans are classes in the order of their values; a
+    categorical column has all of its categories, in their order.
 
     Raises:
         ValueError: a row has no label.
@@ -115,22 +115,22 @@ def class_labels(column: pd.Series) -> tuple[pd.Series, list[str] | None]:
     if column.dtype.kind in "iub":
         return column.map(str), [str(value) for value in sorted(column.unique().tolist())]
     raise TypeError(
-        f"y_col={column.name!r} must hold one class a row, strings or whole numbers. Received values "
-        f"such as {column.iloc[0]!r}. Lists of labels go with label_mode='multi_label', other numbers "
-        "with 'raw'."
+        f"y_col={column.name!r} must hold one class per row, strings or whole numbers. Received values "
+        f"such as {column.iloc[0]!r}. Use label_mode='multi_label' for lists of labels, and 'raw' for "
+        "other numbers."
     )
 
 
 def label_lists(column: pd.Series, separator: str) -> pd.Series:
-    """A column of any number of labels a row as lists of str.
+    """Returns a column with any number of labels per row as lists of str.
 
     Args:
-        column: lists, tuples, arrays, or strings in which `separator` stands between the labels; a
-            missing value or an empty string is no label.
+        column: lists, tuples, arrays, or strings with `separator` between the labels; a missing value or
+            an empty string means no labels.
         separator: such as "," or "|". Spaces around a label are dropped.
 
     Raises:
-        TypeError: a row is nothing of that.
+        TypeError: a row holds something else.
 
     >>> label_lists(pd.Series(["cat, dog", "", None, ["emu"]]), ",").tolist()
     [['cat', 'dog'], [], [], ['emu']]
@@ -152,7 +152,7 @@ def label_lists(column: pd.Series, separator: str) -> pd.Series:
 
 
 def column_values(frame: pd.DataFrame, columns: Any) -> np.ndarray:
-    """One column [n, ...] or several [n, columns] as one array of a dtype that a tensor can have.
+    """Returns one column [n, ...] or several [n, columns] as one array of a dtype that a tensor can have.
 
     Raises:
         TypeError: the values have no common dtype or shape.
@@ -177,7 +177,7 @@ def column_values(frame: pd.DataFrame, columns: Any) -> np.ndarray:
 
 
 def weight_values(frame: pd.DataFrame, weight_col: str) -> np.ndarray:
-    """The weights, [n]; a weight that is not a finite number is a `ValueError`."""
+    """Returns the weights, [n]; raises `ValueError` if a weight is not a finite number."""
     column = frame[weight_col]
     nullable = not isinstance(column.dtype, np.dtype)
     weights = column.to_numpy(np.float64, na_value=np.nan) if nullable else column.to_numpy()
@@ -207,24 +207,24 @@ def from_dataframe(
     fraction: float = 0.0,
     subset: str | None = None,
 ) -> Source:
-    """The rows of a frame as a `Source`, in frame order. Column types are the caller's to check.
+    """Returns the rows of a frame as a `Source`, in frame order. The caller has to check the column types.
 
     Args:
         frame: from `read_frame`.
         suffixes: which files are images.
         directory: where relative names start.
         mask_col: the column of the files of masks.
-        targets: "classes" (labels become ids), "values" (one array), "outputs" (an array a column)
+        targets: "classes" (labels become ids), "values" (one array), "outputs" (one array per column)
             or None.
         classes: the class names in the order of their ids; rows of other classes are dropped.
             Default: the labels that occur, sorted.
-        classes_given_as: the user's argument with these classes, for a warning of those that no row has;
-            None: the user gave none.
-        keep_unlabelled: keep samples whose list of labels has none of the classes. Default: where
+        classes_given_as: the name of the user's argument with these classes, for a warning about classes
+            that no row has; None: the user gave none.
+        keep_unlabelled: keep samples whose list of labels has none of the classes. Default: only if
             `classes` are not given.
-        validate_filenames: drop rows without a suffix of an image or without a regular file, and
-            warn; otherwise every row is kept and reading fails later. What is there but no regular file
-            is never opened.
+        validate_filenames: drop rows without the suffix of an image or without a regular file, and
+            warn; otherwise every row is kept and reading fails later. What exists but is not a regular
+            file is never opened.
         fraction, subset: the split, over the rows that are left.
     """
     names = frame[x_col].tolist()

@@ -24,7 +24,7 @@ def from_directory(
     fraction: float = 0.0,
     subset: str | None = None,
 ) -> Source:
-    """The images below each class folder of `directory`, with their class ids.
+    """Lists the images below each class folder of `directory`, with their class ids.
 
     Args:
         directory: a local folder or a path with a scheme.
@@ -59,7 +59,7 @@ def from_tree(
     masks: str | os.PathLike[str] | None = None,
     follow_links: bool = False,
 ) -> Source:
-    """All images below `directory`, those in itself too, its folders being no classes.
+    """Lists all images in and below `directory`, whose folders are not classes.
 
     Args:
         directory: a local folder or a path with a scheme.
@@ -82,17 +82,17 @@ def masks_below(
     *,
     follow_links: bool = False,
 ) -> Files:
-    """The masks of some images: for "a/1.jpg" the file "a/1" below `directory`, whatever its suffix.
+    """Finds the masks of some images: for "a/1.jpg" the file "a/1" below `directory`, with any suffix.
 
     Raises:
-        ValueError: an image has no mask, or two; the masks are among the images.
+        ValueError: an image has no mask, or several; the masks are among the images.
     """
     directory = os.fspath(directory)
     listing.require_directory(directory)
     if _is_below(directory, images.directory):
         raise ValueError(
-            f"masks={directory!r} must lie outside of the directory of the images, "
-            f"{images.directory!r}, where they would be images too."
+            f"masks={directory!r} must be outside the directory of the images, "
+            f"{images.directory!r}, where they would be taken for images."
         )
     by_stem: dict[str, list[str]] = {}
     for name in listing.image_files(directory, suffixes, follow_links=follow_links):
@@ -114,7 +114,7 @@ def _is_below(path: str, directory: str) -> bool:
 
 
 def check_each_has_a_mask(images: Files, has_mask: Sequence[bool]) -> None:
-    """Raises `ValueError` where an image has no mask."""
+    """Raises `ValueError` if an image has no mask."""
     without = [path for path, there in zip(images.paths, has_mask, strict=True) if not there]
     if without:
         raise ValueError(
@@ -123,7 +123,7 @@ def check_each_has_a_mask(images: Files, has_mask: Sequence[bool]) -> None:
 
 
 def class_folders(directory: str) -> list[str]:
-    """The sorted names of the sub-folders that are classes; dot-folders are not.
+    """Returns the sorted names of the sub-folders that are classes; dot-folders are not.
 
     Raises:
         FileNotFoundError: there is no such directory.
@@ -135,7 +135,7 @@ def class_folders(directory: str) -> list[str]:
 
 
 def chosen_classes(directory: str, classes: Sequence[str] | None) -> list[str]:
-    """The class folders of a directory: all of them, or `classes` in the order given, once each.
+    """Returns the class folders of a directory: all of them, or `classes` in the order given, once each.
 
     Raises:
         ValueError: a name in `classes` has no folder; lists the folders that exist.

@@ -1,4 +1,7 @@
-"""Which files there are: one scan a folder, local or behind a scheme such as gs://."""
+"""Lists files with one scan per folder, local or with a scheme such as gs://.
+
+TensorFlow takes seconds to import, so it is imported only when the first path with a scheme comes.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,18 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-import tensorflow as tf
-
 from tfpipe.checks import head, warn
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
 from tfpipe.installed import tensorflow_io, tensorflow_version
 
-# A file is read whole. Those of a listing are not asked for their size: that would be a call a file.
+# Files are read whole. Listed files are not asked for their size, since that is one call per file.
 _MOST_BYTES_BEHIND_A_LINK = 2**31
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*)://")
 
 
 class Folder(NamedTuple):
-    """What one folder holds, by name, unsorted."""
+    """The entries of one folder, by name, unsorted."""
 
     folders: list[str]
     linked_folders: list[str]
@@ -32,7 +33,7 @@ class Folder(NamedTuple):
 
 
 def scheme(path: str) -> str:
-    """The file system that a path names, "" for a local one.
+    """Returns the file system that a path names, "" for a local one.
 
     >>> scheme("gs://bucket/train"), scheme("data/train")
     ('gs', '')
@@ -42,10 +43,12 @@ def scheme(path: str) -> str:
 
 
 def require_filesystem(path: str) -> None:
-    """Loads tensorflow-io where the scheme of `path` needs it; `ValueError` where nothing serves it."""
+    """Loads tensorflow-io if the scheme of `path` needs it; raises `ValueError` if nothing serves it."""
     name = scheme(path)
+    if not name:
+        return
     registered = [s.decode() if isinstance(s, bytes) else s for s in _registered_schemes()]
-    if not name or name in registered:
+    if name in registered:
         return
     if tensorflow_io() is not None:
         registered = [s.decode() if isinstance(s, bytes) else s for s in _registered_schemes()]
@@ -60,11 +63,26 @@ def require_filesystem(path: str) -> None:
 
 
 def _registered_schemes() -> Iterable[str | bytes]:
+    import tensorflow as tf
+
     return tf.io.gfile.get_registered_schemes()
 
 
+def file_errors(path: str) -> tuple[type[Exception], ...]:
+    """Returns the exceptions of reading a path: with a scheme, TensorFlow's too.
+
+    >>> file_errors("data/train")
+    (<class 'OSError'>,)
+    """
+    if not scheme(path):
+        return (OSError,)
+    import tensorflow as tf
+
+    return (OSError, tf.errors.OpError)
+
+
 def join(directory: str, *names: str) -> str:
-    """`os.path.join`, which is right for schemes too; an absolute or schemed name stands alone.
+    """Joins like `os.path.join`, also with schemes; an absolute name, or one with a scheme, stands alone.
 
     >>> join("data", "/abs/a.png"), join("data", "gs://b/a.png"), join("data", "cats", "a.png")
     ('/abs/a.png', 'gs://b/a.png', 'data/cats/a.png')
@@ -76,7 +94,7 @@ def join(directory: str, *names: str) -> str:
 
 
 def join_all(directory: str, names: Iterable[str]) -> list[str]:
-    """`join` of one directory with each of many names; a million take a fifth of the time.
+    """Joins one directory with each of many names; a million take a fifth of the time of `join`.
 
     >>> join_all("data", ["/abs/a.png", "gs://b/a.png", "cats/a.png"])
     ['/abs/a.png', 'gs://b/a.png', 'data/cats/a.png']
@@ -89,28 +107,30 @@ def join_all(directory: str, names: Iterable[str]) -> list[str]:
 
 
 def encode_all(paths: Iterable[str]) -> list[bytes]:
-    """`os.fsencode` of many paths: the bytes of the file system; a name need not be UTF-8."""
+    """Encodes many paths like `os.fsencode`, as the file system's bytes; a name need not be UTF-8."""
     encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
     return [path.encode(encoding, errors) for path in paths]
 
 
 def suffixes_of(names: Iterable[str]) -> frozenset[str]:
-    """The suffixes that occur, lower case, without the dot; "" for a name without one.
+    """Returns the suffixes that occur, lower case, without the dot; "" for a name without one.
 
     >>> sorted(suffixes_of(["a/1.PNG", "b/2.png", "b.c/3", "b/.hidden"]))
     ['', 'png']
     """
-    # Names of one suffix are alike from the letter before the last dot on: few are really looked at.
+    # Names with the same suffix are alike from the letter before the last dot on, so few are split.
     examples = {name[name.rfind(".") - 1 :]: name for name in names}
     return frozenset(os.path.splitext(name)[1][1:].lower() for name in examples.values())
 
 
 def scan(folder: str) -> Folder:
-    """One listing of a folder. A local entry is asked with `stat` only where it is a link."""
+    """Lists one folder, with a `stat` only for local entries that are links."""
     found = Folder([], [], [], [])
     if scheme(folder):
+        import tensorflow as tf
+
         for name in tf.io.gfile.listdir(folder):
-            # Each isdir may be a round trip to the store: only what its name does not tell is asked.
+            # Each isdir may be a round trip to the store, so it is called only if the name does not tell.
             is_folder = name.endswith("/")
             name = name.rstrip("/")
             if not is_folder and not has_suffix(name, KNOWN_SUFFIXES):
@@ -122,7 +142,7 @@ def scan(folder: str) -> Folder:
             try:
                 is_file = _is_regular(entry)
                 is_folder = not is_file and entry.is_dir()
-            except OSError:  # a link that leads back to itself, or where nobody may look
+            except OSError:  # a link back to itself, or to a place without access
                 is_file = is_folder = False
             if is_file:
                 found.files.append(entry.name)
@@ -135,14 +155,14 @@ def scan(folder: str) -> Folder:
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:
-    # What the kernel shows as a file of terabytes, such as /proc/kcore, is met through links.
+    # Files that the kernel shows as terabytes, such as /proc/kcore, are found through links.
     return entry.is_file() and not (
         entry.is_symlink() and entry.stat().st_size > _MOST_BYTES_BEHIND_A_LINK
     )
 
 
 def refusal(path: str) -> str | None:
-    """Why a local path is nothing to read an image from; None where it is a regular file.
+    """Returns why no image can be read from a local path; None if it is a regular file.
 
     >>> refusal("/dev/null"), refusal("no/such/file")
     ('it is a device, not a regular file', 'there is no such file')
@@ -158,7 +178,7 @@ def refusal(path: str) -> str | None:
             )
         if error.errno == errno.ELOOP:
             return "it is a link that leads back to itself"
-        return f"it is a link to what cannot be read: {_reason_to_refuse(error)}"
+        return f"it is a link to something that cannot be read: {_reason_to_refuse(error)}"
     if stat.S_ISREG(status.st_mode):
         if os.path.islink(path) and status.st_size > _MOST_BYTES_BEHIND_A_LINK:
             return f"it is a link to a file of {status.st_size:,} bytes"
@@ -179,7 +199,7 @@ def _reason_to_refuse(error: OSError) -> str:
 
 
 def suffix(name: str) -> str:
-    """The suffix of a file name, lower case, without the dot; "" where there is none.
+    """Returns the suffix of a file name, lower case, without the dot; "" if it has none.
 
     >>> suffix("a/Photo.JPG"), suffix("a.b/photo")
     ('jpg', '')
@@ -198,18 +218,23 @@ def has_suffix(name: str, suffixes: Sequence[str]) -> bool:
 
 def require_directory(directory: str) -> None:
     """Raises `FileNotFoundError` or `NotADirectoryError` unless `directory` is a folder."""
-    require_filesystem(directory)
-    if not tf.io.gfile.exists(directory):
+    exists, is_folder = os.path.exists, os.path.isdir
+    if scheme(directory):
+        import tensorflow as tf
+
+        require_filesystem(directory)
+        exists, is_folder = tf.io.gfile.exists, tf.io.gfile.isdir
+    if not exists(directory):
         raise FileNotFoundError(f"No such directory: {directory!r}. Expected a folder of images.")
-    if not tf.io.gfile.isdir(directory):
+    if not is_folder(directory):
         raise NotADirectoryError(f"Not a directory: {directory!r}. Expected a folder of images.")
 
 
 def walk(top: str, follow_links: bool = False) -> Iterator[tuple[str, Folder]]:
-    """(path relative to `top`, contents) of `top` and of every folder below it, in no order.
+    """Yields (path relative to `top`, contents) for `top` and every folder below it, in no order.
 
-    Dot-folders are left out (`.ipynb_checkpoints` holds copies of real images). A folder to which links
-    lead back on its own way is not listed again.
+    Dot-folders are left out (`.ipynb_checkpoints` holds copies of real images). A link that leads back to
+    one of the folders that it is inside is not followed.
     """
     real = os.path.realpath(top)
     waiting = [("", real, frozenset({real}))]
@@ -231,12 +256,12 @@ def image_files(
     top: str,
     suffixes: Sequence[str],
     follow_links: bool = False,
-    advance: Callable[[int], None] = lambda files: None,
+    advance: Callable[[int], object] = lambda files: None,
 ) -> list[str]:
-    """The images below a folder, relative to it, ordered by folder and then by name.
+    """Lists the images below a folder, relative to it, ordered by folder and then by name.
 
-    `advance` is told how many files each folder has. Warns of entries that have an image's name but
-    are no regular files: they are left out.
+    `advance` is called with the number of files in each folder. Entries that have an image's name but are
+    not regular files are left out, with a warning.
     """
     folders = []
     irregular: list[str] = []
@@ -253,33 +278,33 @@ def image_files(
     found = []
     for relative, names in sorted(folders):
         prefix = os.path.join(relative, "") if relative else ""
-        # `has_suffix` of each would take longer than the scan: with endings, only dot-files are apart.
+        # `has_suffix` for each would take longer than the scan; `endswith` differs only for dot-files.
         images = [name for name in names if name.lower().endswith(endings) and name[0] != "."]
         found += [prefix + name for name in sorted(images)]
     return found
 
 
 class Entries:
-    """What stands at some paths: one scan a folder, not one `stat` a path."""
+    """A lookup of what is at some paths, with one scan per folder instead of one `stat` per path."""
 
     def __init__(self) -> None:
         self._folders: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
-        self._closed: set[str] = set()  # those that may be entered, but not listed
+        self._closed: set[str] = set()  # folders that may be entered, but not listed
 
     def is_file(self, path: str) -> bool:
-        """Whether it is a regular file, through links."""
+        """Whether `path` is a regular file, or a link to one."""
         folder, name = os.path.split(path)
         return name in self._of(folder)[0] or (folder in self._closed and os.path.isfile(path))
 
     def irregular_in(self, folder: str) -> frozenset[str]:
-        """What else stands in a folder: folders, FIFOs, devices, links to nothing."""
+        """Returns what else is in a folder: folders, FIFOs, devices, dangling links."""
         return self._of(folder)[1]
 
     def _of(self, folder: str) -> tuple[frozenset[str], frozenset[str]]:
         if folder not in self._folders:
             try:
                 found = scan(folder or ".")
-            except (OSError, tf.errors.OpError) as err:
+            except file_errors(folder) as err:
                 found = Folder([], [], [], [])
                 if isinstance(err, PermissionError):
                     self._closed.add(folder)
@@ -289,13 +314,13 @@ class Entries:
 
 
 def irregular(paths: Sequence[str]) -> set[str]:
-    """Those of some paths at which something stands that is no regular file.
+    """Returns the paths that exist but are not regular files.
 
     >>> irregular(["/dev/null", "/dev/no such file", "no such folder/a.png"])
     {'/dev/null'}
     """
     entries = Entries()
-    # Paths with their last slash: most have nothing irregular, and no path is looked at twice.
+    # Folders keep their last slash: most hold nothing irregular, and no path is looked at twice.
     folders = {path[: path.rfind(os.sep) + 1] for path in paths}
     standing = {
         folder + name for folder in folders for name in entries.irregular_in(folder[:-1] or folder)

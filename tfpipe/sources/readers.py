@@ -1,4 +1,4 @@
-"""From the index of a sample to the bytes of its image: a file of its own, or a record of a shard."""
+"""Reads the bytes of an image by the index of its sample: from its own file, or a record of a shard."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Describe: TypeAlias = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # inde
 
 @dataclass(frozen=True)
 class Reader:
-    """How the bytes of one image are had.
+    """How the bytes of one image are read.
 
     Attributes:
         read: index -> its bytes, a string scalar.
         describe: index -> where they are, for a message in UTF-8, and what is wrong with them.
         suffixes: the formats that the graph must be ready for.
-        raw_shape: [H, W, C] where the bytes are the pixels themselves; None: a format with a header.
+        raw_shape: [H, W, C] if the bytes are the pixels themselves; None: a format with a header.
     """
 
     read: Callable[[tf.Tensor], tf.Tensor]
@@ -40,14 +40,14 @@ class Reader:
 
 
 def reader(images: Files | Records, spec: DecodeSpec, column: ColumnMaker) -> Reader:
-    """The reader of some images, whose columns the graph gets at through `column`."""
+    """Returns the reader of some images, whose columns the graph reads through `column`."""
     if isinstance(images, Records):
         return record_reader(images, spec, column)
     return file_reader(images, spec, column)
 
 
 def file_reader(files: Files, spec: DecodeSpec, column: ColumnMaker) -> Reader:
-    """A file an image."""
+    """Returns the reader of image files, one file per image."""
     paths = column(np.array(listing.encode_all(files.paths), object))
 
     def read(index: tf.Tensor) -> tf.Tensor:
@@ -69,7 +69,7 @@ def file_reader(files: Files, spec: DecodeSpec, column: ColumnMaker) -> Reader:
 def _refusing(
     read: OfIndex, why: OfIndex, files: Files, column: ColumnMaker
 ) -> tuple[OfIndex, OfIndex]:
-    """`read`, which does not open what must not be opened, and `why` it does not."""
+    """Returns a `read` that does not open what must not be opened, and a `why` that says why not."""
     words = [files.refused.get(name, "").encode(errors="replace") for name in files.names]
     refusals = column(np.array(words, object))
 
@@ -86,21 +86,21 @@ def _refusing(
 
 
 def record_reader(records: Records, spec: DecodeSpec, column: ColumnMaker) -> Reader:
-    """A record of a TFRecord file an image: `tf.train.Example`s with the bytes in "image".
+    """Returns the reader of TFRecord files, one `tf.train.Example` per image with its bytes in "image".
 
-    Any record is read by its place, so that the order of an epoch can be any. The checksum of each
-    is tested.
+    Each record is read by its place, so that an epoch can have any order. The checksum of each record is
+    tested.
     """
     shards = column(np.array(listing.encode_all(records.shards), object))
     numbers, offsets = column(records.shard), column(records.offset)
     remote = bool(listing.scheme(records.shards[0])) if records.shards else False
     lengths = column(records.length) if remote else None
 
-    def dataset(index: tf.Tensor) -> tf.Tensor:  # a variant: not a pipeline, one read
+    def dataset(index: tf.Tensor) -> tf.Tensor:  # a variant: one read, not a pipeline
         return tf.raw_ops.TFRecordDatasetV2(
             filenames=shards(numbers(index))[None],
             compression_type="",
-            # A request a record where each costs a journey; else no more than the record is read.
+            # One request per record where each is a round trip; else only the record itself is read.
             buffer_size=0 if lengths is None else lengths(index),
             byte_offsets=offsets(index)[None],
         )
@@ -137,5 +137,5 @@ def _image_of(record: tf.Tensor) -> tf.Tensor:
 
 
 def _as_utf8(path: tf.Tensor) -> tf.Tensor:
-    # An error message that is not UTF-8 would end as a UnicodeDecodeError without any text.
+    # An error message that is not UTF-8 would become a UnicodeDecodeError without any text.
     return tf.strings.unicode_transcode(path, "UTF-8", "UTF-8")

@@ -2,12 +2,12 @@
 
     packed/
       00000-of-00012.tfrecord ...   tf.train.Example: image, index, label (of numbers), weight
-      columns.npz                   a row a sample, in the order of the source that was packed
-      index.json                    what is in it; written last, so its presence says that all is there
+      columns.npz                   one row per sample, in the order of the source that was packed
+      index.json                    what the folder holds; written last: where it is, all is there
 
 Labels that are text, lists of classes or several outputs, and groups, are in the columns only.
-The records lie in an order of their own, mixed over all shards, so any few of the shards are a fair
-sample. The columns say where each is: reading in the order of the source is as good as any.
+The records have an order of their own, mixed over all shards, so that any few of the shards are a fair
+sample. The columns say where each record is, so the order of the source is as good to read in as any.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Index:
-    """What `index.json` says.
+    """The contents of `index.json`.
 
     Attributes:
-        encoding: of the images: "raw" (uint8 pixels), "png" or "jpeg".
-        image_shape: (H, W, C) of each.
+        encoding: how the images are stored: "raw" (uint8 pixels), "png" or "jpeg".
+        image_shape: (H, W, C) of each image.
         color_mode: "grayscale", "rgb" or "rgba".
         class_names: in the order of their ids.
-        splits: names; the column "split" holds their numbers.
-        shards: file names.
-        targets: how many columns the targets are: None for no targets, 0 for lists of ids, 1 for one
-            array, more for outputs.
-        fingerprint: of what was packed, and how.
-        version: of the format.
+        splits: their names; the column "split" holds their numbers.
+        shards: their file names.
+        targets: the columns that the targets take: None without targets, () for lists of ids, one name
+            for one array, several for outputs.
+        fingerprint: a digest of what was packed, and how.
+        version: the version of the format.
     """
 
     encoding: str
@@ -67,18 +67,18 @@ class Index:
         if self.version != _VERSION:
             raise ValueError(
                 f"These shards have version {self.version} of the format, and this tfpipe reads "
-                f"{_VERSION}. Pack them anew, or use the tfpipe that wrote them."
+                f"{_VERSION}. Pack them again, or use the tfpipe that wrote them."
             )
 
 
 def write_index(directory: str, index: Index, source: Source, split: np.ndarray) -> None:
-    """Writes the index of shards that are all there.
+    """Writes the index of shards that are complete.
 
     Args:
-        directory: of the shards.
-        index: what they are.
+        directory: where the shards are.
+        index: what they hold.
         source: the samples, whose images are `Records`.
-        split: int [n], numbers of `index.splits`.
+        split: int [n], the number of each sample's split in `index.splits`.
     """
     records = source.images
     if not isinstance(records, Records):
@@ -95,31 +95,32 @@ def write_index(directory: str, index: Index, source: Source, split: np.ndarray)
         columns["weights"] = source.weights
     if source.groups is not None:
         columns["groups"] = _plain(source.groups)
-    # Not by `allow_pickle=False`: before NumPy 2.1 that is one more column, and objects are pickled.
+    # Not with `allow_pickle=False`: before NumPy 2.1 that is one more column, and objects are pickled.
     objects = [name for name, column in columns.items() if column.dtype == object]
     if objects:
         raise ValueError(
-            f"What is packed must be numbers or text. Received a column of Python objects: {objects}. "
-            "Convert it before."
+            f"Columns to pack must hold numbers or text. Received columns of Python objects: {objects}. "
+            "Convert them first."
         )
     buffer = io.BytesIO()
     np.savez(buffer, **columns)
     write_whole(listing.join(directory, COLUMNS), buffer.getvalue())
     text = json.dumps(asdict(index), indent=1, ensure_ascii=False)
-    # The name of a folder need not be UTF-8: its bytes become escapes of JSON.
+    # The name of a folder need not be UTF-8: other bytes become escapes of JSON.
     write_whole(listing.join(directory, INDEX), text.encode(errors="backslashreplace"))
 
 
 def places_path(path: str) -> str:
-    """Where the places of a shard's records are, int64 [k, 3] (row, offset, length), until all is there.
+    """Returns the file with the places of a shard's records, int64 [k, 3] (row, offset, length).
 
-    It is written before the shard has its name: a shard that has its name is finished.
+    The file exists until packing is complete. It is written before the shard gets its name, so a shard
+    that has its name is finished.
     """
     return f"{path}.places.npy"
 
 
 def write_whole(path: str, contents: bytes) -> None:
-    """A file that is there whole or not at all."""
+    """Writes a file that exists either completely or not at all."""
     partial = f"{path}.{os.getpid()}.partial"
     with tf.io.gfile.GFile(partial, "wb") as file:
         file.write(contents)
@@ -127,36 +128,36 @@ def write_whole(path: str, contents: bytes) -> None:
 
 
 def read_json(path: str) -> Any:
-    """What a file that `write_whole` wrote says; `ValueError` where it is damaged since."""
+    """Reads a JSON file that `write_whole` wrote; raises `ValueError` if it has been damaged since."""
     with tf.io.gfile.GFile(path, "rb") as file:
         contents = file.read()
     try:
         return json.loads(contents)
-    except ValueError as err:  # of JSON, or of UTF-8
+    except ValueError as err:  # from JSON, or from UTF-8
         raise ValueError(
-            f"{path!r} is damaged: {err}. Copy it anew from where it is whole, or remove its directory "
+            f"{path!r} is damaged: {err}. Replace it with an intact copy, or remove its directory "
             "and pack again."
         ) from err
 
 
 def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
-    """What `write_index` wrote: the index, all samples, and the number of each one's split.
+    """Reads what `write_index` wrote: the index, all samples, and the number of each sample's split.
 
     Raises:
         FileNotFoundError: there is no index.
-        ValueError: it is of another version, damaged, or no index at all.
+        ValueError: it has another version, is damaged, or is not an index at all.
     """
     listing.require_filesystem(directory)
     path = listing.join(directory, INDEX)
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(
-            f"No {INDEX} in {directory!r}: nothing was packed there, or the packing did not end. "
-            "Write it by `tfpipe pack SRC DEST`; started again, it goes on where it stopped."
+            f"No {INDEX} in {directory!r}: nothing was packed there, or packing did not finish. "
+            "Run `tfpipe pack SRC DEST`; after an interruption, it resumes where it stopped."
         )
     try:
         index = Index(**read_json(path))
     except TypeError as err:
-        raise ValueError(f"{path!r} is no index of shards of this tfpipe: {err}.") from err
+        raise ValueError(f"{path!r} is not an index of shards of this tfpipe: {err}.") from err
     with tf.io.gfile.GFile(listing.join(directory, COLUMNS), "rb") as file:
         columns = dict(np.load(io.BytesIO(file.read()), allow_pickle=False))
     records = Records(
@@ -175,7 +176,7 @@ def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
 
 
 def target_names(targets: Any) -> tuple[str, ...] | None:
-    """The columns that some targets take: None for none, () for lists of ids.
+    """Returns the columns that some targets take: None without targets, () for lists of ids.
 
     >>> target_names(None), target_names([[0], [1, 2]]), target_names((np.zeros(2), np.zeros(2)))
     (None, (), ('target0', 'target1'))
@@ -216,7 +217,7 @@ def _targets(names: Sequence[str] | None, columns: dict[str, np.ndarray]) -> Any
 
 
 def _plain(groups: np.ndarray) -> np.ndarray:
-    """Groups as an array of numbers or of text, which a file can hold without pickling.
+    """Returns groups as an array of numbers or text, which a file can hold without pickling.
 
     >>> _plain(np.array([1, 2], object)).tolist(), _plain(np.array(["a", 1], object)).tolist()
     ([1, 2], ["'a'", '1'])
@@ -227,7 +228,7 @@ def _plain(groups: np.ndarray) -> np.ndarray:
 
 
 def _as_bytes(name: str, texts: Sequence[bytes]) -> dict[str, np.ndarray]:
-    # NumPy's own text columns give every row the room of the longest.
+    # NumPy's own text columns take as much space for every row as for the longest.
     lengths = np.array([len(text) for text in texts], np.int32)
     return {name: np.frombuffer(b"".join(texts), np.uint8), f"{name}_lengths": lengths}
 

@@ -18,10 +18,10 @@ from tfpipe.sources import listing
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """Image files: names as they came, below `directory` where they are not absolute.
+    """Image files: their names as given, relative to `directory` unless they are absolute.
 
     Attributes:
-        refused: of names that must not be opened, why: a FIFO would hang whoever reads it.
+        refused: the names that must not be opened, and why: a FIFO would hang its reader.
     """
 
     directory: str
@@ -58,7 +58,7 @@ class Records:
         shard: int32 [n], which of them holds each image.
         offset: int64 [n], the byte at which its record begins.
         length: int64 [n], bytes of the whole record.
-        names: of the image files that were packed.
+        names: the names of the image files that were packed.
         encoding: "raw" (uint8 pixels), "jpeg" or "png".
         shape: (H, W, C) of every image.
     """
@@ -85,18 +85,18 @@ class Records:
 
     @property
     def paths(self) -> list[str]:
-        """Shard, and the name of the image file that was packed."""
+        """The shard of each image, and the name of the image file that was packed."""
         numbers = self.shard.tolist()
         return [f"{self.shards[s]}: {name}" for s, name in zip(numbers, self.names, strict=True)]
 
     @property
     def suffixes(self) -> frozenset[str]:
-        """The formats within, as `Files.suffixes` names them."""
+        """The formats in the records, as `Files.suffixes` names them."""
         return frozenset() if self.encoding == "raw" else frozenset({self.encoding})
 
     @property
     def raw_shape(self) -> tuple[int, int, int] | None:
-        """(H, W, C) where the bytes of an image are its pixels."""
+        """(H, W, C) if the bytes of an image are its pixels, else None."""
         return self.shape if self.encoding == "raw" else None
 
     def take(self, rows: np.ndarray) -> Records:
@@ -131,11 +131,11 @@ class Source:
         images: `Files`, `Records` or `Arrays`.
         targets: None, one column [n, ...] (class ids are int32), a tuple of columns, or for
             multi-label samples a list of lists of class ids.
-        weights: one weight a sample, or None.
+        weights: one weight per sample, or None.
         masks: the file of each sample's mask, or None.
-        class_names: the name of each class id; empty where there are no classes.
+        class_names: the name of each class id; empty if there are no classes.
         groups: [n], which samples belong together, such as all of one patient; or None.
-        frame_rows: int64 [n], the row of each sample in the dataframe; None where there is none.
+        frame_rows: int64 [n], the row of each sample in the dataframe; None without one.
     """
 
     images: Files | Records | Arrays
@@ -150,7 +150,7 @@ class Source:
         return len(self.images)
 
     def take(self, rows: np.ndarray) -> Source:
-        """The samples at `rows`, in that order."""
+        """Returns the samples at `rows`, in that order."""
         return replace(
             self,
             images=self.images.take(rows),
@@ -163,7 +163,7 @@ class Source:
 
 
 def take_targets(targets: Any, rows: np.ndarray) -> Any:
-    """The targets at `rows`, in the form they came in."""
+    """Returns the targets at `rows`, in the form they came in."""
     if targets is None:
         return None
     if isinstance(targets, tuple):
@@ -174,12 +174,12 @@ def take_targets(targets: Any, rows: np.ndarray) -> Any:
 
 
 def joined(sources: Sequence[Source]) -> Source:
-    """The samples of several sources of files as one, in their order, with the classes of the first.
+    """Joins the samples of several sources of files, in their order, with the classes of the first.
 
-    Each sample keeps the row that it had in the dataframe of its own source, where all have one.
+    Each sample keeps the row that it had in the dataframe of its own source, if all sources have one.
 
     Raises:
-        ValueError: some have targets, weights, groups or masks and others none, or their targets differ
+        ValueError: some have targets, weights, groups or masks and others do not, or their targets differ
             in kind.
     """
     first, *others = sources
@@ -196,8 +196,9 @@ def joined(sources: Sequence[Source]) -> Source:
         len(column) not in (0, len(sources)) for column in (weights, groups, masks)
     ):
         raise ValueError(
-            "What is packed together must all have targets of one kind, and all or none weights, groups, and "
-            "masks. (class_weights are of training alone: give them to image_dataset_from_shards instead.)"
+            "Data sets that are packed together must have targets of the same kind, and must all have or all "
+            "lack weights, groups, and masks. (class_weights are only for training: pass them to "
+            "image_dataset_from_shards instead.)"
         )
     return Source(
         _joined_files(files),
@@ -211,7 +212,7 @@ def joined(sources: Sequence[Source]) -> Source:
 
 
 def _joined_files(parts: Sequence[Files]) -> Files:
-    """Files of several directories, by their paths; what must not be opened stays so."""
+    """Joins files of several directories by their paths; what must not be opened stays refused."""
     refused = {
         listing.join(part.directory, name): reason
         for part in parts
@@ -231,7 +232,7 @@ def _joined_targets(targets: Sequence[Any]) -> Any:
 
 
 def grouped(source: Source, group_of: Callable[[str], Any]) -> Source:
-    """`source` with the group of each sample, which `group_of` gives of its path, packed: its name."""
+    """Returns `source` with a group per sample: `group_of` its path, or of its file name if packed."""
     images = source.images
     if isinstance(images, Arrays):
         raise TypeError("A function of the path can only group files.")

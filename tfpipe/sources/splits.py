@@ -1,7 +1,7 @@
 """Which rows of a source are for training and which for validation: numbers only, no images.
 
-Every function is pure: the same arguments give the same rows, in every process. What has to keep class
-shares or groups is done by scikit-learn's splitters.
+Every function is pure: the same arguments give the same rows, in every process. Splits that keep class
+proportions or groups are made by scikit-learn's splitters.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import pandas as pd
 
 from tfpipe.checks import check_int, head
 
-# A split that keeps groups together is some of so many folds at most. Their share of all is off the
-# fraction by no more than this part of the smaller side, unless that would take more folds.
+# A split that keeps groups together takes some folds out of at most this many. Their part of all samples
+# is off the fraction by at most the tolerance times the smaller side, unless that would take more folds.
 _MOST_FOLDS = 100
 _TOLERANCE = 0.02
 
 
 def split_count(n: int, fraction: float) -> int:
-    """How many of `n` samples a split of `fraction` takes: its floor in decimal arithmetic.
+    """Returns how many of `n` samples a split of `fraction` takes: the floor in decimal arithmetic.
 
-    Binary floating point has 0.29 * 100 below 29, so the classic takes 28.
+    In binary floating point 0.29 * 100 is below 29, so the classic takes 28.
 
     >>> split_count(100, 0.29), int(0.29 * 100)
     (29, 28)
@@ -34,7 +34,7 @@ def split_count(n: int, fraction: float) -> int:
 
 
 def split_rows(n: int, fraction: float, subset: str | None) -> np.ndarray:
-    """The classic's rows of one subset of 0..n-1: validation is the head, training the rest, None all.
+    """Returns the classic's rows of one subset of 0..n-1: validation the head, training the rest, None all.
 
     >>> split_rows(10, 0.2, "validation").tolist()
     [0, 1]
@@ -46,7 +46,7 @@ def split_rows(n: int, fraction: float, subset: str | None) -> np.ndarray:
 
 
 def keras_split_count(n: int, fraction: float) -> int:
-    """How many of `n` samples Keras' `image_dataset_from_directory` gives validation.
+    """Returns how many of `n` samples Keras' `image_dataset_from_directory` uses for validation.
 
     Source: `keras.src.utils.dataset_utils.get_training_or_validation_split`, int(fraction * n) in binary
     floating point.
@@ -59,7 +59,7 @@ def keras_split_count(n: int, fraction: float) -> int:
 
 @dataclass(frozen=True)
 class Holdout:
-    """Rows for training and for validation, int64; disjoint, together all."""
+    """Rows for training and for validation, int64; disjoint, and together all rows."""
 
     training: np.ndarray
     validation: np.ndarray
@@ -70,9 +70,10 @@ class Strata:
     """What a split has to respect.
 
     Attributes:
-        labels: int [n], the class of each sample, whose shares are the same on both sides; or None.
-        class_names: of the classes, for messages.
-        groups: [n], of which none is on both sides (all images of a patient, say); or None.
+        labels: int [n], the class of each sample; both sides keep the class proportions; or None.
+        class_names: the names of the classes, for messages.
+        groups: [n], the group of each sample (all images of a patient, say); no group is on both sides;
+            or None.
     """
 
     labels: np.ndarray | None = None
@@ -84,7 +85,7 @@ class Strata:
         return self.labels is not None or self.groups is not None
 
     def check_members(self, least: int, purpose: str) -> None:
-        """Raises `ValueError` where a class has fewer than `least` samples."""
+        """Raises `ValueError` if a class has fewer than `least` samples."""
         if self.labels is None:
             return
         counts = np.bincount(self.labels, minlength=len(self.class_names))
@@ -96,22 +97,22 @@ class Strata:
         if few:
             raise ValueError(
                 f"{purpose} with stratify=True needs at least {least} samples of each class. "
-                f"Received fewer of: {', '.join(few)}. Leave these classes out, or stratify=False."
+                f"Received fewer of: {', '.join(few)}. Leave these classes out, or use stratify=False."
             )
 
     def group_ids(self, least: int, purpose: str) -> np.ndarray:  # int64 [n]
-        """Numbers for the groups; raises `ValueError` where there are fewer than `least`."""
+        """Numbers the groups; raises `ValueError` if there are fewer than `least`."""
         check_groups_known(self.groups)
         ids, names = pd.factorize(pd.Series(self.groups, dtype=object))
         if len(names) < least:
             raise ValueError(
-                f"{purpose} needs at least {least} groups, none of which is on both sides. Received "
+                f"{purpose} needs at least {least} groups, since no group may be on both sides. Received "
                 f"{len(names)} group(s): {head(list(names))}."
             )
         return ids
 
     def check_disjoint(self, training: np.ndarray, validation: np.ndarray) -> None:
-        """Raises `ValueError` where a group is on both sides."""
+        """Raises `ValueError` if a group is on both sides."""
         if self.groups is None:
             return
         both = pd.unique(pd.Series(self.groups[validation], dtype=object))
@@ -124,7 +125,7 @@ class Strata:
 
 
 def check_groups_known(groups: Any) -> None:
-    """Raises `ValueError` where a sample has no group."""
+    """Raises `ValueError` if a sample has no group."""
     missing = np.flatnonzero(pd.isna(pd.Series(groups, dtype=object)))
     if len(missing):
         raise ValueError(
@@ -136,18 +137,18 @@ def check_groups_known(groups: Any) -> None:
 def holdout(
     n: int, fraction: float, *, seed: int, shuffle: bool, strata: Strata | None = None
 ) -> Holdout:
-    """Cuts 0..n-1 in two, validation being `fraction` of it.
+    """Splits 0..n-1 in two, with `fraction` of it for validation.
 
     Args:
         n: the number of samples.
         fraction: 0 < fraction < 1.
-        seed: of the choice.
-        shuffle: choose at random; otherwise validation is the tail. Has no say where there are strata.
-        strata: class shares or groups to respect.
+        seed: the seed of the random choice.
+        shuffle: choose at random; otherwise validation is the tail. Has no effect if there are strata.
+        strata: class proportions or groups to respect.
 
     Returns:
-        Without strata the rows, and their order, of `keras.utils.image_dataset_from_directory`; with
-        them rows in ascending order.
+        Without strata, the rows of `keras.utils.image_dataset_from_directory` in its order; with strata,
+        rows in ascending order.
 
     Raises:
         ValueError: the strata cannot be respected.
@@ -160,7 +161,7 @@ def holdout(
         return _stratified_holdout(n, fraction, seed, strata)
     rows = np.arange(n)
     if shuffle:
-        # What Keras does with the list of its paths: a generator of its own, no global state.
+        # What Keras does with its list of paths: a generator of its own, no global state.
         np.random.RandomState(_seed_word(seed)).shuffle(rows)
     count = keras_split_count(n, fraction)
     return Holdout(rows[: n - count], rows[n - count :])
@@ -192,11 +193,13 @@ def _stratified_holdout(n: int, fraction: float, seed: int, strata: Strata) -> H
 
 
 def fold_share(fraction: float, most: int) -> tuple[int, int]:
-    """How many folds of how many are a fraction: few of them, since each costs time, but near enough.
+    """Chooses a number of folds, and how many of them make up a fraction.
+
+    The number is the smallest that comes near enough to the fraction, since each fold costs time.
 
     Args:
         fraction: 0 < fraction < 1.
-        most: folds, 2 or more.
+        most: the largest number of folds, 2 or more.
 
     Returns:
         (taken, folds), 1 <= taken < folds <= most.
@@ -211,19 +214,19 @@ def fold_share(fraction: float, most: int) -> tuple[int, int]:
 
 
 def fold_rows(n: int, k: int, *, seed: int, strata: Strata | None = None) -> list[Holdout]:
-    """Cuts 0..n-1 into `k` folds, each of which is validation once.
+    """Splits 0..n-1 into `k` folds; each fold is validation once.
 
     Args:
         n: the number of samples.
-        k: at least 2.
-        seed: of the choice.
-        strata: class shares or groups to respect.
+        k: the number of folds, at least 2.
+        seed: the seed of the random choice.
+        strata: class proportions or groups to respect.
 
     Returns:
         `k` pairs of rows, ascending.
 
     Raises:
-        ValueError: a fold would be empty; a class has fewer than `k` samples, or lies in a single
+        ValueError: a fold would be empty; a class has fewer than `k` samples, or is in a single
             group; there are fewer than `k` groups.
         ImportError: scikit-learn is not installed.
 
@@ -250,7 +253,7 @@ def _fold_rows(
     labels = np.zeros(n, np.int32) if strata.labels is None else strata.labels
     if groups is not None:
         _check_spread(strata, groups)
-        # Without labels too: it makes folds of like size, and shuffles in every release.
+        # Used without labels too, since it makes folds of similar size, and shuffles in every release.
         splitter = selection.StratifiedGroupKFold(**options)
     elif strata.labels is not None:
         splitter = selection.StratifiedKFold(**options)
@@ -260,13 +263,14 @@ def _fold_rows(
     empty = [number for number, part in enumerate(parts) if not len(part)]
     if empty:
         raise ValueError(
-            f"k={k} folds leave fold {empty[0]} empty: the groups are too few, or too unequal."
+            f"k={k} folds leave fold {empty[0]} empty: there are too few groups, or their sizes differ "
+            "too much."
         )
     return parts
 
 
 def _check_spread(strata: Strata, groups: np.ndarray) -> None:
-    """Raises `ValueError` where all samples of a class are of one group: one side would have none."""
+    """Raises `ValueError` if all samples of a class are in one group: one side would have none."""
     if strata.labels is None:
         return
     for label in np.unique(strata.labels):
@@ -274,19 +278,19 @@ def _check_spread(strata: Strata, groups: np.ndarray) -> None:
             name = strata.class_names[label] if len(strata.class_names) > label else label
             raise ValueError(
                 f"stratify=True with groups needs each class in at least 2 groups. Class {name!r} "
-                "lies in one: leave it out, or stratify=False."
+                "is in only one: leave it out, or use stratify=False."
             )
 
 
 def given_folds(column: Any, *, strata: Strata | None = None) -> list[Holdout]:
-    """The folds that a column names, in ascending order of their names.
+    """Returns the folds that a column names, in ascending order of their names.
 
     Args:
         column: [n], the fold of each sample.
-        strata: whose groups must not be on both sides.
+        strata: the groups that must not be on both sides.
 
     Raises:
-        ValueError: a sample has no fold; there is only one; a group is in two.
+        ValueError: a sample has no fold; there is only one fold; a group is in two folds.
 
     >>> [fold.validation.tolist() for fold in given_folds(["b", "a", "b"])]
     [[1], [0, 2]]

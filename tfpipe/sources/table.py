@@ -1,4 +1,4 @@
-"""Tables of samples: read, and their columns checked."""
+"""Reads tables of samples, and checks their columns."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from tfpipe.checks import did_you_mean, head
 from tfpipe.sources import listing
 
-# What stands for a missing value in a CSV file, by pandas' own list, which it does not export.
+# The texts that mean a missing value in a CSV file: pandas' own list, which it does not export.
 _MISSING = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
     "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
@@ -24,12 +23,12 @@ _MISSING = (
 def read_frame(
     dataframe: pd.DataFrame | str | os.PathLike[str], text_columns: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """A frame with a fresh index, from a frame or the path of a .csv or .parquet file.
+    """Returns a frame with a fresh index, from a frame or the path of a .csv or .parquet file.
 
     Args:
         dataframe: the frame, which is not changed, or the path.
-        text_columns: columns of a CSV file to read as text, so that a class "01" stays "01", and one
-            of the name "NA" is a class; of these, only what is empty is missing.
+        text_columns: columns of a CSV file to read as text, so that a class "01" stays "01", and "NA"
+            is the name of a class; in these columns only empty cells are missing.
     """
     if isinstance(dataframe, pd.DataFrame):
         return dataframe.reset_index(drop=True)
@@ -50,7 +49,7 @@ def read_frame(
     try:
         return _read_file(path, suffix, text_columns)
     except (ValueError, OSError) as err:
-        if getattr(err, "errno", None) is not None:  # of the system, which names the path
+        if getattr(err, "errno", None) is not None:  # from the system, with the path in it
             raise
         raise ValueError(f"dataframe={path!r} cannot be read as a table: {err}") from err
 
@@ -59,6 +58,8 @@ def _read_file(path: str, suffix: str, text_columns: Sequence[str]) -> pd.DataFr
     file: str | io.BytesIO = path
     if listing.scheme(path):
         # pandas would need fsspec, and knows other schemes than TensorFlow.
+        import tensorflow as tf
+
         with tf.io.gfile.GFile(path, "rb") as remote:
             file = io.BytesIO(remote.read())
     if suffix == ".csv":
@@ -78,12 +79,12 @@ def _read_csv(file: str | io.BytesIO, text_columns: Sequence[str]) -> pd.DataFra
 def text_columns(
     x_col: str, y_col: Any = None, *others: Any, has_classes: bool = False
 ) -> list[str]:
-    """The columns of a CSV file to read as text: names of files and groups, and labels that are classes.
+    """Returns the columns of a CSV file to read as text: names of files and groups, and classes.
 
     Args:
-        x_col: of the file names.
-        y_col: of the labels, or a list of columns.
-        others: further columns of names; what is no str is none.
+        x_col: the column of the file names.
+        y_col: the column of the labels, or a list of columns.
+        others: further columns of names; anything that is not a str is skipped.
         has_classes: whether the labels are names of classes, not values.
 
     >>> text_columns("filename", "class", None, "patient", has_classes=True)
@@ -94,9 +95,10 @@ def text_columns(
 
 
 def plain_numbers(column: pd.Series) -> pd.Series:
-    """A column of text as int64 where each value is a whole number as Python writes it, else as it is.
+    """Converts a column of text to int64 if each value is a whole number as Python writes it.
 
-    So that classes 9 and 10 of a CSV file are in the order of a frame's, while "09" stays a name.
+    Any other column is returned as it is. The classes 9 and 10 of a CSV file are then in the same order as
+    in a frame, while "09" stays a name.
 
     >>> plain_numbers(pd.Series(["10", "9"])).tolist(), plain_numbers(pd.Series(["09", "10"])).tolist()
     ([10, 9], ['09', '10'])
@@ -113,7 +115,7 @@ def plain_numbers(column: pd.Series) -> pd.Series:
 
 
 def require_columns(frame: pd.DataFrame, **columns: Any) -> None:
-    """Raises `KeyError` where an argument names a column that the frame does not have."""
+    """Raises `KeyError` if an argument names a column that the frame does not have."""
     for argument, value in columns.items():
         for column in value if isinstance(value, list | tuple) else [value]:
             if column is not None and column not in frame.columns:
@@ -124,12 +126,12 @@ def require_columns(frame: pd.DataFrame, **columns: Any) -> None:
 
 
 def all_strings(column: pd.Series) -> bool:
-    """Whether every value is a str; NaN is none."""
+    """Whether every value is a str; NaN is not."""
     return pd.api.types.infer_dtype(column.astype(object), skipna=False) in ("string", "empty")
 
 
 def check_strings(frame: pd.DataFrame, column: str, named: str) -> None:
-    """Raises `TypeError` unless every value of a column is a str; `named` is it in the message."""
+    """Raises `TypeError` unless every value of a column is a str; the message calls the column `named`."""
     if not all_strings(frame[column]):
         raise TypeError(f"All values in column {named} must be strings.")
 
@@ -137,12 +139,12 @@ def check_strings(frame: pd.DataFrame, column: str, named: str) -> None:
 def check_weight_column(
     frame: pd.DataFrame, weight_col: str, named: str, mode: str, has_labels: bool
 ) -> None:
-    """Raises unless a column can be weights, beside labels.
+    """Raises an error unless a column can hold weights, and there are labels.
 
     Args:
-        frame: that has the column.
+        frame: the frame that has the column.
         weight_col: the column.
-        named: it, in a message.
+        named: what a message calls the column.
         mode: the argument that chooses the labels.
         has_labels: whether it chose any.
     """

@@ -1,7 +1,7 @@
-"""Whether every file of a source is sound: `check`, and the report that it gives.
+"""Checks every file of a source: `check`, and the report that it returns.
 
-The work goes in one order: list -> look at names and first bytes -> decode, as a training epoch
-would -> find equal contents.
+The steps, in order: list -> look at names and first bytes -> decode, as a training epoch would -> find equal
+contents.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class CheckReport:
 
     Attributes:
         source: the directory, or the table.
-        files: how many image files were looked at.
-        others: how many files of the directory are no images, by suffix and content.
+        files: how many image files were checked.
+        others: how many files of the directory are not images, by suffix and content.
         problems: in the order of `KINDS`, then of the paths.
         seconds: how long it took.
 
@@ -57,17 +57,17 @@ class CheckReport:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether no problems were found."""
         return not self.problems
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many problems there are of each kind that occurs."""
+        """The number of problems of each kind that occurs."""
         counted = Counter(problem.kind for problem in self.problems)
         return {kind: counted[kind] for kind in KINDS if counted[kind]}
 
     def without(self, kinds: Iterable[str]) -> CheckReport:
-        """The same report without the problems of some kinds."""
+        """Returns the same report without the problems of some kinds."""
         ignored = tuple(kinds)
         for kind in ignored:
             check_one_of("kind", kind, KINDS)
@@ -75,14 +75,14 @@ class CheckReport:
         return CheckReport(self.source, self.files, self.others, kept, self.seconds)
 
     def frame(self) -> pd.DataFrame:
-        """The problems as a table with the columns path, kind and reason."""
+        """Returns the problems as a table with the columns path, kind and reason."""
         rows = [(problem.path, problem.kind, problem.reason) for problem in self.problems]
-        # Not the str of pandas 3, which takes no names that are not UTF-8.
+        # Not the str of pandas 3, which does not take names that are not UTF-8.
         return pd.DataFrame(rows, columns=["path", "kind", "reason"], dtype=object)
 
     def __str__(self) -> str:
         found = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
-        lines = [f"{self.source}: {self.files} image files, {found or 'all sound'}"]
+        lines = [f"{self.source}: {self.files} image files, {found or 'no problems found'}"]
         return "\n".join([*lines, *(f"  {p.kind}: {p.path}: {p.reason}" for p in self.problems)])
 
 
@@ -97,23 +97,23 @@ def check(
     duplicates: bool = True,
     verbose: bool = True,
 ) -> CheckReport:
-    """Reads and decodes every file as a training epoch would, and says what is wrong with which.
+    """Decodes every file as a training epoch would, and reports which files are bad, and why.
 
-    Nothing is changed. Files are decoded in parallel by the same graph that trains, so a file that
-    passes is one that an epoch gets through.
+    Nothing is changed. Files are decoded in parallel by the same graph that training uses, so a training
+    epoch gets through every file that passes.
 
     Args:
         source: a directory (of classes, or of images; all its sub-folders are looked at), the path
             of a .csv or .parquet file, or a dataframe.
         directory: where relative names of a table start.
         x_col: the column of a table that holds the paths.
-        color_mode: "grayscale", "rgb" or "rgba", as it is trained in.
-        follow_links: go into links to folders.
-        duplicates: look for files of equal content, too. Only files of equal size are read again.
+        color_mode: "grayscale", "rgb" or "rgba", the mode that you train in.
+        follow_links: include images in linked folders.
+        duplicates: also look for files of equal content. Only files of equal size are read again.
         verbose: show progress in a terminal.
 
     Returns:
-        A `CheckReport`; its `sound` says whether all is well.
+        A `CheckReport`; its `sound` is True if no problems were found.
 
     Raises:
         FileNotFoundError: there is no such directory or table.
@@ -162,9 +162,10 @@ def check(
 
 
 def unreadable(paths: Sequence[str], color_mode: str) -> list[Problem]:
-    """Files that do not decode: one epoch of the very graph that trains, with on_error="skip".
+    """Finds files that do not decode, in one epoch of the same graph that trains, with on_error="skip".
 
-    A data set with a file that nothing installed reads is refused as a whole: they are told apart here.
+    A data set that contains a format that nothing installed reads is refused as a whole, so files of such
+    formats are set apart first.
     """
     lacking = formats.without_reader(listing.suffixes_of(paths))
     suffixes = [listing.suffix(path) for path in paths] if lacking else [""] * len(paths)
@@ -195,7 +196,7 @@ def unreadable(paths: Sequence[str], color_mode: str) -> list[Problem]:
 
 
 def equal_contents(paths: Sequence[str]) -> list[Problem]:
-    """Files with the content of an earlier one. Empty files are left to the decoder."""
+    """Finds files with the same content as an earlier one. Empty files are left to the decoder."""
     sizes = inventory.in_threads("Comparing sizes", inventory.size_of, paths)
     by_size: dict[int, list[str]] = {}
     for path in paths:
@@ -209,5 +210,5 @@ def equal_contents(paths: Sequence[str]) -> list[Problem]:
         if original != path:
             other = os.path.dirname(original) != os.path.dirname(path)
             where = ", in another folder" if other else ""
-            problems.append(Problem(path, "duplicate", f"its content is that of {original}{where}"))
+            problems.append(Problem(path, "duplicate", f"same content as {original}{where}"))
     return problems

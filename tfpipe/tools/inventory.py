@@ -1,4 +1,4 @@
-"""Which files a source names, and how they begin: what `check` and `survey` start from."""
+"""The files that a source names, and their first bytes: what `check` and `survey` start from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import tensorflow as tf
 
 from tfpipe import console
 from tfpipe.codecs import formats
@@ -19,7 +18,7 @@ from tfpipe.sources.directory import class_folders
 from tfpipe.tools.problem import Problem
 
 _HEAD = 132  # bytes: what `formats.of_content` looks at
-_THREADS = 16  # they wait for the disc or the network, not for a core
+_THREADS = 16  # they wait for the disk or the network, not for a core
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,9 @@ class Listing:
     """What a directory or a table names.
 
     Attributes:
-        images: regular files with an image's suffix; in a table all of its regular files.
+        images: regular files with an image's suffix; for a table, all of its regular files.
         others: regular files of a directory without such a suffix.
-        problems: what is no regular file, or not there.
+        problems: what is not a regular file, or does not exist.
     """
 
     images: list[str]
@@ -38,7 +37,7 @@ class Listing:
 
 
 def is_table(source: str | os.PathLike[str]) -> bool:
-    """Whether a path is that of a table, by its suffix.
+    """Whether a path names a table, by its suffix.
 
     >>> is_table("labels.CSV"), is_table("photos")
     (True, False)
@@ -47,7 +46,7 @@ def is_table(source: str | os.PathLike[str]) -> bool:
 
 
 def list_directory(directory: str, follow_links: bool = False) -> Listing:
-    """The files below a directory, ordered by path; what begins with a dot is left out."""
+    """Lists the files below a directory, ordered by path; names that begin with a dot are left out."""
     class_folders(directory)  # raises where there is no such directory
     found = Listing([], [], [])
     with console.bar("Listing files") as advance:
@@ -68,7 +67,7 @@ def list_directory(directory: str, follow_links: bool = False) -> Listing:
 def list_table(
     source: str | os.PathLike[str] | pd.DataFrame, directory: str, x_col: str
 ) -> Listing:
-    """The files that a table names, once each, in its order."""
+    """Lists the files that a table names, once each, in its order."""
     frame = table.read_frame(source, [x_col])
     table.require_columns(frame, x_col=x_col)
     rows: dict[str, int] = {}
@@ -78,7 +77,7 @@ def list_table(
             path = listing.join(directory, name)
             rows[path] = rows.get(path, 0) + 1
         else:
-            reason = f"{x_col!r} holds {name!r}, which is no path"
+            reason = f"{x_col!r} holds {name!r}, which is not a path"
             problems.append(Problem(f"row {number}", "missing", reason))
     paths = list(rows)
     present = listing.are_files(paths)
@@ -99,10 +98,10 @@ def _absent(path: str) -> Problem:
 
 
 def in_threads(label: str, function: Callable[[str], Any], paths: Sequence[str]) -> dict[str, Any]:
-    """function(path) of each path, from threads, since it waits for the disc or the network."""
+    """Calls function(path) for each path, in threads, since it waits for the disk or the network."""
     results: dict[str, Any] = {}
     with ThreadPoolExecutor(_THREADS) as pool, console.bar(label, len(paths)) as advance:
-        for start in range(0, len(paths), 1024):  # a future for each of a million would be many GB
+        for start in range(0, len(paths), 1024):  # a million futures would take many GB
             part = paths[start : start + 1024]
             results.update(zip(part, pool.map(function, part), strict=True))
             advance(len(part))
@@ -110,21 +109,25 @@ def in_threads(label: str, function: Callable[[str], Any], paths: Sequence[str])
 
 
 def opened(path: str) -> Any:
-    """A file, for reading bytes."""
-    return tf.io.gfile.GFile(path, "rb") if listing.scheme(path) else open(path, "rb")
+    """Opens a file for reading bytes."""
+    if not listing.scheme(path):
+        return open(path, "rb")
+    import tensorflow as tf
+
+    return tf.io.gfile.GFile(path, "rb")
 
 
 def beginning(path: str) -> bytes | str:
-    """The first bytes of a file; in words, why it cannot be opened."""
+    """Returns the first bytes of a file or, as a str, why it cannot be opened."""
     try:
         with opened(path) as file:
             return file.read(_HEAD)
-    except (OSError, tf.errors.OpError) as err:
+    except listing.file_errors(path) as err:
         return f"it cannot be opened: {getattr(err, 'strerror', None) or err}"
 
 
 def lying_suffixes(heads: dict[str, bytes]) -> list[Problem]:
-    """Files whose content is of another known format than their suffix says."""
+    """Finds files whose content has another known format than their suffix says."""
     problems = []
     for path, head in heads.items():
         suffix = os.path.splitext(path)[1][1:].lower()
@@ -138,12 +141,16 @@ def lying_suffixes(heads: dict[str, bytes]) -> list[Problem]:
 
 
 def size_of(path: str) -> int:
-    """The length of a file in bytes."""
-    return tf.io.gfile.stat(path).length if listing.scheme(path) else os.stat(path).st_size
+    """Returns the length of a file in bytes."""
+    if not listing.scheme(path):
+        return os.stat(path).st_size
+    import tensorflow as tf
+
+    return int(tf.io.gfile.stat(path).length)
 
 
 def digest_of(path: str) -> bytes:
-    """The SHA-256 of the content of a file."""
+    """Returns the SHA-256 of the content of a file."""
     digest = hashlib.sha256()
     with opened(path) as file:
         while block := file.read(2**20):

@@ -1,4 +1,4 @@
-"""`pack`: data sets of image files, written once as shards of images that are decoded and resized."""
+"""`pack`: writes data sets of image files once, as shards of images that are decoded and resized."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tfpipe.tools.pack_process import in_processes
 from tfpipe.tools.pack_writer import Task, write
 
 _BYTES_A_SHARD = 2**27  # 128 MiB: TensorFlow's guide on input pipelines advises 100 to 200 MB
-_JOB = "job.json"  # what is being packed; gone when all is there
+_JOB = "job.json"  # what is being packed; removed when all is there
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class PackSpec:
     Attributes:
         encoding: "raw" (uint8 pixels: the fastest to read, the largest), "png" (the same pixels, about
             half as large, slower) or "jpeg" (the smallest, with losses).
-        quality: of JPEG, 1 to 100.
-        samples_per_shard: images in a file; None: as many as make 128 MiB of raw pixels.
-        processes: how many write at once, each with threads of its own.
+        quality: JPEG quality, 1 to 100.
+        samples_per_shard: images per file; None: as many as make 128 MiB of raw pixels.
+        processes: how many processes write at once, each with its own threads.
     """
 
     encoding: str = "raw"
@@ -58,7 +58,7 @@ class PackSpec:
         check_int("processes", self.processes, 1)
 
     def rows_of_shards(self, n: int, shape: tuple[int, int, int]) -> list[np.ndarray]:
-        """The samples of each shard, of n: a fixed mixture, so that any shard is a fair sample.
+        """Returns the samples of each shard, out of n: a fixed mixture, so that any shard is a fair sample.
 
         >>> [rows.tolist() for rows in PackSpec(samples_per_shard=2).rows_of_shards(3, (1, 1, 1))]
         [[1, 2], [0]]
@@ -74,11 +74,11 @@ class _Job:
 
     Attributes:
         source: the samples of all splits.
-        names: of the image files, as the data sets have them.
-        split: int [n], the number of each one's split.
-        splits: their names.
+        names: the names of the image files, as the data sets have them.
+        split: int [n], the number of each sample's split.
+        splits: the names of the splits.
         image: how files become images.
-        errors: what becomes of files that cannot be used.
+        errors: what happens to files that cannot be used.
         spec: how images are written.
     """
 
@@ -103,7 +103,7 @@ class _Job:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for equal jobs: a job that was stopped is known again by it."""
+        """A digest that is equal for equal jobs: it identifies a job that was stopped."""
         digest = hashlib.sha256()
         how = {**asdict(self.spec), "processes": 0}
         settings = [how, asdict(self.image), asdict(self.errors), self.splits]
@@ -134,29 +134,29 @@ def pack(
 ) -> int:
     """Writes the images of data sets as TFRecord shards, decoded and resized, with their labels.
 
-    Read them by `image_dataset_from_shards`. Of each data set count its files, labels, weights, groups
-    and classes, everything up to the resize, and what becomes of files that cannot be used; not its
-    augmentation, standardisation or order. Called again after it was stopped, it keeps the shards
-    that were finished; where a local file was changed since then, it is another job, and an error.
+    Read them with `image_dataset_from_shards`. What is used of each data set is its files, labels, weights,
+    groups and classes, everything up to the resize, and what happens to files that cannot be used; its
+    augmentation, standardization and order are not. If it was stopped, call it again: it keeps the shards
+    that were finished. If a local file was changed since then, it is another job, and an error.
 
     Args:
         datasets: one data set of image files, or several by the names of their splits, such as
             {"training": ..., "validation": ...}, with the same classes and images of the same shape.
-        directory: where the shards go, local or behind a scheme such as gs://.
+        directory: where the shards go, local or with a scheme such as gs://.
         encoding: "raw" (uint8 pixels: the fastest to read, the largest), "png" (the same pixels, about
             half as large, slower) or "jpeg" (the smallest, with losses).
-        quality: of JPEG, 1 to 100.
-        samples_per_shard: images in a file; None: as many as make 128 MiB of raw pixels.
-        processes: how many write at once, each with threads of its own.
-        progress: called with how many samples are done until now, and how many there are.
-        verbose: show a progress bar, in a terminal.
+        quality: JPEG quality, 1 to 100.
+        samples_per_shard: images per file; None: as many as make 128 MiB of raw pixels.
+        processes: how many processes write at once, each with its own threads.
+        progress: called with how many samples are done so far, and how many there are.
+        verbose: show a progress bar in a terminal.
 
     Returns:
         The number of samples that the shards hold.
 
     Raises:
         TypeError: a data set is not of files.
-        ValueError: there are no data sets, or they do not go together; the directory holds something
+        ValueError: there are no data sets, or they do not fit together; the directory holds something
             else; a file cannot be read, and its data set does not skip it.
 
     >>> import tempfile
@@ -187,7 +187,7 @@ def pack(
     report(done, len(job.source))
     turns = [missing[first::processes] for first in range(min(processes, len(missing)))]
     tasks = [_task(job, [paths[n] for n in turn], [rows[n] for n in turn]) for turn in turns]
-    # Closed at once, whatever ends it: no process may write on once `pack` has raised.
+    # Closed at once, whatever ends it: no process may keep writing after `pack` has raised.
     steps = write(tasks[0]) if len(tasks) == 1 else in_processes(tasks)
     with closing(steps), shown(verbose), bar("Packing", len(job.source)) as advance:
         advance(done)
@@ -197,7 +197,7 @@ def pack(
             done += step.count + len(step.lost)
             advance(step.count + len(step.lost))
             report(done, len(job.source))
-    if len(tasks) != 1:  # a data set of this process has warned of its own
+    if len(tasks) != 1:  # with one task, a data set of this process has warned already
         untold = lost
     if untold:
         names_of_lost = [job.images.paths[row] for row in sorted(untold)]
@@ -210,7 +210,7 @@ def pack(
 
 
 def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
-    """All splits as one; raises where they do not go together."""
+    """Combines all splits into one job; raises an error if they do not fit together."""
     if not datasets:
         raise ValueError(
             "datasets must be an ImageDataset, or a dict of at least one. Received: datasets={}."
@@ -227,11 +227,11 @@ def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
     for name, other in datasets.items():
         if _shared(other) != _shared(first):
             raise ValueError(
-                "The data sets of all splits must have the same classes, make the same images of their "
-                "files, and do the same with files that cannot be used. "
+                "The data sets of all splits must have the same classes, decode and resize their files in "
+                "the same way, and do the same with files that cannot be used. "
                 f"Received, for {next(iter(datasets))!r}: {_shared(first)}; for {name!r}: {_shared(other)}."
             )
-    image = first.spec.image or ImageSpec()  # of files there is one
+    image = first.spec.image or ImageSpec()  # image files always have one
     if spec.encoding == "jpeg" and image.decode.color_mode == "rgba":
         raise ValueError(
             "encoding='jpeg' has no alpha: use 'png' or 'raw'. Received: color_mode='rgba'."
@@ -243,20 +243,20 @@ def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
     sizes = [dataset.samples for dataset in datasets.values()]
     if not sum(sizes):
         raise ValueError(
-            f"datasets must hold images. Received: none in {head(list(datasets))}. Look at the directory "
-            "or the table that they are of."
+            f"datasets must hold images. Received: none in {head(list(datasets))}. Check the directory "
+            "or the table that they come from."
         )
     split = np.repeat(np.arange(len(sizes)), sizes)
     return _Job(source, names, split, tuple(datasets), image, first.spec.errors, spec)
 
 
 def _shared(dataset: ImageDataset) -> tuple[ImageSpec | None, ErrorPolicy, list[str]]:
-    """What has to be the same of all splits."""
+    """Returns what must be the same in all splits."""
     return dataset.spec.image, dataset.spec.errors, dataset.class_names
 
 
 def _is_done(directory: str, job: _Job) -> bool:
-    """Whether all of this job is there already; prepares the directory where it is not.
+    """Whether all of this job is there already; prepares the directory if not.
 
     Raises:
         ValueError: the directory holds another job.
@@ -271,7 +271,7 @@ def _is_done(directory: str, job: _Job) -> bool:
         if not isinstance(found, dict) or found.get("fingerprint") != job.fingerprint:
             raise ValueError(
                 f"{directory!r} holds shards of other images, labels or settings ({name}). Choose a "
-                "directory that is new or empty, or remove it."
+                "new or empty directory, or remove this one."
             )
         return name == shards.INDEX
     shards.write_whole(
@@ -281,7 +281,7 @@ def _is_done(directory: str, job: _Job) -> bool:
 
 
 def _task(job: _Job, paths: Sequence[str], rows: Sequence[np.ndarray]) -> Task:
-    """The part of a job that one process does."""
+    """Returns the part of a job that one process does."""
     every = np.concatenate(rows)
     targets, weights = job.source.targets, job.source.weights
     numbers = isinstance(targets, np.ndarray) and targets.dtype.kind in "iubf"
@@ -292,7 +292,7 @@ def _task(job: _Job, paths: Sequence[str], rows: Sequence[np.ndarray]) -> Task:
         targets[every] if numbers else None,
         None if weights is None else weights[every],
         job.image,
-        replace(job.errors, max_errors=None),  # of all tasks together
+        replace(job.errors, max_errors=None),  # it counts for all tasks together
         job.spec.encoding,
         job.spec.quality,
         -(-default_parallel_calls() // job.spec.processes),
@@ -300,7 +300,7 @@ def _task(job: _Job, paths: Sequence[str], rows: Sequence[np.ndarray]) -> Task:
 
 
 def _check_lost(job: _Job, lost: Sequence[int]) -> None:
-    """Raises `ValueError` where more files were left out, by all processes, than are allowed."""
+    """Raises `ValueError` if all processes together left out more files than allowed."""
     limit = job.errors.limit(len(job.source))
     if limit is not None and len(lost) > limit:
         raise ValueError(
@@ -310,14 +310,14 @@ def _check_lost(job: _Job, lost: Sequence[int]) -> None:
 
 
 def _places(path: str, number: int) -> np.ndarray:
-    """int64 [k, 4] of a finished shard: row, offset, length, and the shard's number."""
+    """Returns int64 [k, 4] of a finished shard: row, offset, length, and the shard's number."""
     with tf.io.gfile.GFile(shards.places_path(path), "rb") as file:
         places = np.load(io.BytesIO(file.read()))
     return np.column_stack([places, np.full(len(places), number)])
 
 
 def _finish(directory: str, job: _Job, names: Sequence[str], places: np.ndarray) -> int:
-    """Writes the index, and removes what only a job that is not done needs."""
+    """Writes the index, and removes the files that only an unfinished job needs."""
     rows, offset, length, shard = places.T
     records = Records(
         [listing.join(directory, name) for name in names],

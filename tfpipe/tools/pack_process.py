@@ -1,9 +1,9 @@
 """Shards written by several processes: `python -m tfpipe.tools.pack_process FD` is one of them.
 
-It takes a pickled `Task` from its standard input and says into the pipe FD, in a line of JSON each, what
-each step wrote and left out, or what went wrong. (Its standard output is anybody's: a library may print.)
-It ends when its input does, so none outlives who started it. (The module `multiprocessing` would run the
-user's own script once more.)
+It takes a pickled `Task` from its standard input. Into the pipe FD it writes one line of JSON per step: what
+the step wrote and left out, or what went wrong. (It does not use its standard output, where any library may
+print.) It ends when its input does, so it does not outlive the process that started it. (The module
+`multiprocessing` would run the user's own script once more.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import IO, Any, cast
 
 from tfpipe.tools.pack_writer import Step, Task, write
 
-_TAIL = 4096  # bytes of what a process printed, of which the last line is quoted
+_TAIL = 4096  # bytes at the end of what a process printed, whose last line is quoted
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +32,9 @@ class _Worker:
     """A process that writes shards.
 
     Attributes:
-        process: it.
-        steps: what it says of its work, a line a step.
-        printed: what it or its libraries printed, a temporary file.
+        process: the process.
+        steps: what it reports of its work, one line per step.
+        printed: a temporary file with what the process or its libraries printed.
     """
 
     process: subprocess.Popen[bytes]
@@ -50,10 +50,10 @@ class _Worker:
 
 
 def in_processes(tasks: Sequence[Task]) -> Generator[Step, None, None]:
-    """Runs `pack_writer.write`, each task in a process of its own; none outlives the generator.
+    """Runs `pack_writer.write` for each task in its own process; no process outlives the generator.
 
     Raises:
-        ValueError: a process failed; the message is its own.
+        ValueError: a process failed; the message comes from it.
     """
     steps: queue.Queue[dict[str, Any]] = queue.Queue()
     workers: list[_Worker] = []
@@ -61,7 +61,7 @@ def in_processes(tasks: Sequence[Task]) -> Generator[Step, None, None]:
     try:
         for task in tasks:
             workers.append(_start())
-            # A task may be larger than the pipe holds: it is read once TensorFlow was imported.
+            # A task may be larger than the pipe holds, and is read only once TensorFlow is imported.
             arguments = (workers[-1], pickle.dumps(task), steps)
             threads.append(threading.Thread(target=_attend, args=arguments, daemon=True))
             threads[-1].start()
@@ -97,15 +97,15 @@ def _start() -> _Worker:
         stderr=printed,
         pass_fds=[its],
     )
-    os.close(its)  # so that what is read ends with the process
+    os.close(its)  # so that reading ends when the process does
     return _Worker(process, os.fdopen(ours, "rb"), printed)
 
 
 def _attend(worker: _Worker, task: bytes, steps: queue.Queue[dict[str, Any]]) -> None:
-    """Gives a process its task and hands on what it says, until it ends."""
+    """Gives a process its task and passes on what it reports, until it ends."""
     try:
         tell = cast("IO[bytes]", worker.process.stdin)
-        with contextlib.suppress(BrokenPipeError):  # it ended: that is said below
+        with contextlib.suppress(BrokenPipeError):  # it ended: reported below
             tell.write(task)
             tell.flush()  # and it stays open for as long as this process lives
         ended = False
@@ -115,24 +115,24 @@ def _attend(worker: _Worker, task: bytes, steps: queue.Queue[dict[str, Any]]) ->
             steps.put(step)
         if not ended:
             steps.put({"error": _early_end(worker)})
-    except Exception as err:  # else whoever waits for the next step would wait for ever
-        steps.put({"error": f"A process that writes shards cannot be followed: {err!r}."})
+    except Exception as err:  # else whoever waits for the next step would wait forever
+        steps.put({"error": f"A process that writes shards sent a bad report: {err!r}."})
 
 
 def _early_end(worker: _Worker) -> str:
-    """Why a process ended without a word, by what is known from outside."""
+    """Returns why a process ended without a report, as far as that is known from outside."""
     status = worker.process.wait()
     length = worker.printed.seek(0, os.SEEK_END)
     worker.printed.seek(max(0, length - _TAIL))
     lines = worker.printed.read().decode(errors="replace").strip().splitlines()
     how = f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
-    memory = " It may be that memory ran out: choose fewer `processes`." if status == -9 else ""
-    last = f" The last that it printed: {lines[-1].strip()}" if lines else ""
+    memory = " It may have run out of memory: use fewer `processes`." if status == -9 else ""
+    last = f" The last line it printed: {lines[-1].strip()}" if lines else ""
     return f"A process that wrote shards ended early, {how}.{memory}{last}"
 
 
 def work() -> None:
-    """Takes a task, writes its shards, says how it goes."""
+    """Takes a task, writes its shards, and reports each step."""
     with os.fdopen(int(sys.argv[1]), "w") as steps:
 
         def say(**step: Any) -> None:

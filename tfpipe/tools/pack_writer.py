@@ -22,7 +22,7 @@ from tfpipe.sources.source import Files, Source
 
 _SAMPLES_AT_ONCE = 32
 _NO_MORE = (-1, -1, b"")
-_FRAME = 16  # bytes of a record beside its content: its length and two checksums
+_FRAME = 16  # bytes of a record besides its content: its length and two checksums
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +30,15 @@ class Task:
     """Some shards, and the samples of each.
 
     Attributes:
-        paths: of the shards.
-        rows: int64 [k], an array a shard: its samples, as the whole source counts them.
+        paths: the paths of the shards.
+        rows: int64 [k], one array per shard: its samples, as the whole source counts them.
         files: the image files of all these rows, one after the other.
-        labels: of the same, numbers [n, ...]; None: no labels are written.
-        weights: of the same, float [n]; None: no weights are written.
+        labels: the labels of these files, numbers [n, ...]; None: no labels are written.
+        weights: the weights of these files, float [n]; None: no weights are written.
         image: how files become images.
-        errors: what becomes of files that cannot be used; who gives the task counts them.
+        errors: what happens to files that cannot be used; whoever gives the task counts them.
         encoding, quality: see `pack.PackSpec`.
-        threads: samples in work at once.
+        threads: how many samples are in progress at once.
     """
 
     paths: Sequence[str]
@@ -55,7 +55,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Step:
-    """What was done since the step before: so many samples written, these rows left out."""
+    """The work since the previous step: how many samples were written, and which rows were left out."""
 
     count: int
     lost: tuple[int, ...] = ()
@@ -92,7 +92,7 @@ def write(task: Task) -> Generator[Step, None, None]:
 
 
 def _samples(task: Task) -> Generator[tuple[int, int, bytes], None, None]:
-    """(number of the shard, row, record) of each sample, in the order of the task."""
+    """Yields (number of the shard, row, record) of each sample, in the order of the task."""
     rows = np.concatenate([np.zeros(0, np.int64), *task.rows]).tolist()
     shards = np.repeat(np.arange(len(task.rows)), [len(r) for r in task.rows]).tolist()
     spec = PipelineSpec(
@@ -105,7 +105,7 @@ def _samples(task: Task) -> Generator[tuple[int, int, bytes], None, None]:
         errors=task.errors,
         num_parallel_calls=task.threads,
     )
-    # Which sample it is travels as its label: files that cannot be used may be left out.
+    # The number of a sample travels as its label, since files that cannot be used may be left out.
     images = ImageDataset(Source(task.files, np.arange(len(rows))), spec)
     with ThreadPoolExecutor(task.threads) as pool:
         for batch, numbers in _read_batches(images):
@@ -118,7 +118,7 @@ def _samples(task: Task) -> Generator[tuple[int, int, bytes], None, None]:
 
 
 def _read_batches(images: ImageDataset) -> Generator[Any, None, None]:
-    """The batches of a data set; of a file that cannot be used, only the sentence that names it."""
+    """Yields the batches of a data set; the error of a bad file is only the sentence that names it."""
     try:
         yield from images
     except tf.errors.OpError as err:
@@ -129,7 +129,7 @@ def _read_batches(images: ImageDataset) -> Generator[Any, None, None]:
 
 
 def _encoded(image: tf.Tensor, task: Task) -> bytes:
-    """uint8 [H, W, C] as bytes."""
+    """Encodes uint8 [H, W, C] as bytes."""
     if task.encoding == "raw":
         return bytes(image.numpy().tobytes())
     if task.encoding == "png":
@@ -138,7 +138,7 @@ def _encoded(image: tf.Tensor, task: Task) -> bytes:
 
 
 def example(row: int, image: bytes, label: Any = None, weight: float | None = None) -> bytes:
-    """A record: a serialised `tf.train.Example` of "image", "index", "label" and "weight" if given.
+    """Returns a record, a serialized `tf.train.Example`: "image", "index", and "label", "weight" if given.
 
     >>> parsed = tf.train.Example.FromString(example(3, b"pixels", np.int64(7), 0.5))
     >>> parsed.features.feature["label"].int64_list.value[:]

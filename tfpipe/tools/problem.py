@@ -1,6 +1,6 @@
 """What can be wrong with a file: the kinds of problem that `check` and `survey` report.
 
-Free of TensorFlow, so that the command line can name the kinds without importing it.
+This module does not import TensorFlow, so that the command line can name the kinds without importing it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ class Problem:
     """What is wrong with one file.
 
     Attributes:
-        path: of the file.
+        path: the path of the file.
         kind: "missing" (no such file), "irregular" (a FIFO, device, folder or dangling link),
-            "unreadable" (it cannot be decoded), "suffix" (its content is of another format than its
-            name says) or "duplicate" (its content is that of an earlier file).
-        reason: in words.
+            "unreadable" (it cannot be decoded), "suffix" (its content has another format than its
+            name says) or "duplicate" (it has the same content as an earlier file).
+        reason: the reason, in words.
 
     >>> Problem("cat/1.jpg", "unreadable", "the file is empty").kind
     'unreadable'

@@ -1,6 +1,6 @@
-"""What a source holds, from the headers of its files: `survey`, and the summary that it gives.
+"""Summarizes a source from the headers of its files: `survey`, and the summary that it returns.
 
-Nothing is decoded, so a hundred thousand photographs take a minute; `tfpipe.check` decodes.
+Nothing is decoded, so 100,000 photographs take a minute; `tfpipe.check` decodes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tfpipe.sources.directory import class_folders
 from tfpipe.tools import inventory
 from tfpipe.tools.problem import Problem
 
-_FAR = 4.0  # times the median, from which on a size or a ratio is suspicious
+_FAR = 4.0  # a size or a ratio is suspicious if it is this many times off the median
 
 _COMMON_RATIOS = {"1:1": 1.0, "5:4": 5 / 4, "4:3": 4 / 3, "3:2": 3 / 2, "16:9": 16 / 9, "2:1": 2.0}
 
@@ -32,10 +32,10 @@ class FileHeader:
     """What the first bytes of an image file say.
 
     Attributes:
-        path: of the file.
+        path: the path of the file.
         bytes: its length.
         format: "JPEG", "PNG", ...
-        mode: Pillow's name of its pixels: "RGB", "L" (grey), "P" (palette), "I;16" (16 bits), ...
+        mode: Pillow's name of its pixels: "RGB", "L" (gray), "P" (palette), "I;16" (16 bits), ...
         height, width: in pixels.
     """
 
@@ -48,7 +48,7 @@ class FileHeader:
 
     @property
     def ratio(self) -> float:
-        """Width by height."""
+        """The width divided by the height."""
         return self.width / self.height
 
     @property
@@ -74,11 +74,12 @@ class Summary:
     Attributes:
         source: the directory or the table.
         files: how many image files there are.
-        bytes: of all of them.
-        classes: files of each class; empty where there are none.
-        formats, modes, shapes: files of each format, colour mode and ratio, the commonest first.
-        heights, widths: (least, median, greatest), in pixels.
-        suspicious: what to look at: no images, and images that are far from the others.
+        bytes: the size of all of them.
+        classes: the number of files of each class; empty without classes.
+        formats, modes, shapes: the number of files of each format, color mode and ratio, the most common
+            first.
+        heights, widths: (smallest, median, largest), in pixels.
+        suspicious: what to look at: files that are not images, and images that are far from the others.
     """
 
     source: str
@@ -94,7 +95,7 @@ class Summary:
 
     @property
     def imbalance(self) -> float:
-        """The largest class by the smallest; 1.0 where there are no classes."""
+        """The largest class divided by the smallest; 1.0 without classes."""
         counts = [count for count in self.classes.values() if count]
         return max(counts) / min(counts) if counts else 1.0
 
@@ -107,13 +108,13 @@ def survey(
     y_col: str = "class",
     follow_links: bool = False,
 ) -> Summary:
-    """Counts classes, formats, colour modes and sizes, from the headers of all files.
+    """Counts classes, formats, color modes and sizes, from the headers of all files.
 
     Args:
         source: a directory, whose sub-folders are the classes, or a .csv or .parquet file.
         directory: where relative names of a table start.
         x_col, y_col: the columns of a table that hold the paths and the labels, if any.
-        follow_links: go into links to folders.
+        follow_links: include images in linked folders.
 
     Raises:
         FileNotFoundError: there is no such directory or table.
@@ -145,7 +146,7 @@ def survey(
 
 
 def classes_of_folders(directory: str, paths: Sequence[str]) -> dict[str, int]:
-    """Files of each immediate sub-folder, sorted by name; those at the top belong to none.
+    """Counts the files of each immediate sub-folder, sorted by name; files at the top have no class.
 
     >>> classes_of_folders("photos", ["photos/cat/a.png", "photos/cat/old/b.png", "photos/c.png"])
     {'cat': 2}
@@ -160,7 +161,7 @@ def classes_of_folders(directory: str, paths: Sequence[str]) -> dict[str, int]:
 
 
 def classes_of_table(frame: pd.DataFrame, y_col: str) -> dict[str, int]:
-    """Rows of each label, sorted by name; none where there is no such column, or it holds numbers."""
+    """Counts the rows of each label, sorted by name; {} if there is no such column, or it holds floats."""
     if y_col not in frame.columns or frame[y_col].dtype.kind == "f":
         return {}
     labels = frame[y_col].explode().dropna().astype(str)
@@ -168,7 +169,7 @@ def classes_of_table(frame: pd.DataFrame, y_col: str) -> dict[str, int]:
 
 
 def header_of(path: str) -> FileHeader | str:
-    """The header of an image file; in words, what is wrong with it."""
+    """Reads the header of an image file; returns a str if it cannot, which says why."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -176,19 +177,19 @@ def header_of(path: str) -> FileHeader | str:
         if not length:
             return "the file is empty"
         with inventory.opened(path) as file, warnings.catch_warnings():
-            # Of pixels it may not want to decode; here nothing is.
+            # Pillow warns of images that are large to decode; here nothing is decoded.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(file) as image:
                 width, height = image.size
                 return FileHeader(path, length, image.format or "?", image.mode, height, width)
     except UnidentifiedImageError:
-        return "its content is of no format that Pillow knows, or its header is damaged"
+        return "Pillow does not know the format of its content, or its header is damaged"
     except Exception as err:  # each of Pillow's readers fails in its own way on damaged headers
         return f"its header cannot be read: {err}"
 
 
 def misnamed(headers: Sequence[FileHeader]) -> list[Problem]:
-    """Files whose suffix is that of another format than their content."""
+    """Finds files whose suffix belongs to another format than their content."""
     beginnings = {
         header.path: inventory.beginning(header.path) for header in headers if _lies(header)
     }
@@ -202,7 +203,7 @@ def _lies(header: FileHeader) -> bool:
 
 
 def outliers(headers: Sequence[FileHeader]) -> list[Problem]:
-    """Images whose shorter side or ratio is more than four times off the median."""
+    """Finds images whose shorter side is four times below the median, or whose ratio is four times off it."""
     if not headers:
         return []
     usual_side = median(min(header.height, header.width) for header in headers)
@@ -215,7 +216,7 @@ def outliers(headers: Sequence[FileHeader]) -> list[Problem]:
             reason = f"{size}: much smaller than the others, whose median is {usual_side:g}"
             problems.append(Problem(header.path, "small", reason))
         if not 1 / _FAR < header.ratio / usual_ratio < _FAR:
-            problems.append(Problem(header.path, "ratio", f"{size}: of an unusual shape"))
+            problems.append(Problem(header.path, "ratio", f"{size}: an unusual shape"))
     return problems
 
 

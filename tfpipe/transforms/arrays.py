@@ -1,4 +1,4 @@
-"""Augmentation and standardisation of single arrays: the graph's own functions, NumPy in and out."""
+"""Augmentation and standardization of single arrays by the graph's own functions, NumPy in and out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tfpipe.transforms.user_function import call_with_numpy
 
 
 def random_params(augment: Augment, height: int, width: int, seed: int | None) -> dict[str, Any]:
-    """One draw of parameters as Python numbers; `seed=None` draws from the operating system.
+    """Draws parameters once, as Python numbers; `seed=None` takes a seed from the operating system.
 
     >>> from tfpipe.transforms.augment import NEUTRAL
     >>> random_params(Augment(), 4, 6, seed=1) == NEUTRAL
@@ -32,32 +32,32 @@ def random_params(augment: Augment, height: int, width: int, seed: int | None) -
 def transform_array(
     image: np.ndarray, params: Mapping[str, Any], augment: Augment, channels_first: bool
 ) -> np.ndarray:
-    """One image [H, W, C] ([C, H, W] with channels_first) with some parameters; keeps its dtype.
+    """Transforms one image [H, W, C] ([C, H, W] with channels_first) by some parameters; keeps its dtype.
 
     Raises:
-        ValueError: the image is not of rank 3.
+        ValueError: the image does not have rank 3.
     """
     image = np.asarray(image)
     if image.ndim != 3:
         raise ValueError(
             f"Input arrays must be multi-channel 2D images, rank 3. Received: shape={image.shape}."
         )
-    # A float16 or an integer image is computed in float32, as `apply` does with what it knows.
+    # A float16 or an integer image is computed in float32, as in `apply` for the dtypes that it knows.
     pixels = image if image.dtype in (np.uint8, np.float64) else image.astype(np.float32)
     pixels = np.moveaxis(pixels, 0, -1) if channels_first else pixels
     numbers = {name: value for name, value in params.items() if value is not None}
     unit_range = ops.has_unit_range(image)
-    with tf.device("CPU:0"):  # where the graph works; a GPU would round in other places
+    with tf.device("CPU:0"):  # where the graph runs; a GPU would round in other places
         result = apply(tf.constant(pixels), numbers, augment, unit_range=unit_range).numpy()
     result = np.moveaxis(result, -1, 0) if channels_first else result
-    if image.dtype.kind in "iu":  # SciPy rounds for such an output
+    if image.dtype.kind in "iu":  # SciPy rounds for an integer output
         bounds = np.iinfo(image.dtype)
         result = np.clip(np.floor(result + 0.5), bounds.min, bounds.max)
     return np.array(result.astype(image.dtype))
 
 
 def standardize_array(x: np.ndarray, spec: Standardize, dtype: str) -> np.ndarray:
-    """One image or a batch with all the steps of `spec`; a float keeps its dtype, others get `dtype`."""
+    """Applies all steps of `spec` to one image or a batch; floats keep their dtype, others get `dtype`."""
     x = np.asarray(x)
     result_dtype = x.dtype if x.dtype.kind == "f" else np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
     compute_dtype = np.float64 if result_dtype == np.float64 else np.float32

@@ -1,9 +1,9 @@
 """Random transforms: `Augment` (what may happen) -> `draw` (what happens to a sample).
 
-`motion.apply` does it.
+`motion.apply` then does it.
 
-The parameters of a sample are a pure function of its key, so of (seed, epoch, index). Each has its own
-place in one draw of uniform numbers: turning a transform on does not change what the others get.
+The parameters of a sample are a pure function of its key, and thus of (seed, epoch, index). Each has its own
+place in one draw of uniform numbers, so turning a transform on does not change what the others get.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ _SLOTS = (
     "rand_augment_sign_4",
 )
 
-NUMBERS = len(_SLOTS)  # that one sample uses up
+NUMBERS = len(_SLOTS)  # used up by one sample
 
-# The classic's parameters. Those of the other transforms are there only where they are on.
+# The classic's parameters. The parameters of the other transforms are present only while these are on.
 NEUTRAL = {
     "theta": 0,
     "tx": 0,
@@ -79,46 +79,48 @@ NEUTRAL = {
 class Augment:
     """The ranges from which each sample's random transform is drawn.
 
-    Order of work: one affine resampling (crop, then the classic's moves, then RandAugment's) with the flips
-    in it; channel shift, brightness, contrast, saturation, hue; RandAugment's operations on values; cutout.
-    MixUp or CutMix mix whole batches after that. Everything is off by default. All values are in the
-    image's own units, before `rescale`: 0..255 from files, 0..1 where an array holds such values.
+    The order of work is: one affine resampling (crop, then the classic's moves, then RandAugment's), which
+    includes the flips; channel shift, brightness, contrast, saturation, hue; RandAugment's operations on
+    values; cutout. After that, MixUp or CutMix mixes whole batches. Everything is off by default. All values
+    are in the image's own units, before `rescale`: 0..255 from files, 0..1 where an array holds such values.
 
     Attributes:
         rotation_range: degrees >= 0; theta is uniform in -r..r.
         width_shift_range, height_shift_range: a float below 1 is a fraction of the dimension, a float
-            from 1 on pixels, uniform in -r..r; an int n gives one of 0..n-1 pixels with a random sign;
-            a sequence one of its elements with a random sign (fractions if all are below 1).
+            of 1 or more is in pixels, both uniform in -r..r; an int n gives one of 0..n-1 pixels with a
+            random sign; a sequence gives one of its elements with a random sign (fractions if all are
+            below 1).
         shear_range: degrees >= 0, uniform in -r..r.
-        zoom_range: z means (1 - z, 1 + z); or a pair. Both scales are drawn on their own; below 1
-            enlarges. They must stay above 0.
+        zoom_range: z means (1 - z, 1 + z); or a pair. The two scales are drawn independently; values
+            below 1 enlarge. They must stay above 0.
         channel_shift_range: >= 0; one value in -r..r for all channels, in the image's own units.
         brightness_range: a pair of factors >= 0, or None.
-        horizontal_flip, vertical_flip: mirror every other sample, at random.
-        fill_mode: "constant", "nearest", "reflect" or "wrap": what is outside of the image.
+        horizontal_flip, vertical_flip: mirror each sample with probability 0.5.
+        fill_mode: "constant", "nearest", "reflect" or "wrap": what lies outside the image.
         cval: the value for "constant".
         interpolation_order: 0 (nearest) to 5; 1 is linear.
-        crop_scale: (lowest, highest) share of the image's area, above 0, at most 1; a part of that size,
-            anywhere in the image, is stretched over all of it. (0.08, 1) is the usual random resized
-            crop; (0.77, 0.77) with `crop_ratio=(1, 1)` a random crop of 7/8 of each side. A mask is
+        crop_scale: (lowest, highest) fraction of the image's area, above 0, at most 1; a part of that size,
+            anywhere in the image, is stretched over all of it. (0.08, 1) gives the usual random resized
+            crop; (0.77, 0.77) with `crop_ratio=(1, 1)` gives a random crop of 7/8 of each side. A mask is
             cropped with its image. None: off.
-        crop_ratio: (lowest, highest), above 0: how much wider than the image's own shape the part may be;
-            (1, 1) keeps the shape.
-        contrast_range, saturation_range: a pair of factors >= 0, or None: 1 changes nothing, 0 is grey.
-        hue_range: 0 to 0.5 of a turn of the colour circle, uniform in -h..h.
-        cutout: 0 to 1, how likely a rectangle of the image is filled with `cutout_value`; a mask stays.
-        cutout_scale: (lowest, highest) share of the area that it takes, above 0, at most 1.
-        cutout_ratio: (lowest, highest), above 0: how much wider than the image's own shape it may be.
+        crop_ratio: (lowest, highest), above 0: the aspect ratio of the part, width by height, relative to
+            the image's own; (1, 1) keeps the shape.
+        contrast_range, saturation_range: a pair of factors >= 0, or None; 1 changes nothing, 0 gives gray.
+        hue_range: 0 to 0.5 of a turn around the color circle, uniform in -h..h.
+        cutout: 0 to 1, the probability that a rectangle of the image is filled with `cutout_value`; a mask
+            stays unchanged.
+        cutout_scale: (lowest, highest) fraction of the area that it takes up, above 0, at most 1.
+        cutout_ratio: (lowest, highest), above 0: its aspect ratio, like `crop_ratio`.
         cutout_value: a number for every channel.
-        rand_augment: (1 to 4 operations, magnitude 0 to 10), or None. Drawn anew for each sample are:
-            identity, rotate, shear_x, shear_y, translate_x, translate_y, brightness, saturation, contrast,
-            sharpness, posterize, solarize, autocontrast, equalize. Magnitude 10 is 30 degrees, a shear of
-            0.3, a shift by 150/331 of the side, factors 0.1 or 1.9, 4 bits less. (2, 3) is torchvision's
-            default, `RandAugment(2, 9)` of 31 steps; (2, 9) is strong.
-        mixup_alpha: > 0 mixes each batch with itself in another order, images and labels alike, in shares
-            drawn from Beta(alpha, alpha); 0.2 is usual. Needs labels that are numbers: one-hot,
-            multi-hot or float values. Sample weights stay. 0: off.
-        cutmix_alpha: the same by a rectangle that is taken from the other image; 1 is usual. Where both
+        rand_augment: (1 to 4 operations, magnitude 0 to 10), or None. Each sample draws its own operations
+            from identity, rotate, shear_x, shear_y, translate_x, translate_y, brightness, saturation,
+            contrast, sharpness, posterize, solarize, autocontrast, equalize. Magnitude 10 means 30 degrees,
+            a shear of 0.3, a shift by 150/331 of the side, factors 0.1 or 1.9, 4 bits less. (2, 3) is
+            torchvision's default, `RandAugment(2, 9)` of 31 steps; (2, 9) is strong.
+        mixup_alpha: > 0 mixes each batch with itself in another order, images and labels alike, in
+            proportions drawn from Beta(alpha, alpha); 0.2 is usual. Needs labels that are numbers: one-hot,
+            multi-hot or float values. Sample weights stay unchanged. 0: off.
+        cutmix_alpha: the same with a rectangle that is taken from the other image; 1 is usual. If both
             are on, each batch gets one of them.
 
     Raises:
@@ -183,7 +185,7 @@ class Augment:
 
     @property
     def moves_pixels(self) -> bool:
-        """Whether an affine resampling can be needed; flips alone need none."""
+        """Whether an affine resampling may be needed; flips alone do not need one."""
         reaches = (self.rotation_range, self.width_shift_range, self.height_shift_range)
         return (
             any(bool(reach) for reach in (*reaches, self.shear_range))
@@ -204,7 +206,7 @@ class Augment:
 
     @property
     def depends_on_range(self) -> bool:
-        """Whether it matters that an image is 0..255 or 0..1."""
+        """Whether it makes a difference that an image is in 0..255 or in 0..1."""
         on = (self.brightness_range, self.contrast_range, self.saturation_range, self.rand_augment)
         return any(value is not None for value in on)
 
@@ -215,7 +217,7 @@ class Augment:
 
 
 def draw(augment: Augment, key: tf.Tensor, height: int, width: int) -> dict[str, Any]:
-    """The parameters of one sample: `parameters` of its `uniform_numbers`.
+    """Draws the parameters of one sample: `parameters` of its `uniform_numbers`.
 
     Args:
         augment: the ranges.
@@ -231,25 +233,25 @@ def draw(augment: Augment, key: tf.Tensor, height: int, width: int) -> dict[str,
 
 
 def uniform_numbers(key: tf.Tensor) -> tf.Tensor:
-    """The random numbers of one sample, float64 [n] in [0, 1); each parameter has its own place."""
+    """Draws the random numbers of one sample, float64 [n] in [0, 1); each parameter has its own place."""
     return tf.random.stateless_uniform([NUMBERS], key, 0, 1, tf.float64, alg="philox")
 
 
 def parameters(augment: Augment, numbers: tf.Tensor, height: int, width: int) -> dict[str, Any]:
-    """The parameters that some random numbers stand for.
+    """Returns the parameters that some random numbers stand for.
 
     Args:
         augment: the ranges.
-        numbers: from `uniform_numbers`, or those of a batch, [B, n].
+        numbers: from `uniform_numbers`, or [B, n] for a batch.
         height: of the image, in pixels.
         width: of the image, in pixels.
 
     Returns:
         The classic's dictionary: theta and shear in degrees, tx (columns) and ty (rows) in pixels,
         zx, zy, flip_horizontal, flip_vertical, channel_shift_intensity, brightness: float64 scalars, or
-        [B], or the Python values of `NEUTRAL` where the transform is off. Of the other transforms only
-        where they are on: crop_x, crop_y, crop_width, crop_height and the same of cutout, shares of the
-        image; contrast, saturation, hue; rand_augment_1, the place of an operation in
+        [B], or the Python values of `NEUTRAL` if the transform is off. The parameters of the other transforms
+        are present only if these are on: crop_x, crop_y, crop_width, crop_height and the same for cutout, as
+        fractions of the image; contrast, saturation, hue; rand_augment_1, the place of an operation in
         `rand_augment.OPERATIONS`, and rand_augment_strength_1, -1..1; and so on.
     """
     uniform = dict(zip(_SLOTS, tf.unstack(numbers, axis=-1), strict=True))
@@ -303,10 +305,10 @@ def parameters(augment: Augment, numbers: tf.Tensor, height: int, width: int) ->
 def _rectangle(
     name: str, uniform: dict[str, tf.Tensor], scale: tuple[float, float], ratio: tuple[float, float]
 ) -> dict[str, tf.Tensor]:
-    """A part of the image, in shares of it: of an area and a ratio, anywhere inside.
+    """Returns a rectangle anywhere inside the image, with a random area and ratio, as fractions of the image.
 
-    The logarithm of the ratio is uniform, as in torchvision's `RandomResizedCrop`. Where the rectangle
-    would be longer than the image, it is cut to it.
+    The logarithm of the ratio is uniform, as in torchvision's `RandomResizedCrop`. If the rectangle would be
+    longer than the image, it is cut to the image's length.
     """
     area = scale[0] + (scale[1] - scale[0]) * uniform[f"{name}_area"]
     low, high = math.log(ratio[0]), math.log(ratio[1])
@@ -324,7 +326,7 @@ def _rectangle(
 
 
 def _shift(reach: Any, value: tf.Tensor, sign: tf.Tensor, dimension: int) -> tf.Tensor:
-    """One shift in pixels, float64, by the classic's three readings of a range."""
+    """Returns one shift in pixels, float64, by the classic's three ways to read a range."""
     unit = float(dimension) if np.max(reach) < 1 else 1.0
     if isinstance(reach, float | np.floating):
         return (2 * value - 1) * float(reach) * unit

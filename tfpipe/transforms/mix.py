@@ -2,7 +2,8 @@
 
     images, labels = mix_batch(augment, key, images, labels)
 
-The parameters of a batch are a pure function of its key, so of (seed, epoch, position of its first sample).
+The parameters of a batch are a pure function of its key, and thus of (seed, epoch, position of its first
+sample).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from tfpipe.transforms.augment import Augment
 
 
 def batch_key(seed: int, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:  # int64 [2]
-    """The key of a batch: of the seed, the epoch and the position of its first sample in it.
+    """Returns the key of a batch, from the seed, the epoch and the position of its first sample in the epoch.
 
     >>> batch_key(7, tf.constant(1, tf.int64), tf.constant(32, tf.int64)).shape
     TensorShape([2])
@@ -26,13 +27,13 @@ def batch_key(seed: int, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:  #
 def mix_batch(
     augment: Augment, key: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """A batch in which each sample is mixed with another one; all of them in the same shares.
+    """Mixes each sample of a batch with another one, all of them in the same proportions.
 
-    The other one stands a number of places further on, which is drawn, and is never the sample itself
-    unless it is alone. Sample weights are no business of a mixture.
+    The other sample stands a random number of places further on, and is never the sample itself unless
+    the batch has only one. Sample weights are not mixed.
 
     Args:
-        augment: `mixup_alpha`, `cutmix_alpha`; where both are above 0, one of them is drawn.
+        augment: `mixup_alpha`, `cutmix_alpha`; if both are above 0, one of them is drawn.
         key: int64 [2], the batch's own, from `batch_key`.
         images: float [B, H, W, C], any range.
         labels: float [B] or [B, ...].
@@ -68,11 +69,11 @@ def mix_batch(
 
 
 def beta(key: tf.Tensor, alpha: float) -> tf.Tensor:  # float64 []
-    """One draw from Beta(alpha, alpha), as the share of one of two gamma-distributed numbers.
+    """Draws one number from Beta(alpha, alpha): the first of two gamma-distributed numbers over their sum.
 
     >>> 0 <= float(beta(tf.constant([1, 2], tf.int64), 0.2)) <= 1
     True
     """
     one, other = tf.unstack(tf.random.stateless_gamma([2], key, alpha, dtype=tf.float64))
-    # Of a tiny alpha both may be 0, where the share is 0 or 1.
+    # With a tiny alpha both may be 0; its shares are 0 or 1.
     return tf.where(one + other > 0, one / tf.maximum(one + other, 1e-300), 1.0)

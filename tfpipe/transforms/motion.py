@@ -1,9 +1,10 @@
-"""What the parameters of a random transform do to an image, or to a batch of them.
+"""What the parameters of a random transform do to an image, or to a batch of images.
 
     params = augment.draw(ranges, key, height, width)
     image = apply(image, params, ranges)
 
-Deterministic, in tensor operations: in the graph, compiled, inside a model, or eagerly.
+Everything is deterministic and made of tensor operations, so it runs in the graph, compiled, inside a model,
+or eagerly.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tfpipe.transforms import rand_augment
 from tfpipe.transforms.augment import NEUTRAL, Augment
 
 _MOVES = ("theta", "tx", "ty", "shear", "zx", "zy")
-# The parameters of a rectangle, and what they are where they are missing.
+# The parameters of a rectangle, with the values that they have when they are missing.
 _CROP = {"crop_x": 0.0, "crop_y": 0.0, "crop_width": 1.0, "crop_height": 1.0}
 _CUTOUT = {"cutout_x": 0.0, "cutout_y": 0.0, "cutout_width": 0.0, "cutout_height": 1.0}
 
@@ -29,13 +30,13 @@ _CUTOUT = {"cutout_x": 0.0, "cutout_y": 0.0, "cutout_width": 0.0, "cutout_height
 def apply(
     image: tf.Tensor, params: Mapping[str, Any], augment: Augment, *, unit_range: bool = False
 ) -> tf.Tensor:
-    """An image with the transform of some parameters; resampled once at most.
+    """Transforms an image by some parameters, with at most one resampling.
 
     Args:
         image: uint8, float32 or float64 [H, W, C], static shape; or a batch [B, H, W, C].
-        params: as `augment.draw` returns them; what is missing is neutral, other keys are ignored.
+        params: as `augment.draw` returns them; missing ones are neutral, other keys are ignored.
         augment: for `fill_mode`, `cval`, `interpolation_order` and `cutout_value`.
-        unit_range: the image is 0..1, not 0..255; matters where `augment.depends_on_range`.
+        unit_range: whether values are in 0..1, not in 0..255; matters only if `augment.depends_on_range`.
 
     Returns:
         The image's shape, float64 for a float64 image, else float32.
@@ -45,14 +46,14 @@ def apply(
 
 
 def apply_geometry(image: tf.Tensor, params: Mapping[str, Any], augment: Augment) -> tf.Tensor:
-    """The part of `apply` that moves pixels: the affine resampling and the flips.
+    """Applies the part of `apply` that moves pixels: the affine resampling and the flips.
 
-    What belongs to an image pixel by pixel, such as a mask, is given the same parameters, with an
-    `interpolation_order` (0 keeps the numbers of classes) and a `cval` of its own.
+    What belongs to an image pixel by pixel, such as a mask, gets the same parameters, with an
+    `interpolation_order` (0 keeps the ids of classes) and a `cval` of its own.
 
     Args:
-        image: any dtype, [H, W, C] or [B, H, W, C]. Whole numbers up to 2**24 stay what they are.
-        params: as `augment.draw` returns them; what is missing is neutral, other keys are ignored.
+        image: any dtype, [H, W, C] or [B, H, W, C]. Whole numbers up to 2**24 stay exact.
+        params: as `augment.draw` returns them; missing ones are neutral, other keys are ignored.
         augment: for `fill_mode`, `cval` and `interpolation_order`.
 
     Returns:
@@ -68,7 +69,7 @@ def apply_geometry(image: tf.Tensor, params: Mapping[str, Any], augment: Augment
     height, width = image.shape[-3:-1]
     matrix = _motion_matrix(height, width, values, params)
     if matrix is not None:
-        # Bytes are cast as they are read: a quarter of the memory to go through.
+        # Bytes are cast as they are read, so there is a quarter of the memory to go through.
         return affine_transform(
             image if image.dtype == tf.uint8 else _as_float(image),
             matrix,
@@ -84,11 +85,11 @@ def apply_geometry(image: tf.Tensor, params: Mapping[str, Any], augment: Augment
 def _motion_matrix(
     height: int, width: int, values: Mapping[str, Any], params: Mapping[str, Any]
 ) -> tf.Tensor | None:
-    """Where each pixel comes from: crop, the classic's moves, RandAugment's; None where none is there."""
+    """Returns the matrix of all moves (crop, the classic's, RandAugment's), or None if there are no moves."""
     matrices = []
     if any(name in params for name in _CROP):
         matrices.append(crop_matrix(height, width, *(params.get(n, v) for n, v in _CROP.items())))
-    # The classic too leaves a neutral image alone: resampling it could move its last bits.
+    # The classic leaves a neutral image alone, too; resampling could change its last bits.
     if any(_may_differ(values[name], NEUTRAL[name]) for name in _MOVES):
         matrices.append(affine_matrix(height, width, **{name: values[name] for name in _MOVES}))
     operations = _operations(params)
@@ -100,13 +101,13 @@ def _motion_matrix(
 def apply_values(
     image: tf.Tensor, params: Mapping[str, Any], augment: Augment, *, unit_range: bool = False
 ) -> tf.Tensor:
-    """The part of `apply` that changes values and moves none of them; not for masks.
+    """Applies the part of `apply` that changes values but moves no pixels; not for masks.
 
     Args:
         image: float32 or float64 [H, W, C] or [B, H, W, C].
-        params: as `augment.draw` returns them; what is missing is neutral, other keys are ignored.
+        params: as `augment.draw` returns them; missing ones are neutral, other keys are ignored.
         augment: for `cutout_value`.
-        unit_range: the image is 0..1, not 0..255; matters where `augment.depends_on_range`.
+        unit_range: whether values are in 0..1, not in 0..255; matters only if `augment.depends_on_range`.
 
     Returns:
         The same shape and dtype.
@@ -136,7 +137,7 @@ def apply_values(
 
 
 def _operations(params: Mapping[str, Any]) -> list[tuple[Any, Any]]:
-    """RandAugment's operations and their strengths, in the order drawn."""
+    """Lists RandAugment's operations and their strengths, in the order in which they were drawn."""
     numbers = range(1, rand_augment.MAX_OPERATIONS + 1)
     return [
         (params[f"rand_augment_{number}"], params.get(f"rand_augment_strength_{number}", 0.0))

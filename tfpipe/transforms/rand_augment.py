@@ -1,9 +1,9 @@
 """RandAugment: a few operations drawn from a list, all at one magnitude.
 
-Its geometric operations become one matrix, which goes into the one resampling of the other transforms; its
-operations on values follow in the order drawn.
+Its geometric operations become one matrix, which goes into the single resampling of the other transforms; its
+operations on values follow in the order in which they were drawn.
 
-Source: Cubuk et al. 2020, "RandAugment"; the list and the strengths are those of torchvision's `RandAugment`.
+Source: Cubuk et al. 2020, "RandAugment"; the list and the strengths are from torchvision's `RandAugment`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ ON_VALUES = (
     "autocontrast",
     "equalize",
 )
-# Numbered: a drawn number is the place of its operation. Append only.
+# Append only, because a drawn number is the place of its operation.
 OPERATIONS = ("identity", *GEOMETRIC, *ON_VALUES)
 MAX_OPERATIONS = 4
 MAX_MAGNITUDE = 10.0
 
 # At the largest magnitude.
 _DEGREES = 30.0
-_SHEAR = 0.3  # columns a row, or rows a column
+_SHEAR = 0.3  # columns per row, or rows per column
 _SHARE = 150.0 / 331.0  # of the image's width or height
 _FACTOR = 0.9  # more or less than 1
 _BITS = 4.0  # lost
@@ -44,16 +44,16 @@ _BITS = 4.0  # lost
 def geometry(
     height: int, width: int, operations: Sequence[Any], strengths: Sequence[Any]
 ) -> tf.Tensor:
-    """The matrix of the geometric ones among some operations, one after the other.
+    """Returns the matrix of the geometric ones among some operations, applied one after the other.
 
     Args:
         height: of the image, in pixels.
         width: of the image, in pixels.
         operations: places in `OPERATIONS`: whole numbers, tensors [] or [B].
-        strengths: of each, -1..1; the sign is the direction.
+        strengths: of each operation, -1..1; the sign is the direction.
 
     Returns:
-        float64 [2, 3] or [B, 2, 3], as `matrix.affine_matrix`.
+        float64 [2, 3] or [B, 2, 3], like `matrix.affine_matrix`.
 
     >>> geometry(3, 331, [OPERATIONS.index("translate_x")], [1.0])[1].numpy().tolist()
     [0.0, 1.0, 150.0]
@@ -88,13 +88,13 @@ def apply_operations(
     *,
     unit_range: bool = False,
 ) -> tf.Tensor:
-    """Some operations on values, one after the other.
+    """Applies some operations on values, one after the other.
 
     Args:
         pixels: float [H, W, C], or [B, H, W, C].
         operations: places in `OPERATIONS`: whole numbers, tensors [] or [B].
-        strengths: of each, as `apply_operation` takes them.
-        unit_range: the image is 0..1.
+        strengths: of each operation, as `apply_operation` takes them.
+        unit_range: whether values are in 0..1.
 
     Returns:
         The same shape and dtype.
@@ -110,7 +110,8 @@ def apply_operations(
         changed = apply_operation(image, places[number], sizes[number], unit_range=unit_range)
         return number + 1, tf.ensure_shape(changed, pixels.shape)
 
-    # A loop, though short: XLA takes 1 s to compile one choice of eight, 12 s for one after another.
+    # A loop, though a short one, because XLA takes 1 s to compile one choice of eight, but 12 s if the
+    # choices follow one another.
     count = len(operations)
     return tf.while_loop(lambda number, _: number < count, step, (0, pixels))[1]
 
@@ -118,14 +119,15 @@ def apply_operations(
 def apply_operation(
     pixels: tf.Tensor, operation: Any, strength: Any, *, unit_range: bool = False
 ) -> tf.Tensor:
-    """One operation on values; geometric ones, which `geometry` has done, change nothing here.
+    """Applies one operation on values; geometric ones, which `geometry` has done, change nothing here.
 
     Args:
         pixels: float [H, W, C], or [B, H, W, C] with an operation and a strength [B].
         operation: a place in `OPERATIONS`, a scalar.
-        strength: -1..1. For brightness, saturation, contrast and sharpness the factor is 1 + 0.9 times
-            it; posterize keeps 8 to 4 bits and solarize inverts from 1 to 0 of the range, by its size.
-        unit_range: the image is 0..1.
+        strength: -1..1. For brightness, saturation, contrast and sharpness, the factor is 1 + 0.9 * strength.
+            As its absolute value grows, posterize keeps 8 to 4 bits, and solarize inverts from 1 to 0 of the
+            range.
+        unit_range: whether values are in 0..1.
 
     Returns:
         The same shape and dtype.

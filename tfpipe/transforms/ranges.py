@@ -1,4 +1,4 @@
-"""The arguments of `Augment`, checked and brought to one form. Each error names the argument."""
+"""Checks the arguments of `Augment` and brings them to one form. Each error names the argument."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def zoom_range(value: Any) -> tuple[float, float]:
 
 
 def factors(name: str, value: Any) -> tuple[float, float] | None:
-    """A pair of factors >= 0, or None.
+    """Returns a pair of factors >= 0, or None.
 
     >>> factors("contrast_range", [0.5, 1.5])
     (0.5, 1.5)
@@ -49,7 +49,7 @@ def factors(name: str, value: Any) -> tuple[float, float] | None:
     if value is None:
         return None
     if not _is_pair(value):
-        # As the classic says it.
+        # The classic's own words.
         raise ValueError(
             f"`{name}` should be tuple or list of two floats. Received: {name}={value!r}."
         )
@@ -59,7 +59,7 @@ def factors(name: str, value: Any) -> tuple[float, float] | None:
 
 
 def ascending(name: str, value: Any, maximum: float = math.inf) -> tuple[float, float]:
-    """A pair (lowest, highest) of numbers above 0, at most `maximum`.
+    """Returns a pair (lowest, highest) of numbers above 0, at most `maximum`.
 
     >>> ascending("crop_scale", (0.08, 1), maximum=1)
     (0.08, 1.0)
@@ -74,7 +74,7 @@ def ascending(name: str, value: Any, maximum: float = math.inf) -> tuple[float, 
 
 
 def operations(name: str, value: Any) -> tuple[int, float] | None:
-    """(how many operations, their magnitude), or None.
+    """Returns (number of operations, their magnitude), or None.
 
     >>> operations("rand_augment", [2, 9])
     (2, 9.0)
@@ -84,7 +84,7 @@ def operations(name: str, value: Any) -> tuple[int, float] | None:
     if not _is_pair(value) or int(value[0]) != value[0] or not 1 <= value[0] <= MAX_OPERATIONS:
         raise ValueError(
             f"{name} must be a pair (1 to {MAX_OPERATIONS} operations, magnitude 0 to "
-            f"{MAX_MAGNITUDE:g}), or None. Received: {name}={value!r}. Pass (2, 9) for the usual one."
+            f"{MAX_MAGNITUDE:g}), or None. Received: {name}={value!r}. Pass (2, 9), for example."
         )
     check_number(f"The magnitude of {name}", value[1], 0, MAX_MAGNITUDE)
     return int(value[0]), float(value[1])

@@ -1,6 +1,6 @@
-"""Standardisation: deterministic, after augmentation, what the model sees.
+"""Standardization: deterministic, after augmentation; its result is what the model sees.
 
-In this order: preprocessing_function -> rescale -> sample-wise -> feature-wise -> ZCA.
+The order is: preprocessing_function -> rescale -> sample-wise -> feature-wise -> ZCA.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class Standardize:
     """What is done to every image after augmentation.
 
     Attributes:
-        preprocessing_function: called on one image [H, W, C] ([C, H, W] with channels_first); gives one of
-            the same shape. Stays in the graph where it takes tensors.
+        preprocessing_function: called with one image [H, W, C] ([C, H, W] with channels_first); returns one
+            of the same shape. Stays in the graph if it takes tensors.
         rescale: a factor; None or 0: off.
         samplewise_center, samplewise_std_normalization: subtract each image's own mean, divide by its own
             standard deviation. The second needs the first.
         featurewise_center, featurewise_std_normalization: the same with `mean` and `std`.
         zca_whitening: multiply the flattened image by `zca_whitening_matrix`.
         mean, std: of the data set, broadcast against one image: (1, 1, C), or (C, 1, 1) with
-            channels_first. None: not fitted, the step is left out.
+            channels_first. None: not fitted, so the step is left out.
         zca_whitening_matrix: (HWC, HWC), or None.
 
     Raises:
@@ -83,7 +83,7 @@ class Standardize:
 
     @property
     def works_on_batches(self) -> bool:
-        """Whether any step but preprocessing_function is on."""
+        """Whether any step other than preprocessing_function is on."""
         return bool(
             self.rescale
             or self.samplewise_center
@@ -94,7 +94,7 @@ class Standardize:
         )
 
     def unfitted(self) -> list[str]:
-        """The steps that are on but have no statistics yet."""
+        """Lists the steps that are on but have no statistics yet."""
         needs = {
             "featurewise_center": self.mean,
             "featurewise_std_normalization": self.std,
@@ -112,7 +112,7 @@ def _check_numbers(name: str, value: Any, allowed: str) -> None:
 
 
 def warn_of_unfitted(spec: Standardize, so: str = "The step is left out.") -> None:
-    """One `UserWarning` for each step that is left out for want of statistics; `so` ends it."""
+    """Issues a `UserWarning` for each step that is left out for lack of statistics; `so` ends the message."""
     for name in spec.unfitted():
         warn(
             f"This ImageDataGenerator specifies `{name}`, but it hasn't been fit on any training "
@@ -121,12 +121,12 @@ def warn_of_unfitted(spec: Standardize, so: str = "The step is left out.") -> No
 
 
 def standardize_batch(images: tf.Tensor, spec: Standardize, *, rescale: bool = True) -> tf.Tensor:
-    """A batch with every step but preprocessing_function, which works on single images.
+    """Applies every step to a batch, except preprocessing_function, which works on single images.
 
     Args:
-        images: float [B, H, W, C] or [B, C, H, W], as `spec.mean` is laid out.
-        spec: the steps; those without statistics are left out.
-        rescale: False where it was done before.
+        images: float [B, H, W, C] or [B, C, H, W], in the layout of `spec.mean`.
+        spec: the steps; steps without statistics are left out.
+        rescale: False if it has been done before.
 
     Returns:
         The same shape and dtype.
@@ -154,7 +154,7 @@ def standardize_batch(images: tf.Tensor, spec: Standardize, *, rescale: bool = T
 
 
 def with_tensors(spec: Standardize, dtype: str) -> Standardize:
-    """The same steps, their statistics as tensors."""
+    """Returns the same steps with their statistics as tensors."""
     statistics = {name: getattr(spec, name) for name in ("mean", "std", "zca_whitening_matrix")}
     result = copy.copy(spec)
     for name, value in statistics.items():

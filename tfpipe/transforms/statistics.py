@@ -13,10 +13,10 @@ _MOST_ZCA_BYTES = 8 << 30
 
 @dataclass(frozen=True)
 class Moments:
-    """What is known of the values seen so far, feature by feature.
+    """What is known about the values seen so far, feature by feature.
 
     Attributes:
-        count: values of each feature.
+        count: number of values of each feature.
         mean: [F].
         squares: [F], sum of the squared differences from `mean`.
     """
@@ -26,7 +26,7 @@ class Moments:
     squares: np.ndarray
 
     def merge(self, other: Moments) -> Moments:
-        """The moments of both; stable whatever the mean is (Chan, Golub & LeVeque 1979)."""
+        """Merges two moments; stable whatever the mean is (Chan, Golub & LeVeque 1979)."""
         count = self.count + other.count
         delta = other.mean - self.mean
         return Moments(
@@ -37,7 +37,7 @@ class Moments:
 
 
 def moments(values: np.ndarray) -> Moments:
-    """The moments of the rows of `values`, [N, F].
+    """Computes the moments of the rows of `values`, [N, F].
 
     >>> moments(np.array([[1.0], [3.0]])).squares
     array([2.])
@@ -49,7 +49,7 @@ def moments(values: np.ndarray) -> Moments:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of a data set: mean and std are [C]; the matrix [HWC, HWC], or None where not asked for."""
+    """Statistics of a data set: mean and std are [C], the matrix is [HWC, HWC], or None if not requested."""
 
     mean: np.ndarray
     std: np.ndarray
@@ -59,7 +59,7 @@ class Statistics:
 def fit(
     batches: Iterable[np.ndarray], channel_axis: int, zca_epsilon: float | None = None
 ) -> Statistics:
-    """The statistics of all images of some batches.
+    """Computes the statistics of all images of some batches.
 
     Args:
         batches: float [B, H, W, C] or [B, C, H, W], in any range.
@@ -67,11 +67,11 @@ def fit(
         zca_epsilon: added to the singular values; None: no ZCA matrix.
 
     Returns:
-        Mean and std over all samples, rows and columns; the ZCA matrix of the images less `mean`,
+        Mean and std over all samples, rows and columns; the ZCA matrix of the images minus `mean`,
         (u * sqrt(n) / (s + epsilon)) u^T for the singular values s of the [HWC, n] data.
 
     Raises:
-        ValueError: there is no image; the ZCA matrix would be larger than 8 GiB.
+        ValueError: there are no images, or the ZCA matrix would be larger than 8 GiB.
     """
     total: Moments | None = None
     gram: Gram | None = None
@@ -93,7 +93,7 @@ def fit(
 
 
 def _broadcast(mean: np.ndarray, shape: tuple[int, ...], channel_axis: int) -> np.ndarray:
-    """A mean a channel as a flattened image, [HWC]."""
+    """Returns one mean per channel as a flattened image, [HWC]."""
     column = mean if channel_axis == 3 else mean[:, None, None]
     return np.broadcast_to(column, shape).reshape(-1).astype(np.float64)
 
@@ -101,7 +101,7 @@ def _broadcast(mean: np.ndarray, shape: tuple[int, ...], channel_axis: int) -> n
 class Gram:
     """Sums from which the covariance of flattened images follows.
 
-    Images are taken less a pivot near their mean, so that little is lost in the differences.
+    A pivot near their mean is subtracted from the images, so that the differences lose little.
     """
 
     def __init__(self, pivot: np.ndarray) -> None:
@@ -109,7 +109,7 @@ class Gram:
         if size > _MOST_ZCA_BYTES:
             raise ValueError(
                 f"zca_whitening of images with {len(pivot)} values needs a matrix of "
-                f"{size / 2**30:.0f} GiB; at most {_MOST_ZCA_BYTES >> 30} are allowed "
+                f"{size / 2**30:.0f} GiB; the limit is {_MOST_ZCA_BYTES >> 30} GiB "
                 f"({math.isqrt(_MOST_ZCA_BYTES // 8)} values). Use a smaller target_size."
             )
         self._pivot = pivot
@@ -118,18 +118,18 @@ class Gram:
         self._products = np.zeros((len(pivot), len(pivot)))
 
     def add(self, rows: np.ndarray) -> None:
-        """Takes in flattened images, [B, HWC]."""
+        """Adds flattened images, [B, HWC]."""
         rows = rows.astype(np.float64) - self._pivot
         self._count += len(rows)
         self._sum += rows.sum(axis=0)
         self._products += rows.T @ rows
 
     def whitening(self, mean: np.ndarray, epsilon: float) -> np.ndarray:
-        """The ZCA matrix of the images less `mean`, [HWC]."""
+        """Computes the ZCA matrix of the images minus `mean`, [HWC]."""
         shift = mean - self._pivot
         crossed = np.outer(shift, self._sum)
         products = self._products - crossed - crossed.T + self._count * np.outer(shift, shift)
-        # The eigenvectors of X X^T are the left singular vectors of X; of those there are at most n.
+        # The eigenvectors of X X^T are the left singular vectors of X, and X has at most n of them.
         values, vectors = np.linalg.eigh(products)
         rank = min(self._count, len(mean))
         singular = np.sqrt(np.maximum(values[-rank:], 0))

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfpipe.checks import warn
 
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
-# Names by which a function makes a generator of its own; "Generator" may be TensorFlow's.
+# Names by which a function makes its own generator. "Generator" is absent because it may be TensorFlow's.
 _MAKERS = frozenset(
     {"default_rng", "RandomState", "SystemRandom", "Random", "PCG64", "MT19937", "Philox", "SFC64"}
 )
@@ -23,24 +23,24 @@ _MAKERS = frozenset(
 def in_graph_function(
     function: Callable[[Any], Any], shape: tuple[int, int, int], dtype: tf.DType
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A user's preprocessing_function as a function of tensors.
+    """Turns a user's preprocessing_function into a function of tensors.
 
-    It is tried on a probe: as a NumPy function, twice, and as a tensor function. It stays in the graph
-    if they agree, or if it takes tensors only. Otherwise (it takes only NumPy, or draws random
+    It is tried on a probe: twice as a NumPy function, and once as a tensor function. It stays in the graph
+    if the results agree, or if it takes only tensors. Otherwise (it takes only NumPy, or draws random
     numbers, which a graph would draw once and for all) it is called from the graph with an
     `np.ndarray` of rank 3, and one warning says what that costs.
 
-    That it draws is seen from NumPy's and Python's global generators, from generators that it holds
-    (closure, defaults, globals it names, attributes of its object) or makes, and from two different
-    results; one that is hidden deeper, or in what it calls, is not found.
+    Random draws are detected from NumPy's and Python's global generators, from generators that the
+    function holds (closure, defaults, globals it names, attributes of its object) or makes, and from two
+    different results. A generator that is hidden deeper, or in what the function calls, is not found.
 
     Args:
         function: image -> image.
-        shape: of the image, as the function is to see it.
+        shape: of the image, as the function sees it.
         dtype: of the image.
 
     Raises:
-        ValueError: the function changes the shape; both shapes are named.
+        ValueError: the function changes the shape; the message names both shapes.
     """
     name = _name(function)
     probe = np.random.default_rng(0).uniform(0, 255, shape).astype(dtype.as_numpy_dtype)
@@ -51,7 +51,7 @@ def in_graph_function(
         second, _ = _attempt(lambda: np.asarray(function(probe.copy())))
         in_graph, _ = _attempt(lambda: traced(tf.constant(probe)).numpy())
         draws = _generators() != before or _holds_generator(function)
-    finally:  # the probes must not move the user's generators
+    finally:  # the probes must not advance the user's generators
         numpy_state, python_state = pickle.loads(before)
         np.random.set_state(numpy_state)  # noqa: NPY002
         random.setstate(python_state)
@@ -81,10 +81,10 @@ def in_graph_function(
 
 
 def call_with_numpy(function: Callable[[Any], Any], image: np.ndarray) -> np.ndarray:
-    """A user's preprocessing_function on a copy of one image of rank 3; the dtype stays.
+    """Calls a user's preprocessing_function with a copy of one image of rank 3; keeps the dtype.
 
     Raises:
-        ValueError: the function changes the shape; both shapes are named.
+        ValueError: the function changes the shape; the message names both shapes.
     """
     changed = np.asarray(function(np.array(image)), image.dtype)
     _check_shape(_name(function), image.shape, changed.shape)
@@ -96,13 +96,13 @@ def _name(function: Callable[[Any], Any]) -> str:
 
 
 def _generators() -> bytes:
-    """The states of the global generators, which functions that draw numbers mostly draw them from."""
+    """Returns the states of the global generators, which most functions that draw numbers use."""
     return pickle.dumps((np.random.get_state(), random.getstate()))  # noqa: NPY002
 
 
 def _holds_generator(function: Callable[[Any], Any]) -> bool:
     """Whether a function has a generator of random numbers at hand."""
-    owner = getattr(function, "__self__", function)  # of a method, or an object that is callable
+    owner = getattr(function, "__self__", function)  # the object of a method, or a callable object
     held = [*getattr(owner, "__dict__", {}).values()]
     function = getattr(function, "__func__", function)
     held += getattr(function, "__defaults__", None) or ()
