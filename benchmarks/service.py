@@ -103,7 +103,7 @@ def order_microseconds(n: int = 10_000_000, chunk: int = 256, chunks: int = 2000
     """Microseconds of computing which sample stands at a position, of n samples, chunk by chunk."""
     import tensorflow as tf
 
-    from tfpipe import seeds as order
+    from tfpipe.pipeline import order
 
     positions = tf.data.Dataset.range(0, chunk * chunks, chunk).map(
         lambda start: order.shuffled(tf.range(start, start + chunk), n, 7, tf.constant(3, tf.int64))

@@ -15,7 +15,16 @@ PACKAGE = Path(__file__).parent.parent / "tfpipe"
 GROUPS = {
     "Arguments of any kind": (
         "An argument is not what is allowed. The message says what is, what came, and what to do.",
-        ("checks", "seeds", "console", "installed", "ops", "codecs.spec", "pipeline.spec"),
+        (
+            "checks",
+            "keywords",
+            "seeds",
+            "console",
+            "installed",
+            "ops",
+            "codecs.spec",
+            "pipeline.spec",
+        ),
     ),
     "Transforms and standardization": (
         "A range, or a function of yours, cannot be used on images of this shape.",
@@ -38,7 +47,7 @@ GROUPS = {
         ("sources.table", "sources.dataframe", "sources.class_weights"),
     ),
     "Splits and folds": (
-        "There are too few samples, classes or groups for the split that is asked for.",
+        "There are too few samples, classes or groups for the requested split.",
         ("sources.splits", "builders.folds"),
     ),
     "Bad files": (
@@ -46,7 +55,7 @@ GROUPS = {
         ("pipeline.bad_files",),
     ),
     "Packing and shards": (
-        "Data sets that cannot be packed together, or a directory that does not hold what is asked for.",
+        "Data sets that cannot be packed together, or a directory that does not hold what you ask for.",
         ("tools", "sources.shards"),
     ),
     "The data set": (
@@ -54,20 +63,22 @@ GROUPS = {
         ("dataset", "distribute", "pipeline", "graph"),
     ),
 }
-WARNINGS = "Nothing stops: something was left out, is slow, or is not what was asked for."
+WARNINGS = "Nothing stops: something was left out, is slow, or is not what you asked for."
 
-# How messages begin that only a fault in tfpipe itself, or a misspelled import, can bring about.
+# How messages begin that only a bug in tfpipe itself can bring about.
 _INTERNAL = (
     "write_index needs Records",
     "file_loader needs files",
     "array_loader needs images",
     "Only image files are packed",
-    "module … has no attribute",
+    "… must be a field of one of",
+    "… must say what",
+    "The docstring has no 'Args:'",
 )
 
 
 def messages(source: str) -> list[tuple[str, str]]:
-    """(type, message) of each error that some source raises; what is filled in later is shown as ….
+    """Returns (type, message) of each error that some source raises; … stands for what is filled in later.
 
     >>> messages("raise ValueError(f'n must be positive. ' f'Received: {n}.')")
     [('ValueError', 'n must be positive. Received: ….')]
@@ -80,7 +91,7 @@ def messages(source: str) -> list[tuple[str, str]]:
 
 
 def warned(source: str) -> list[tuple[str, str]]:
-    """(type, message) of each warning that some source gives.
+    """Returns (type, message) of each warning that some source gives.
 
     >>> warned("warn(f'{n} files were left out.'); warnings.warn('sort is ignored.', DeprecationWarning)")
     [('UserWarning', '… files were left out.'), ('DeprecationWarning', 'sort is ignored.')]
@@ -93,7 +104,7 @@ def warned(source: str) -> list[tuple[str, str]]:
 
 
 def _worded(calls: Iterable[tuple[str, ast.Call]]) -> list[tuple[str, str]]:
-    """Those with a text of their own, not with that of another error."""
+    """Leaves out the calls without a text of their own: they pass on another error's."""
     texts = [(kind, re.sub("…+", "…", _text(call.args[0]))) for kind, call in calls if call.args]
     return [
         (kind, text)
@@ -113,7 +124,7 @@ def _text(node: ast.expr) -> str:
 
 
 def sources() -> dict[str, str]:
-    """The source of each module of the package, by its name, but for the command line."""
+    """Reads the source of each module of the package, except the command line, by its name."""
     paths = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "cli")
     names = [
         path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in paths
@@ -122,7 +133,7 @@ def sources() -> dict[str, str]:
 
 
 def group_of(module: str) -> str | None:
-    """The group of a module: that which names it, or its package.
+    """Returns the group that names a module, or else its package.
 
     >>> group_of("sources.splits"), group_of("sources.readers"), group_of("elsewhere")
     ('Splits and folds', 'Directories and files', None)
@@ -135,7 +146,7 @@ def group_of(module: str) -> str | None:
 
 
 def ungrouped() -> list[str]:
-    """The modules that raise errors and are in no group, and the names in a group that are no modules."""
+    """Returns the modules that raise errors and are in no group, and the grouped names without a module."""
     known = sources()
     there = set(known) | {name.partition(".")[0] for name in known}
     grouped = {name for _, names in GROUPS.values() for name in names}
@@ -143,7 +154,7 @@ def ungrouped() -> list[str]:
 
 
 def markdown() -> str:
-    """A section for each group, with a table of its messages, and one for warnings."""
+    """Makes a section for each group, with a table of its messages, and one for warnings."""
     known = sources()
     lines = []
     for title, (why, _) in GROUPS.items():
@@ -159,12 +170,12 @@ def _section(title: str, why: str, rows: list[tuple[str, str]]) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """A text as it is, as the cell of a table."""
+    """Escapes a text for the cell of a table."""
     for sign in ("\\", "|", "`", "*", "_", "<", "["):
         text = text.replace(sign, f"&#{ord(sign)};")
     return " ".join(text.split())
 
 
 def on_page_markdown(text: str, **_: object) -> str:
-    """MkDocs' hook: puts the list where the mark is."""
+    """Puts the list where the mark is; MkDocs calls it for each page."""
     return text.replace(MARK, markdown()) if MARK in text else text

@@ -25,7 +25,15 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 
 # The files that are clean already. Add a package here once its last finding is gone.
-GREEN = ("README.md", "docs/**/*.md", "examples/*.py")
+GREEN = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/**/*.md",
+    "examples/*.py",
+    "scripts/*.py",
+    "tfpipe/**/*.py",
+)
 # Files that GREEN covers and that are still to be rewritten.
 LATER: tuple[str, ...] = ()
 
@@ -56,6 +64,7 @@ class Rule(NamedTuple):
     why: str
 
 
+# prose: keep, the wordings themselves
 RULES = {
     "per": Rule(
         rf"(?i)\b(?:one|an?) (?:{_NOUN_NEXT}[\w-]+ )?{_NOUN_NEXT}[\w-]*[^\Ws] an? {_UNIT}\b"
@@ -360,7 +369,7 @@ def _is_apart(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 _KEEP = re.compile(r"prose: keep(?:, (?P<reason>\w.+?))?\s*(?:-->.*)?$")
-_BARE = "a reason after the comma: 'prose: keep, a quotation'"
+_BARE = "a reason after the comma: 'prose: keep, <the reason>'"
 _UNUSED = "nothing: no wording here would have to change"
 
 

@@ -23,7 +23,7 @@ FORMATS = "<!-- the table of formats in the README is put here when the site is 
 
 
 def commands(group: click.Group, way: str) -> Iterator[tuple[str, click.Command]]:
-    """(name as it is typed, command) of everything in a group that can be run."""
+    """Yields (name as it is typed, command) of everything in a group that can be run."""
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, f"{way} {name}")
@@ -32,7 +32,7 @@ def commands(group: click.Group, way: str) -> Iterator[tuple[str, click.Command]
 
 
 def section(name: str, command: click.Command) -> str:
-    """The help of one command: what it does, its options, examples."""
+    """Makes the section of one command: what it does, its options, examples."""
     context = click.Context(command, info_name=name)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     lines = [f"### {name}", "", f"`{usage}`", "", inspect.cleandoc(command.help or ""), ""]
@@ -47,12 +47,12 @@ def section(name: str, command: click.Command) -> str:
 
 
 def all_commands() -> str:
-    """A section for each command."""
+    """Makes a section for each command."""
     return "\n".join(section(name, command) for name, command in commands(cli, "tfpipe"))
 
 
 def formats() -> str:
-    """The README's table of formats, with what it says below."""
+    """Reads the README's table of formats, with the text below it."""
     readme = (ROOT / "README.md").read_text("utf-8")
     found = re.search(r"^\| format \|.*?(?=^## )", readme, re.DOTALL | re.MULTILINE)
     if found is None:
@@ -61,7 +61,7 @@ def formats() -> str:
 
 
 def on_page_markdown(text: str, **_: object) -> str:
-    """MkDocs' hook: puts the parts where their marks are."""
+    """Puts the parts where their marks are; MkDocs calls it for each page."""
     for mark, part in ((COMMANDS, all_commands), (FORMATS, formats)):
         if mark in text:
             text = text.replace(mark, part())

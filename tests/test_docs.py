@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 import tfpipe
+from tfpipe.builders.options import Options
 from tfpipe.cli import cli
 
 pytestmark = pytest.mark.one_profile
@@ -204,6 +205,20 @@ def test_every_command_is_documented():
     assert [name for name in cli.commands if f"`tfpipe {name}" not in text] == []
 
 
+# Members of a base class, which a page shows only where its options list them.
+INHERITED = [
+    (
+        "generator",
+        "tfpipe.builders.generator.ImageDataGenerator",
+        [
+            *("get_random_transform", "apply_transform", "random_transform", "standardize"),
+            *("augment", "standardization"),
+        ],
+    ),
+    ("dataset", "tfpipe.dataset.image_dataset.ImageDataset", ["class_weight"]),
+]
+
+
 def test_the_site_builds_without_a_warning(tmp_path):
     result = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path],
@@ -224,5 +239,13 @@ def test_the_site_builds_without_a_warning(tmp_path):
     commands = (tmp_path / "command-line" / "index.html").read_text("utf-8")
     assert '<h3 id="tfpipe-service-worker">' in commands
     assert "<code>--encoding [raw|png|jpeg]</code></td>" in commands
+    doors = (tmp_path / "reference" / "functional" / "index.html").read_text("utf-8")
+    for function in (tfpipe.image_dataset_from_directory, tfpipe.image_dataset_from_dataframe):
+        for name in Options.__annotations__:  # in the signature and in the table of parameters
+            assert len(re.findall(rf"\b{name}\b", doors)) >= 4, name
+            assert name in inspect.signature(function).parameters
+    for page, name, inherited in INHERITED:
+        reference = (tmp_path / "reference" / page / "index.html").read_text("utf-8")
+        assert [m for m in inherited if f'id="{name}.{m}"' not in reference] == []
     formats = (tmp_path / "how-to" / "formats" / "index.html").read_text("utf-8")
     assert "<td>JPEG 2000</td>" in formats

@@ -7,6 +7,7 @@ from typing import TypedDict
 import pytest
 
 from tfpipe.keywords import (
+    UNCHANGED,
     check_known,
     keywords,
     routed,
@@ -98,7 +99,7 @@ class TestTakes:
             return options
 
         assert change(top=1) == {"top": 1}
-        assert inspect.signature(change).parameters["top"].default is ...
+        assert inspect.signature(change).parameters["top"].default is UNCHANGED
         assert "Args:\n                height: rows that are kept." in change.__doc__
         assert change.__doc__.index("Args:") < change.__doc__.index("Raises:")
 
@@ -165,13 +166,24 @@ class TestParts:
             ("batchsize", ["batch_size"], "batch_size"),
             ("n_splits", ["k"], "k"),
             ("img_size", ["image_size"], "image_size"),
-            ("target_size", ["image_size"], "image_size"),
-            ("class_mode", ["label_mode", "class_names"], "label_mode"),
         ],
     )
     def test_what_was_meant(self, given, names, meant):
         with pytest.raises(TypeError, match=rf"Did you mean '{meant}'\?"):
-            check_known("f", [given], names)
+            check_known("f", [given], names, {"n_splits": "k"})
+
+    def test_self_is_not_offered(self):
+        class Door:
+            @takes(Options, Crop)
+            def open(self, **options):
+                """Opens.
+
+                Args:
+                    nothing: at all.
+                """
+
+        with pytest.raises(TypeError, match="'zzz'. Allowed: height, top."):
+            Door().open(zzz=1)
 
     def test_suggests_keeps_the_signature(self):
         @suggests

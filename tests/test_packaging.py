@@ -15,6 +15,21 @@ import tfpipe
 pytestmark = pytest.mark.one_profile
 
 ROOT = Path(__file__).parent.parent
+# One module of each package, so that a package that is left out is noticed by name.
+ONE_OF_EACH = {
+    "tfpipe/keywords.py",
+    "tfpipe/builders/generator.py",
+    "tfpipe/cli/pack.py",
+    "tfpipe/codecs/decode.py",
+    "tfpipe/dataset/image_dataset.py",
+    "tfpipe/distribute/strategy.py",
+    "tfpipe/fields/image.py",
+    "tfpipe/ops/resize.py",
+    "tfpipe/pipeline/pipeline.py",
+    "tfpipe/sources/source.py",
+    "tfpipe/tools/check.py",
+    "tfpipe/transforms/augment.py",
+}
 BUILT_FROM = ("tfpipe", "setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -53,7 +68,12 @@ class TestPackage:
         names = zipfile.ZipFile(wheel).namelist()
         modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tfpipe").rglob("*.py")}
         assert modules <= set(names)
-        assert {"tfpipe/py.typed", "tfpipe/data/digits.npz", "tfpipe/data/README.md"} <= set(names)
+        assert modules >= ONE_OF_EACH
+        assert {Path(name).parent for name in ONE_OF_EACH} == {
+            Path(name).parent for name in modules
+        }
+        assert {"tfpipe/py.typed", "tfpipe/__init__.pyi"} <= set(names)
+        assert {"tfpipe/data/digits.npz", "tfpipe/data/README.md"} <= set(names)
         assert [name for name in names if name.startswith(("tests", "docs", "examples"))] == []
 
     def test_sdist_holds_the_licence(self, built):

@@ -2,7 +2,7 @@
 
 One bar for every step that takes its time: `with console.bar("Checking", 1200) as advance`. tqdm draws it on
 stderr, so that what a script reads on stdout stays clean, and only after a second, so that quick steps draw
-nothing. Where stderr is no terminal, or inside `console.shown(False)`, there is none.
+nothing. Where stderr is not a terminal, or inside `console.shown(False)`, there is none.
 """
 
 from __future__ import annotations

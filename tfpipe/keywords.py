@@ -23,25 +23,19 @@ from typing import Any, NamedTuple, TypeVar
 
 from tfpipe.checks import did_you_mean
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _Thing = TypeVar("_Thing", bound=Callable[..., Any])
 
 _WIDTH = 108
 
-# What other libraries call these arguments, if the spelling alone does not lead to our names.
-_SYNONYMS = {
-    "n_splits": "k",
-    "n_folds": "k",
-    "target_size": "image_size",
-    "img_size": "image_size",
-    "image_size": "target_size",
-    "class_mode": "label_mode",
-    "label_mode": "class_mode",
-    "classes": "class_names",
-    "class_names": "classes",
-    "workers": "num_parallel_calls",
-    "num_workers": "num_parallel_calls",
-}
+
+class _Unchanged:
+    """The default of an option that stays as it is where it is not given."""
+
+    def __repr__(self) -> str:
+        return "<unchanged>"
+
+
+UNCHANGED = _Unchanged()
 
 
 class Keyword(NamedTuple):
@@ -101,6 +95,21 @@ def keywords(options: Any, *specs: type) -> dict[str, Keyword]:
     return found
 
 
+def with_keywords(function: Callable[..., Any], added: Iterable[inspect.Parameter]) -> None:
+    """Shows further keywords in the signature of a function, in place of its `**options`.
+
+    Args:
+        function: the function, whose own parameters stay first.
+        added: the keywords; the function's own are left out.
+    """
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    names = {p.name for p in own}
+    more = [p.replace(kind=p.KEYWORD_ONLY) for p in added if p.name not in names]
+    shown: Any = function
+    shown.__signature__ = signature.replace(parameters=[*own, *more])
+
+
 def routed(options: Mapping[str, Any], *specs: type) -> dict[type, dict[str, Any]]:
     """Returns, for each specification, the options that are fields of it."""
     names = {spec: {field.name for field in fields(spec)} for spec in specs}
@@ -120,8 +129,9 @@ def takes(
     *specs: type,
     defaults: Mapping[str, Any] | None = None,
     also: Sequence[str] = (),
+    synonyms: Mapping[str, str] | None = None,
     as_given: bool = False,
-) -> Callable[[_Function], _Function]:
+) -> Callable[[_Thing], _Thing]:
     """Gives a function the keywords of a `TypedDict`: in its signature, its docstring and its calls.
 
     Args:
@@ -129,7 +139,9 @@ def takes(
         specs: the specifications that have the fields.
         defaults: defaults of this function that differ from those of the fields.
         also: further keywords that are passed on if they are given, but shown nowhere.
-        as_given: whether to pass on only the keywords that were given; the signature then shows `...`.
+        synonyms: what other libraries call an argument, where the spelling alone does not lead to ours.
+        as_given: whether to pass on only the keywords that were given; the signature then shows
+            `<unchanged>`.
 
     Returns:
         A decorator. The function is called with every keyword, with its default if it was not given.
@@ -137,23 +149,24 @@ def takes(
     known = keywords(options, *specs)
     usual = {name: keyword.default for name, keyword in known.items()} | dict(defaults or {})
 
-    def decorate(function: _Function) -> _Function:
+    def decorate(function: _Thing) -> _Thing:
         signature = inspect.signature(function)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         added = [
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=... if as_given else usual[name],
+                default=UNCHANGED if as_given else usual[name],
                 annotation=keyword.annotation,
             )
             for name, keyword in known.items()
         ]
-        names = [p.name for p in (*own, *added)]
+        names = [p.name for p in (*own, *added) if p.name != "self"]
 
         @functools.wraps(function)
         def call(*args: Any, **given: Any) -> Any:
-            check_known(function.__name__, [name for name in given if name not in also], names)
+            unknown = [name for name in given if name not in also]
+            check_known(function.__name__, unknown, names, synonyms)
             return function(*args, **given) if as_given else function(*args, **{**usual, **given})
 
         call.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
@@ -195,7 +208,12 @@ def with_arguments(docstring: str, rows: Mapping[str, str]) -> str:
     return f"{docstring[: found.end()].rstrip()}\n{text}\n{docstring[found.end() :]}"
 
 
-def check_known(function: str, given: Iterable[str], names: Sequence[str]) -> None:
+def check_known(
+    function: str,
+    given: Iterable[str],
+    names: Sequence[str],
+    synonyms: Mapping[str, str] | None = None,
+) -> None:
     """Raises `TypeError` for a keyword that is not known, and names the one that was meant.
 
     >>> check_known("f", ["batchsize"], ["batch_size", "seed"])
@@ -204,7 +222,7 @@ def check_known(function: str, given: Iterable[str], names: Sequence[str]) -> No
     """
     for name in given:
         if name not in names:
-            synonym = _SYNONYMS.get(name)
+            synonym = (synonyms or {}).get(name)
             meant = f" Did you mean {synonym!r}?" if synonym in names else did_you_mean(name, names)
             raise TypeError(
                 f"{function}() got an unexpected keyword argument {name!r}."

@@ -5,6 +5,7 @@ model = keras.Sequential([tfpipe.layers.Augment(rotation_range=20, horizontal_fl
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -13,7 +14,7 @@ import tensorflow as tf
 
 from tfpipe import seeds
 from tfpipe.checks import check_bool
-from tfpipe.keywords import check_known
+from tfpipe.keywords import check_known, with_keywords
 from tfpipe.transforms import augment as draws
 from tfpipe.transforms.motion import apply
 
@@ -125,3 +126,9 @@ class Augment(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         own = {"seed": self.seed, "unit_range": self.unit_range}
         return {**super().get_config(), **own, **asdict(self.augment)}
+
+
+# So that `help()` and editors show the ranges, too.
+_MIXTURES = ("mixup_alpha", "cutmix_alpha")
+_RANGES = inspect.signature(draws.Augment).parameters.values()
+with_keywords(Augment.__init__, [p for p in _RANGES if p.name not in _MIXTURES])

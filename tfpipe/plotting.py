@@ -13,7 +13,7 @@ import math
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,9 @@ from tfpipe.keywords import suggests
 from tfpipe.transforms import augment as augmentation
 from tfpipe.transforms import motion
 from tfpipe.transforms.augment import Augment
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _CELL = 1.9  # inches
 _BAR = 0.28  # inches
@@ -106,7 +109,7 @@ def plot_augmentation(
     n: int = 7,
     *,
     seed: int = 0,
-) -> Any:
+) -> Figure:
     """Shows one image beside `n` random transforms of it, each with its parameters as a title.
 
     Args:

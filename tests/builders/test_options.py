@@ -8,7 +8,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -75,8 +74,9 @@ def test_an_option_is_written_in_two_places(option):
         for line in node.body
         if isinstance(line, ast.AnnAssign) and ast.unparse(line.target) == option
     ]
-    assert len(set(places) - {"dataset/image_dataset.py", "fields/mask.py"}) == 2
-    assert "builders/options.py" in places
+    lists = {"builders/options.py", "dataset/image_dataset.py"}  # the second: `tuned` too
+    assert len(set(places) - {"fields/mask.py"}) == 2
+    assert len(lists.intersection(places)) == 1
     arguments = [
         path.stem
         for path in (PACKAGE / "builders").glob("*.py")
@@ -87,43 +87,101 @@ def test_an_option_is_written_in_two_places(option):
     assert set(arguments) <= {"folds", "split_and_build", "options", "keras_checks"}
 
 
-def calls():
-    frame = pd.DataFrame({"filename": [], "class": []})
-    images = np.zeros([4, 6, 8, 3])
-    dataset = GENERATOR().flow(images, np.arange(4))
-    return {
-        "directory": (tfpipe.image_dataset_from_directory, ["x"], "batchsize", "batch_size"),
-        "dataframe": (tfpipe.image_dataset_from_dataframe, [frame], "img_size", "image_size"),
-        "shards": (tfpipe.image_dataset_from_shards, ["x"], "hosts", "host"),
-        "folds": (tfpipe.folds, [frame], "n_splits", "k"),
-        "generator": (GENERATOR, [], "rotation", "rotation_range"),
-        "flow": (GENERATOR().flow, [images], "batchsize", "batch_size"),
-        "flow_from_directory": (
-            GENERATOR().flow_from_directory,
-            ["x"],
-            "image_size",
-            "target_size",
-        ),
-        "flow_from_dataframe": (GENERATOR().flow_from_dataframe, [frame], "xcol", "x_col"),
-        "Augment": (tfpipe.Augment, [], "rotation", "rotation_range"),
-        "layers.Augment": (tfpipe.layers.Augment, [], "rotation", "rotation_range"),
-        "Standardize": (tfpipe.Standardize, [], "rescaling", "rescale"),
-        "ResumableFit": (tfpipe.ResumableFit, [dataset], "save_frequency", "save_freq"),
-        "check": (tfpipe.check, ["x"], "colour_mode", "color_mode"),
-        "pack": (tfpipe.pack, [dataset, "x"], "qualty", "quality"),
-        "plot_augmentation": (tfpipe.plot_augmentation, ["x"], "augmentation", "augment"),
-        "show": (dataset.show, [], "standardize", "standardized"),
-        "tuned": (dataset.tuned, [], "num_parallel", "num_parallel_calls"),
-        "distribute": (dataset.distribute, [], "services", "service"),
-    }
+def public_functions():
+    """Every public function and constructor, and every method of ours of a public class, by its name."""
+    found = {}
+    for name in (*tfpipe.__all__, "layers.Augment"):
+        thing = tfpipe.layers.Augment if "." in name else getattr(tfpipe, name)
+        if inspect.ismodule(thing) or isinstance(thing, str):
+            continue
+        found[name] = thing
+        for method, value in inspect.getmembers(thing, inspect.isfunction):
+            ours = inspect.unwrap(value).__module__.startswith("tfpipe.")
+            if isinstance(thing, type) and ours and not method.startswith("_"):
+                found[f"{name}.{method}"] = value
+    return found
+
+
+# What users do not call with keywords: Keras and tf.data do, with their own names.
+NOT_CALLED = {
+    "ResumableFit.on_",
+    "layers.Augment.",
+    "CheckReport",
+    "Problem",
+    "ImageDataset.images_only",
+}
+
+
+def misspelled():
+    for name, function in public_functions().items():
+        names = [
+            p.name
+            for p in inspect.signature(function).parameters.values()
+            if p.name != "self" and p.kind is not p.VAR_KEYWORD and p.kind is not p.VAR_POSITIONAL
+        ]
+        long = [parameter for parameter in names if len(parameter) > 4]
+        inherited = name in (
+            "ImageDataset",
+            "ImageDataset.seek_position",
+            "ImageDataset.position_after",
+        )
+        if long and not inherited and not any(name.startswith(other) for other in NOT_CALLED):
+            yield name, long[-1]
 
 
 class TestMisspelled:
-    @pytest.mark.parametrize("name", list(calls()))
-    def test_says_what_was_meant(self, name):
-        function, arguments, given, meant = calls()[name]
+    @pytest.mark.parametrize(("name", "parameter"), list(misspelled()))
+    def test_says_what_was_meant(self, name, parameter):
+        function = public_functions()[name]
+        with pytest.raises(TypeError, match=rf"Did you mean '{parameter}'\?"):
+            function(**{f"{parameter}x": 1}) if isinstance(function, type) else function(
+                None, **{f"{parameter}x": 1}
+            )
+
+    @pytest.mark.parametrize(
+        ("name", "given", "meant"),
+        [
+            ("ImageDataGenerator", "rotation", "rotation_range"),
+            ("Augment", "rotation", "rotation_range"),
+            ("layers.Augment", "rotation", "rotation_range"),
+            ("image_dataset_from_directory", "batchsize", "batch_size"),
+            ("image_dataset_from_directory", "img_size", "image_size"),
+            ("image_dataset_from_dataframe", "target_size", "image_size"),
+            ("image_dataset_from_dataframe", "class_mode", "label_mode"),
+            ("ImageDataGenerator.flow_from_directory", "image_size", "target_size"),
+            ("folds", "n_splits", "k"),
+        ],
+    )
+    def test_words_that_others_use(self, name, given, meant):
+        function = public_functions()[name]
+        arguments = [] if isinstance(function, type) else [pd.DataFrame()]
         with pytest.raises(TypeError, match=rf"'{given}'. Did you mean '{meant}'\?"):
             function(*arguments, **{given: 1})
+
+    def test_folds_and_the_layer_show_every_keyword(self):
+        of_folds = inspect.signature(tfpipe.folds).parameters
+        assert {"k", "image_size", "augment", "cache", "x_col"} <= of_folds.keys()
+        assert of_folds.keys().isdisjoint({"dataframe", "validation_split", "subset", "options"})
+        of_layer = inspect.signature(tfpipe.layers.Augment).parameters
+        assert of_layer["rotation_range"].default == 0
+        assert of_layer.keys().isdisjoint({"mixup_alpha", "ranges"})
+        with pytest.raises(TypeError, match="Did you mean 'source'"):
+            tfpipe.folds("photos", dataframe=1)
+
+
+class TestNone:
+    @pytest.mark.parametrize("option", ["drop_remainder", "include_paths", "deterministic"])
+    def test_is_no_flag(self, animals, option):
+        with pytest.raises(ValueError, match=f"{option} must be True"):
+            tfpipe.image_dataset_from_directory(animals, verbose=False, **{option: None})
+
+    def test_is_the_default_where_the_list_says_so(self, animals, small_dataset):
+        given = dict.fromkeys(["augment", "standardize", "prefetch", "num_parallel_calls"])
+        dataset = tfpipe.image_dataset_from_directory(animals, seed=1, verbose=False, **given)
+        plain = tfpipe.image_dataset_from_directory(animals, seed=1, verbose=False)
+        assert dataset.spec.prefetch == plain.spec.prefetch == 2
+        assert dataset.spec.augment == tfpipe.Augment()
+        assert small_dataset().tuned(prefetch=3).tuned(prefetch=None).spec.prefetch == 2
 
 
 @pytest.mark.parametrize("function", WRAPPED, ids=lambda function: function.__name__)

@@ -97,3 +97,17 @@ class TestQuiet:
         (tmp_path / f"{name}.py").write_text(f"import os\n{code}\n")
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["summary", "photos"], ["summary", "--json", "photos"], ["formats"]]
+)
+def test_commands_that_need_no_tensorflow_do_not_import_it(arguments, tmp_path, write):
+    write(tmp_path / "photos" / "cat" / "1.png")
+    script = "import sys; sys.modules['tensorflow'] = None; from tfpipe.cli import main; main()"
+    environment = {**os.environ, "PYTHONPATH": str(Path(tfpipe.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 import tfpipe
 from tfpipe import ImageDataGenerator, ImageDataset
-from tfpipe.distribute.strategy import Replicas, shard_epochs
+from tfpipe.distribute.strategy import Replicas, replica_epochs
 from tfpipe.pipeline.cursor import Cell
 
 
@@ -29,17 +29,17 @@ def labels(dataset):
     return [y.numpy().tolist() for _, y in dataset]
 
 
-class TestShard:
+class TestReplicas:
     def test_parts_of_every_count_are_disjoint_and_complete(self):
         for of in range(1, 17):
             for n in range(1, 201):
                 size = 1 + n % 3
                 positions, parts = [], 0
                 for first in range(of):
-                    shard = Replicas(first, 1, of)
+                    replica = Replicas(first, 1, of)
                     begins = range(first * size, n, of * size)
                     positions += [p for b in begins for p in range(b, min(b + size, n))]
-                    assert shard.parts(n, of * size) == len(begins), (shard, n)
+                    assert replica.parts(n, of * size) == len(begins), (replica, n)
                     parts += len(begins)
                 assert sorted(positions) == list(range(n))
                 assert Replicas(0, of, of).parts(n, of * size) == parts
@@ -51,12 +51,12 @@ class TestShard:
         batch_size, count = 2 * replicas, replicas // workers
         dataset = flow(n, batch_size)
         for _ in range(2):
-            shards = [Replicas(w * count, count, replicas) for w in range(workers)]
+            shares = [Replicas(w * count, count, replicas) for w in range(workers)]
             epoch = int(dataset._cursor.value()[0])
             streams = [
-                labels(shard_epochs(dataset._plan, Cell([epoch, 0]), shard)) for shard in shards
+                labels(replica_epochs(dataset._plan, Cell([epoch, 0]), share)) for share in shares
             ]
-            lengths = [shard.parts(n, batch_size) for shard in shards]
+            lengths = [share.parts(n, batch_size) for share in shares]
             assert [len(stream) for stream in streams] == lengths
             for number, batch in enumerate(labels(dataset)):
                 parts = [
@@ -69,16 +69,17 @@ class TestShard:
     def test_begins_where_the_cursor_is(self):
         dataset = flow(23, 4)
         expected = labels(dataset.starting_at(2, 3))
-        shards = [
-            shard_epochs(dataset._plan, Cell([2, 3 * dataset.batch_size]), Replicas(r, 1, 2))
+        shares = [
+            replica_epochs(dataset._plan, Cell([2, 3 * dataset.batch_size]), Replicas(r, 1, 2))
             for r in (0, 1)
         ]
-        first, second = map(labels, shards)
+        first, second = map(labels, shares)
         assert [a + b for a, b in zip(first, second, strict=True)] == expected
 
     def test_rejects_what_is_outside(self):
         with pytest.raises(
-            ValueError, match=r"within its 2 replicas.*Shard\(first=1, count=2, of=2\)"
+            ValueError,
+            match=r"^Replicas must lie within the 2 that share.*Replicas\(first=1, count=2, of=2\)",
         ):
             Replicas(1, 2, 2)
 
@@ -90,7 +91,7 @@ class TestShard:
         )
         for i in (2, 3, 6, 7):  # the second replica's
             (tmp_path / "a" / f"{i}.png").unlink()
-        share = shard_epochs(dataset._plan, Cell([0, 0]), Replicas(0, 1, 2))
+        share = replica_epochs(dataset._plan, Cell([0, 0]), Replicas(0, 1, 2))
         assert [len(x) for x, _ in share] == [2, 2]
 
 
@@ -105,7 +106,7 @@ class TestDropRemainder:
     def test_on_replicas(self):
         dataset = flow(10, 4)
         dropping = ImageDataset(dataset.source, replace(dataset.spec, drop_remainder=True))
-        share = shard_epochs(dropping._plan, Cell([0, 0]), Replicas(1, 1, 2))
+        share = replica_epochs(dropping._plan, Cell([0, 0]), Replicas(1, 1, 2))
         assert share.element_spec[0].shape == (2, 1, 1, 1)
         assert labels(share) == [batch[2:] for batch in labels(dropping)]
 

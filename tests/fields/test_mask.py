@@ -246,7 +246,7 @@ class TestBadMasks:
         assert "its size differs from the size of its mask" in dataset.skipped[0][1]
 
     def test_no_masks(self, folders):
-        with pytest.raises(ValueError, match="need image files, and the file of a mask for each"):
+        with pytest.raises(ValueError, match="need image files, and a mask file for each"):
             ImageDataset(
                 Source(Files(str(folders / "images"), ["0.png"])),
                 PipelineSpec(ImageSpec(resize=ResizeSpec(SIZE)), LabelSpec("mask", "int32")),

@@ -1,4 +1,4 @@
-"""tfpipe.matrix: the matrices of a batch, of crops, and of several moves in one."""
+"""tfpipe.ops.matrix: the matrices of a batch, of crops, and of several moves in one."""
 
 import numpy as np
 import pytest

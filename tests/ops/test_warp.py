@@ -10,11 +10,13 @@ import tensorflow as tf
 from keras.src.legacy.preprocessing.image import apply_affine_transform as classic_transform
 
 from tfpipe.ops.matrix import affine_matrix
-from tfpipe.ops.warp import FILL_MODES, affine_transform, compiled_affine_transform
+from tfpipe.ops.warp import FILL_MODES, affine_transform
 from tfpipe.ops.xla import compiled, xla_available, xla_has_own_threads
 
 ORDERS = range(6)
 CVAL = 17.0
+
+compiled_transform = compiled(affine_transform)
 
 # Promised: 0.01 for order 1, 0.05 for the splines, 1e-6 for float64. Seen: a tenth of this.
 TOLERANCE = {"uint8": 0.004, "float32": 0.004, "float64": 1e-9}
@@ -243,7 +245,7 @@ class TestAffineTransform:
     )
     def test_eager_equals_graph(self, order, fill_mode, jit):
         options = {"order": order, "fill_mode": fill_mode, "cval": CVAL}
-        transform = compiled_affine_transform if jit else affine_transform
+        transform = compiled_transform if jit else affine_transform
         matrices = np.stack([matrix for _, matrix in cases(19, 26, 0, 4)])
         images = np.stack([random_image(19, 26, 3, seed=seed) for seed in range(len(matrices))])
         dataset = tf.data.Dataset.from_tensor_slices((images, matrices))
@@ -263,7 +265,7 @@ class TestAffineTransform:
 
     @pytest.mark.parametrize("jit", [False, True])
     def test_a_matrix_that_is_not_finite_gives_zeros(self, jit):
-        transform = compiled_affine_transform if jit else affine_transform
+        transform = compiled_transform if jit else affine_transform
         image = random_image(4, 6, 1)
         for bad in (np.nan, np.inf):
             actual = transform(image, np.array([[bad, 0, 0], [0, 1, 0]]))
@@ -320,7 +322,7 @@ class TestCompiled:
         matrix = np.array([[6.0, 0, -42], [0, 8, 32]])  # every coordinate a multiple of a period
         for order in (0, 1):
             expected = scipy_transform(image, matrix, order, fill_mode)
-            actual = compiled_affine_transform(image, matrix, order=order, fill_mode=fill_mode)
+            actual = compiled_transform(image, matrix, order=order, fill_mode=fill_mode)
             assert_close(actual, expected, order, "float32")
 
     def test_traces_once_a_shape(self):
@@ -343,7 +345,7 @@ class TestCompiled:
         images = np.stack([random_image(64, 48, 3, seed=seed) for seed in range(12)])
         matrices = np.stack([affine_matrix(64, 48, **p) for p in random_params(7, 12)])
         source = tf.data.Dataset.from_tensor_slices((images, matrices))
-        transform = functools.partial(compiled_affine_transform, order=order)
+        transform = functools.partial(compiled_transform, order=order)
         first, *others = [
             np.stack(list(source.map(transform, num_parallel_calls=calls).as_numpy_iterator()))
             for calls in (1, 2, 8)

@@ -1,4 +1,4 @@
-"""tfpipe.mix: what MixUp and CutMix make of a batch, and which labels they take."""
+"""tfpipe.transforms.mix: what MixUp and CutMix make of a batch, and which labels they take."""
 
 import numpy as np
 import pytest

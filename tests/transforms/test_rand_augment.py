@@ -1,4 +1,4 @@
-"""tfpipe.rand_augment: each operation, one matrix for the geometric ones, and what the draws give."""
+"""tfpipe.transforms.rand_augment: the operations, one matrix for the geometric ones, and the draws."""
 
 import numpy as np
 import pytest

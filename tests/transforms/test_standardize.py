@@ -1,4 +1,4 @@
-"""tfpipe.standardize: the steps on a batch, and the user's own function."""
+"""tfpipe.transforms.standardize: the steps on a batch, and the user's own function."""
 
 import dataclasses
 import random

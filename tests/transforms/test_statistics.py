@@ -1,4 +1,4 @@
-"""tfpipe.statistics against NumPy on everything at once."""
+"""tfpipe.transforms.statistics against NumPy on everything at once."""
 
 import numpy as np
 import pytest

@@ -107,17 +107,17 @@ def image_dataset_from_dataframe(
     [30.5, 41.0]
     """
     arguments = KerasArguments(
-        color_mode,
-        batch_size,
-        image_size,
-        shuffle,
-        seed,
-        validation_split,
-        subset,
-        interpolation,
-        crop_to_aspect_ratio,
-        pad_to_aspect_ratio,
-        data_format,
+        color_mode=color_mode,
+        batch_size=batch_size,
+        image_size=image_size,
+        shuffle=shuffle,
+        seed=seed,
+        validation_split=validation_split,
+        subset=subset,
+        interpolation=interpolation,
+        crop_to_aspect_ratio=crop_to_aspect_ratio,
+        pad_to_aspect_ratio=pad_to_aspect_ratio,
+        data_format=data_format,
     )
     checks.check_label_mode(label_mode, DATAFRAME_LABEL_MODES)
     if mask_col is not None:

@@ -79,7 +79,7 @@ def image_dataset_from_directory(
             "mitchellcubic".
         follow_links: follow links to folders.
         crop_to_aspect_ratio: first crop the center of each image to the aspect ratio of `image_size`.
-        pad_to_aspect_ratio: pad with zeros to that ratio.
+        pad_to_aspect_ratio: pad to that ratio, with `fill_value`.
         data_format: "channels_last", "channels_first", or None for Keras' setting.
         format: "tf".
         verbose: print what was found; in a terminal, also show a progress bar if listing takes a while.
@@ -111,17 +111,17 @@ def image_dataset_from_directory(
     ((2, 2, 3, 3), [0, 1], ['cat', 'dog'])
     """
     arguments = KerasArguments(
-        color_mode,
-        batch_size,
-        image_size,
-        shuffle,
-        seed,
-        validation_split,
-        subset,
-        interpolation,
-        crop_to_aspect_ratio,
-        pad_to_aspect_ratio,
-        data_format,
+        color_mode=color_mode,
+        batch_size=batch_size,
+        image_size=image_size,
+        shuffle=shuffle,
+        seed=seed,
+        validation_split=validation_split,
+        subset=subset,
+        interpolation=interpolation,
+        crop_to_aspect_ratio=crop_to_aspect_ratio,
+        pad_to_aspect_ratio=pad_to_aspect_ratio,
+        data_format=data_format,
     )
     checks.check_label_mode(label_mode, DIRECTORY_LABEL_MODES)
     if masks is not None:

@@ -12,9 +12,10 @@ import pandas as pd
 from tfpipe.builders import dataframe, directory, split_and_build
 from tfpipe.builders import keras_checks as checks
 from tfpipe.builders.options import DATAFRAME_LABEL_MODES
+from tfpipe.builders.options import SYNONYMS as NAMES_OF_OTHERS
 from tfpipe.checks import check_bool
 from tfpipe.dataset.image_dataset import ImageDataset
-from tfpipe.keywords import check_known
+from tfpipe.keywords import check_known, with_keywords
 from tfpipe.sources import splits, table
 
 
@@ -68,16 +69,19 @@ def folds(
             raise TypeError(
                 f"folds makes the split itself, so leave {name} out. Received: {name}={options[name]!r}."
             )
+    is_frame = not isinstance(source, str | os.PathLike) or table.is_table(source)
     door: Callable[..., ImageDataset] = (
-        directory.image_dataset_from_directory
-        if _is_directory(source)
-        else dataframe.image_dataset_from_dataframe
+        dataframe.image_dataset_from_dataframe
+        if is_frame
+        else directory.image_dataset_from_directory
     )
-    check_known("folds", options, ["k", *inspect.signature(door).parameters])
+    own = [name for name in inspect.signature(folds).parameters if name in _OWN]
+    known = [name for name in inspect.signature(door).parameters if name not in _NOT_OF_FOLDS]
+    check_known("folds", options, [*own, *known], _SYNONYMS)
     class_weights = options.pop("class_weights", None)
     options |= {"groups": groups, "seed": seed}
     frame = None
-    if not _is_directory(source):
+    if is_frame:
         named = ("x_col", "y_col", "label_mode", "mask_col")
         given = {name: options[name] for name in named if name in options}
         checks.check_label_mode(given.get("label_mode"), DATAFRAME_LABEL_MODES)
@@ -95,11 +99,12 @@ def folds(
     return (_of_rows(whole, rows, class_weights) for rows in pairs)
 
 
-def _is_directory(source: Any) -> bool:
-    return isinstance(source, str | os.PathLike) and os.path.splitext(source)[1].lower() not in (
-        ".csv",
-        ".parquet",
-    )
+_SYNONYMS = {**NAMES_OF_OTHERS, "n_splits": "k", "n_folds": "k", "dataframe": "source"}
+# What `folds` has itself, and what it leaves out of the arguments of the door that it calls.
+_OWN = ("source", "k", "stratify", "groups", "seed")
+_NOT_OF_FOLDS = ("dataframe", "validation_split", "subset", "labels")
+_OF_TABLES = inspect.signature(dataframe.image_dataset_from_dataframe).parameters.values()
+with_keywords(folds, [p for p in _OF_TABLES if p.name not in _NOT_OF_FOLDS])
 
 
 def _of_rows(

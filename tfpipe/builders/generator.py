@@ -23,7 +23,7 @@ from tfpipe.builders.classic_specs import (
     save_spec,
 )
 from tfpipe.builders.generator_settings import GeneratorSettings
-from tfpipe.builders.options import SPECS, FileOptions
+from tfpipe.builders.options import FILE_SPECS, SYNONYMS, FileOptions
 from tfpipe.checks import check_bool, check_int, check_one_of
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
 from tfpipe.codecs.spec import DecodeSpec
@@ -210,7 +210,7 @@ class ImageDataGenerator(GeneratorSettings):
         )
         return _with_attributes(dataset, subset=subset, split=self._split(subset))
 
-    @takes(FileOptions, *SPECS)
+    @takes(FileOptions, *FILE_SPECS, synonyms=SYNONYMS)
     def flow_from_directory(
         self,
         directory: str | os.PathLike[str],
@@ -253,7 +253,7 @@ class ImageDataGenerator(GeneratorSettings):
             ValueError: an argument is not one of those allowed; a name in `classes` has no folder.
         """
         check_one_of("class_mode", class_mode, DIRECTORY_CLASS_MODES)
-        given = routed(options, *SPECS)
+        given = routed(options, *FILE_SPECS)
         image = image_spec(
             target_size, color_mode, interpolation, keep_aspect_ratio, given[DecodeSpec]
         )
@@ -279,7 +279,7 @@ class ImageDataGenerator(GeneratorSettings):
             **image_attributes(image),
         )
 
-    @takes(FileOptions, *SPECS, also=tuple(checks.DEPRECATED))
+    @takes(FileOptions, *FILE_SPECS, also=tuple(checks.DEPRECATED), synonyms=SYNONYMS)
     def flow_from_dataframe(
         self,
         dataframe: pd.DataFrame | str | os.PathLike[str],
@@ -335,7 +335,7 @@ class ImageDataGenerator(GeneratorSettings):
         class_mode = checks.check_deprecated(class_mode, options)
         check_one_of("class_mode", class_mode, DATAFRAME_CLASS_MODES)
         check_bool("validate_filenames", validate_filenames)
-        given = routed(options, *SPECS)
+        given = routed(options, *FILE_SPECS)
         image = image_spec(
             target_size, color_mode, interpolation, keep_aspect_ratio, given[DecodeSpec]
         )

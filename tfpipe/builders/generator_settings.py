@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from tfpipe.checks import check_number, check_one_of, is_share, warn
+from tfpipe.keywords import suggests
 from tfpipe.pipeline.spec import DATA_FORMATS, dtype_name
 from tfpipe.transforms import arrays
 from tfpipe.transforms.augment import Augment
@@ -120,6 +121,7 @@ class GeneratorSettings:
                     f"`{flag}`.",
                 )
 
+    @suggests
     def get_random_transform(
         self, img_shape: tuple[int, ...], seed: int | None = None
     ) -> dict[str, Any]:
@@ -137,6 +139,7 @@ class GeneratorSettings:
         height, width = img_shape[self.row_axis - 1], img_shape[self.col_axis - 1]
         return arrays.random_params(self.augment, height, width, seed)
 
+    @suggests
     def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:
         """Applies a transform to one image; see `get_random_transform` for its parameters.
 
@@ -152,10 +155,12 @@ class GeneratorSettings:
         """
         return arrays.transform_array(x, transform_parameters, self.augment, self.channel_axis == 1)
 
+    @suggests
     def random_transform(self, x: np.ndarray, seed: int | None = None) -> np.ndarray:
         """Applies a random transform to one image."""
         return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
 
+    @suggests
     def standardize(self, x: np.ndarray) -> np.ndarray:
         """Standardizes one image or a batch, as a new array.
 

@@ -1,4 +1,4 @@
-"""What the arguments of Keras 3 mean, for all functions `image_dataset_from_...`."""
+"""The options that each door takes, and what the arguments of Keras 3 mean."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tfpipe.builders.split_and_build import Share, deliver
 from tfpipe.checks import check_bool, check_type
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.console import say
-from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.dataset.image_dataset import ImageDataset, PreparationOptions, TuningOptions
 from tfpipe.fields.image import ImageSpec
 from tfpipe.fields.label import LabelSpec
 from tfpipe.keywords import routed, takes
@@ -62,7 +62,7 @@ class FileOptions(ErrorOptions, total=False):
     exif_orientation: bool
 
 
-class SampleOptions(TypedDict, total=False):
+class SampleOptions(PreparationOptions, total=False):
     augment: Augment | None
     standardize: Standardize | None
     antialias: bool
@@ -72,11 +72,7 @@ class SampleOptions(TypedDict, total=False):
     stratify: bool
     class_weights: str | Mapping[Any, float] | None
     balance: str | None
-    cache: str | os.PathLike[str] | None
     include_paths: bool
-    num_parallel_calls: int | None
-    prefetch: int | None
-    ram_budget: int | None
     deterministic: bool
 
 
@@ -84,13 +80,29 @@ class ShardOptions(SampleOptions, ErrorOptions, total=False):
     """The options of `image_dataset_from_shards`, whose images are already decoded."""
 
 
-class Options(SampleOptions, FileOptions, total=False):
-    """The options of `image_dataset_from_directory` and `image_dataset_from_dataframe`."""
-
-    decoding: str
+class Options(SampleOptions, FileOptions, TuningOptions, total=False):
+    """Options of `image_dataset_from_directory` and `image_dataset_from_dataframe`."""
 
 
+# What other libraries, and our other door, call these arguments.
+SYNONYMS = {
+    "img_size": "image_size",
+    "target_size": "image_size",
+    "image_size": "target_size",
+    "class_mode": "label_mode",
+    "label_mode": "class_mode",
+    "classes": "class_names",
+    "class_names": "classes",
+    "workers": "num_parallel_calls",
+    "num_workers": "num_parallel_calls",
+}
+
+FILE_SPECS = (DecodeSpec, ErrorPolicy)
 SPECS = (PipelineSpec, DecodeSpec, ResizeSpec, ErrorPolicy, Share)
+
+
+# Options whose None means the default of the field.
+_DEFAULT_IF_NONE = ("augment", "standardize", "prefetch", "num_parallel_calls")
 
 
 @dataclass(frozen=True)
@@ -136,7 +148,9 @@ def door(options: Any, **defaults: Any) -> Callable[[Callable[Parameters, Any]],
     """
 
     def decorate(function: Callable[Parameters, Any]) -> Door[Parameters]:
-        return cast(Door[Parameters], takes(options, *SPECS, defaults=defaults)(function))
+        return cast(
+            Door[Parameters], takes(options, *SPECS, defaults=defaults, synonyms=SYNONYMS)(function)
+        )
 
     return decorate
 
@@ -183,7 +197,7 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
     check_type("augment", options["augment"], Augment)
     check_type("standardize", options["standardize"], Standardize)
     checks.check_fitted(options["standardize"])
-    settings = {name: value for name, value in options.items() if value is not None}
+    settings = {n: v for n, v in options.items() if not (v is None and n in _DEFAULT_IF_NONE)}
     if settings.get("num_parallel_calls") == AUTOTUNE:
         del settings["num_parallel_calls"]
     if isinstance(settings.get("cache"), os.PathLike):

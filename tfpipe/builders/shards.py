@@ -96,17 +96,17 @@ def image_dataset_from_shards(
     check_one_of("split", split, (None, *index.splits))
     source = source.take(_rows_of_host(source, number, index, split, host))
     arguments = KerasArguments(
-        color_mode if color_mode is not None else index.color_mode,
-        batch_size,
-        image_size if image_size is not None else index.image_shape[:2],
-        shuffle,
-        seed,
-        validation_split,
-        subset,
-        interpolation,
-        crop_to_aspect_ratio,
-        pad_to_aspect_ratio,
-        data_format,
+        color_mode=color_mode if color_mode is not None else index.color_mode,
+        batch_size=batch_size,
+        image_size=image_size if image_size is not None else index.image_shape[:2],
+        shuffle=shuffle,
+        seed=seed,
+        validation_split=validation_split,
+        subset=subset,
+        interpolation=interpolation,
+        crop_to_aspect_ratio=crop_to_aspect_ratio,
+        pad_to_aspect_ratio=pad_to_aspect_ratio,
+        data_format=data_format,
     )
     label_mode = _label_mode(label_mode, source)
     share = share_of(arguments, options, label_mode)

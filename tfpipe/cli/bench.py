@@ -66,12 +66,12 @@ def bench_command(
     """
     quiet.import_tensorflow()
     with text.plain_messages(), speed.silence():
-        from tfpipe import console as progress
+        from tfpipe import console
 
         loaders, count = _loaders(directory, image_size, batch_size, images, augment)
-        with progress.shown(not is_quiet):
+        with console.shown(not is_quiet):
             total = len(loaders) * (rounds + 1)
-            with progress.bar("Measuring", total) as advance:
+            with console.bar("Measuring", total) as advance:
                 rates = speed.images_per_second(loaders, count, rounds, lambda: advance(1))
     if as_json:
         found = {"images": count, "rounds": rounds, "augment": augment, "rates": rates}

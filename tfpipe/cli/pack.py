@@ -119,9 +119,8 @@ def pack_command(source: str, destination: str, is_quiet: bool, **options: Any) 
 def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
     """Returns the data sets to pack, by the names of their splits."""
     import tfpipe
-    from tfpipe.sources import listing
+    from tfpipe.sources import listing, table
     from tfpipe.sources.directory import class_folders
-    from tfpipe.tools import inventory
 
     share = options["validation_split"]
     common: dict[str, Any] = {
@@ -151,7 +150,7 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
             )
             for name in names
         }
-    if inventory.is_table(source):
+    if table.is_table(source):
         found = tfpipe.image_dataset_from_dataframe(
             source,
             options["directory"],

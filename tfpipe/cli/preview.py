@@ -130,9 +130,9 @@ def preview_command(
     with text.plain_messages():
         import tfpipe
         from tfpipe.console import silent
-        from tfpipe.tools import inventory
+        from tfpipe.sources.table import is_table
 
-        if augment is not None and os.path.isfile(source) and not inventory.is_table(source):
+        if augment is not None and os.path.isfile(source) and not is_table(source):
             path, figure = source, tfpipe.plot_augmentation(source, augment, draws, seed=seed)
         else:
             options: dict[str, Any] = {
@@ -169,11 +169,11 @@ def read(
     import pandas as pd
 
     from tfpipe import ImageDataGenerator
-    from tfpipe.sources.table import all_strings, read_frame
+    from tfpipe.sources.table import all_strings, is_table, read_frame
     from tfpipe.tools import inventory
 
     generator = ImageDataGenerator()
-    if not inventory.is_table(source):
+    if not is_table(source):
         dataset = generator.flow_from_directory(source, follow_links=follow_links, **options)
         if dataset.samples:
             return dataset

@@ -125,10 +125,11 @@ def _check_free(port: int) -> None:
 def _import_tensorflow() -> None:
     """Imports TensorFlow, and the ops of tensorflow-io if installed: workers must know them all."""
     quiet.import_tensorflow()
-    from tfpipe.installed import tensorflow_io
+    from tfpipe import installed
 
-    with quiet.native_silence():
-        tensorflow_io()
+    is_supported = installed.tensorflow_release() <= installed.LAST_RELEASE_WITH_IO
+    if is_supported and installed.has_module("tensorflow_io"):
+        quiet.import_silently("tensorflow_io")
 
 
 @contextlib.contextmanager

@@ -37,10 +37,13 @@ def summary_command(
     files are read; `tfpipe check` decodes them. The summary also lists files to look at: files that are
     not images, and images whose size or shape is far from the others'.
     """
-    quiet.import_tensorflow()
     with text.plain_messages():
+        from tfpipe.sources import listing, table
         from tfpipe.tools import survey
 
+        # TensorFlow is needed for paths with a scheme alone, which a table may name too.
+        if table.is_table(source) or listing.scheme(source):
+            quiet.import_tensorflow()
         found = survey.survey(
             source, directory=directory, x_col=x_col, y_col=y_col, follow_links=follow_links
         )

@@ -105,11 +105,11 @@ def _of_tensorflow(err: Exception) -> str:
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(err, tensorflow.errors.OpError):
         return ""
-    from tfpipe.pipeline import bad_files as gaps
+    from tfpipe.pipeline import bad_files
 
     # The names of nodes and their places in the graph mean nothing to a user.
     plain = re.sub(r"\{\{.*?\}\}\s*", "", str(err.message)).partition("\n")[0]
-    return gaps.sentence_in(str(err.message)) or plain or type(err).__name__
+    return bad_files.sentence_in(str(err.message)) or plain or type(err).__name__
 
 
 def bars(counts: Mapping[str, int], width: int = 30) -> list[str]:

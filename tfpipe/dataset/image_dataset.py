@@ -6,15 +6,16 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
 from tfpipe import plotting
-from tfpipe.checks import check_int, head
+from tfpipe.checks import check_int
 from tfpipe.codecs.spec import DecodeSpec
+from tfpipe.dataset import pictures
 from tfpipe.dataset.batches import Batches
 from tfpipe.dataset.samples import KnowsSamples
 from tfpipe.distribute.service import ServiceSpec, content_of, plan_for_service, service_epochs
@@ -36,13 +37,18 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class TuningOptions(TypedDict, total=False):
-    """The options of `ImageDataset.tuned`."""
+class PreparationOptions(TypedDict, total=False):
+    """How samples are prepared, which changes none of them."""
 
     num_parallel_calls: int | None
-    prefetch: int
+    prefetch: int | None
     cache: str | os.PathLike[str] | None
     ram_budget: int | None
+
+
+class TuningOptions(PreparationOptions, total=False):
+    """The options of `ImageDataset.tuned`."""
+
     decoding: str
 
 
@@ -181,15 +187,7 @@ class ImageDataset(KnowsSamples):
         Raises:
             ImportError: matplotlib is not installed.
         """
-        check_int("n", n, 1)
-        seen = self if standardized else self.before_standardizing()
-        if not self._spec.batched:  # what a sample looks like does not depend on its batch
-            spec = replace(seen.spec, batched=True, batch_size=n, save=None)
-            seen = ImageDataset(self._source, spec)
-        batch = seen[0]
-        if standardized and self.data_format == "channels_first":
-            batch = _channels_last(batch)
-        return plotting.show_batch(batch, self.class_names, n, stretch=standardized)
+        return pictures.show(self, n, standardized)
 
     def class_distribution(self) -> pd.DataFrame:
         """Returns the samples and the share of each class, by name; a sample counts for each of its classes.
@@ -205,6 +203,7 @@ class ImageDataset(KnowsSamples):
 
     # Where a loop begins.
 
+    @suggests
     def seek(self, epoch: int, batch: int = 0) -> None:
         """Makes the next loop (the next iterator) begin at a batch of an epoch, by arithmetic.
 
@@ -238,6 +237,7 @@ class ImageDataset(KnowsSamples):
         """Returns the position that is reached some batches after another one; see `plan.place_after`."""
         return place_after(self._plan, epoch, position, batches)
 
+    @suggests
     def starting_at(self, epoch: int, batch: int = 0) -> ImageDataset:
         """Returns the same data set, with a first loop that begins at a batch of an epoch; see `seek`.
 
@@ -288,12 +288,29 @@ class ImageDataset(KnowsSamples):
             changes["image"] = replace(self._spec.image, decode=decode)
         if changes.get("num_parallel_calls") == AUTOTUNE:
             changes["num_parallel_calls"] = None
+        if changes.get("prefetch", 0) is None:
+            changes["prefetch"] = PipelineSpec.prefetch
         if isinstance(changes.get("cache"), os.PathLike):
             changes["cache"] = os.fspath(changes["cache"])
         plan = pipeline_plan.plan(self._source, replace(self._spec, **changes), skipped=SkipList())
         return self._like(plan, self._epochs, Cell(self._cursor.value()))
 
     # On several replicas, or hosts.
+
+    @overload
+    def distribute(
+        self, strategy: tf.distribute.Strategy, *, epochs: int | None = 1
+    ) -> tf.distribute.DistributedDataset: ...
+
+    @overload
+    def distribute(
+        self,
+        *,
+        service: str,
+        mode: str = "exactly_once",
+        job_name: str | None = None,
+        manifest: str | os.PathLike[str] | None = None,
+    ) -> ImageDataset: ...
 
     @suggests
     def distribute(
@@ -426,22 +443,4 @@ class ImageDataset(KnowsSamples):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        names = self.class_names
-        rows = {
-            "samples": f"{self.samples:,}",
-            "batches": f"{self._count:,} of {self.batch_size}" if self.batch_size else "none",
-            "images": f"{self.image_shape} {self.dtype}",
-            "classes": f"{len(names)}: {head(names, 8)}" if names else "none",
-            "element": str(self.element_spec),
-            "order": f"{'shuffled' if self.shuffle else 'as listed'}, seed {self.seed}",
-        }
-        return plotting.html_table("ImageDataset", rows)
-
-
-def _channels_last(batch: Any) -> Any:
-    """Returns a batch of channels_first images with the channels last."""
-    if isinstance(batch, tuple):
-        return (_channels_last(batch[0]), *batch[1:])
-    if isinstance(batch, list):
-        return [_channels_last(batch[0]), *batch[1:]]
-    return np.moveaxis(batch, 1, -1)
+        return pictures.card(self, self._count)

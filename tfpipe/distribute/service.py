@@ -17,10 +17,9 @@ from tensorflow.python.data.experimental.ops import data_service_ops
 
 from tfpipe.checks import check_one_of
 from tfpipe.graph import flat_mapped, mapped
-from tfpipe.pipeline import plan as pipeline_plan
 from tfpipe.pipeline.cursor import Cell
 from tfpipe.pipeline.pipeline import Span, batches_of_spans, begins, host_options, of_length
-from tfpipe.pipeline.plan import Plan
+from tfpipe.pipeline.plan import Plan, plan
 from tfpipe.pipeline.resources import on_any_host
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.pipeline.stages import python_parts
@@ -100,7 +99,7 @@ def content_of(source: Source, spec: PipelineSpec) -> str:
 
 def plan_for_service(
     source: Source,
-    plan: Plan,
+    local: Plan,
     dataset: tf.data.Dataset,
     manifest: str | os.PathLike[str] | None,
 ) -> Plan:
@@ -108,13 +107,13 @@ def plan_for_service(
 
     Args:
         source: of the samples.
-        plan, dataset: how they are delivered in this process.
+        local, dataset: how they are delivered in this process.
         manifest: a directory that the workers can read, for file names and labels; None: in the graph.
 
     Raises:
         ValueError: a part of it runs in Python; it has a cache; names and labels are too large.
     """
-    spec = plan.spec
+    spec = local.spec
     if python_ops(dataset):
         raise ValueError(
             "A tf.data service worker cannot run Python, which this data set needs for: "
@@ -139,8 +138,8 @@ def plan_for_service(
             )
         return in_graph(values)
 
-    here = pipeline_plan.plan(source, spec, column)
-    return replace(here, parallelism=on_any_host(spec.num_parallel_calls))
+    portable = plan(source, spec, column)
+    return replace(portable, parallelism=on_any_host(spec.num_parallel_calls))
 
 
 @dataclass(frozen=True)

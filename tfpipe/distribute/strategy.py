@@ -1,4 +1,4 @@
-"""The batches of one data set for the replicas of a strategy, or from the workers of a tf.data service."""
+"""The batches of one data set for the replicas of a strategy."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ class Replicas:
 
     def __post_init__(self) -> None:
         if not 0 <= self.first < self.first + self.count <= self.of:
-            raise ValueError(f"A shard must lie within its {self.of} replicas. Received: {self}.")
+            raise ValueError(
+                f"Replicas must lie within the {self.of} that share each batch. Received: {self}."
+            )
 
     def parts(self, n: int, batch_size: int) -> int:
-        """Returns how many non-empty parts of batches this shard has among n positions.
+        """Returns how many non-empty parts of batches these replicas have among n positions.
 
         >>> Replicas(0, 1, of=2).parts(9, batch_size=4), Replicas(1, 1, of=2).parts(9, batch_size=4)
         (3, 2)
@@ -42,28 +44,28 @@ class Replicas:
         return whole * self.count + min(max(short - self.first, 0), self.count)
 
 
-def shard_epochs(plan: Plan, cursor: Cell, shard: Replicas) -> tf.data.Dataset:
+def replica_epochs(plan: Plan, cursor: Cell, replicas: Replicas) -> tf.data.Dataset:
     """Returns `epochs` with only some replicas' parts of each batch, each part as one element.
 
     The parts of the other replicas are neither read nor decoded.
     """
-    size = plan.spec.batch_size // shard.of
+    size = plan.spec.batch_size // replicas.of
 
     def spans(begin: tf.Tensor) -> tf.data.Dataset:
         epoch, position = tf.unstack(begin)
         batch = position // plan.spec.batch_size
 
         def of_part(number: tf.Tensor) -> Span:
-            replica = shard.first + number % shard.count
-            first = number // shard.count * plan.spec.batch_size + replica * size
+            replica = replicas.first + number % replicas.count
+            first = number // replicas.count * plan.spec.batch_size + replica * size
             return tf.stack([epoch, first, tf.minimum(first + size, plan.end)])
 
-        parts = tf.data.Dataset.range(batch * shard.count, plan.count * shard.count)
+        parts = tf.data.Dataset.range(batch * replicas.count, plan.count * replicas.count)
         # The last replicas may get nothing of a short last batch.
         return filtered(mapped(parts, of_part), lambda span: span[1] < span[2])
 
     dataset = batches_of_spans(plan, flat_mapped(begins(cursor), spans), size)
-    return of_length(dataset, shard.parts(plan.end, plan.spec.batch_size))
+    return of_length(dataset, replicas.parts(plan.end, plan.spec.batch_size))
 
 
 def over_replicas(
@@ -86,27 +88,27 @@ def over_replicas(
             f"strategy must be a tf.distribute.Strategy. Received: {type(strategy).__name__}. "
             "For a tf.data service write distribute(service='grpc://host:port')."
         )
-    replicas = strategy.num_replicas_in_sync
+    of = strategy.num_replicas_in_sync
     batch_size = plan.spec.batch_size if plan.spec.batched else None
-    if batch_size is None or batch_size % replicas:
+    if batch_size is None or batch_size % of:
         raise ValueError(
-            f"batch_size must be a multiple of the {replicas} replicas that share each batch. "
+            f"batch_size must be a multiple of the {of} replicas that share each batch. "
             f"Received: batch_size={batch_size}."
         )
-    if plan.spec.augment.mixes and batch_size == replicas:
+    if plan.spec.augment.mixes and batch_size == of:
         raise ValueError(
             f"MixUp and CutMix mix the samples of one replica's part of a batch, but batch_size={batch_size} "
-            f"leaves each of the {replicas} replicas a single sample. Choose a larger batch_size."
+            f"leaves each of the {of} replicas a single sample. Choose a larger batch_size."
         )
     begin = cursor.value()
     pipelines = itertools.count()
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        count = replicas // context.num_input_pipelines
-        shard = Replicas(context.input_pipeline_id * count, count, replicas)
+        count = of // context.num_input_pipelines
+        replicas = Replicas(context.input_pipeline_id * count, count, of)
         # Several pipelines of one process, as on TPU hosts, run through the same epochs side by side.
         own = cursor if next(pipelines) == 0 else Cell(begin)
-        share = shard_epochs(plan, own, shard)
+        share = replica_epochs(plan, own, replicas)
         return share if epochs == 1 else share.repeat(epochs)
 
     return strategy.distribute_datasets_from_function(of_worker)

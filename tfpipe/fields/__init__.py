@@ -1,5 +1,6 @@
 """The kinds of field that a sample has: image, mask, label.
 
-Each is loaded from a column of a source, moved by the augmentation, and finished once per batch. The code
-here must not know the order of an epoch, or how a data set is delivered.
+Images and masks are loaded from columns of a source, labels are encoded from its targets.
+`pipeline/stages.py` augments them and finishes each batch. The code here must not know the order of an epoch,
+or how a data set is delivered.
 """

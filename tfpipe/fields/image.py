@@ -40,15 +40,56 @@ class ImageSpec:
         return (*self.resize.size, CHANNELS[self.decode.color_mode])
 
 
-@functools.cache
-def _decoder(spec: DecodeSpec, suffixes: frozenset[str]) -> Callable[[tf.Tensor], tf.Tensor]:
-    signature = [tf.TensorSpec([], tf.string)]
+def file_loader(
+    source: Source, spec: ImageSpec, column: ColumnMaker, mask_dtype: str | None = None
+) -> Loader:
+    """Reads, decodes and resizes files, or records of shards.
 
-    def load(contents: tf.Tensor) -> tf.Tensor:
-        return decode.load(contents, spec, suffixes, lambda image: image)
+    Args:
+        source: of files or records.
+        spec: what they become.
+        column: how the graph reads the columns of the source.
+        mask_dtype: load the mask of each image too, in this dtype; None: no masks.
+    """
+    files = source.images
+    if isinstance(files, Arrays):
+        raise TypeError("file_loader needs files, and an ImageSpec for them.")
+    suffixes = files.suffixes
+    formats.require_readers(suffixes, files.names)
+    reader = readers.reader(files, spec.decode, column)
+    resize = resizer(spec.resize)
 
-    function: Callable[[tf.Tensor], tf.Tensor] = tf.function(as_is(load), input_signature=signature)
-    return function
+    def load_image(index: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        contents = reader.read(index)
+        if reader.raw_shape is not None:
+            pixels = tf.reshape(tf.io.decode_raw(contents, tf.uint8), reader.raw_shape)
+            return finish(convert_color(pixels, spec.decode.color_mode))
+        return decode.load(contents, spec.decode, suffixes, finish, spec.resize)
+
+    is_bytes = spec.resize.keeps_bytes and not formats.may_be_deep(suffixes)
+    image = tf.TensorSpec(spec.shape, tf.uint8 if is_bytes else tf.float32)
+    loader = Loader(lambda index: (load_image(index, resize),), (image,), reader.describe)
+    if mask_dtype is None:
+        return loader
+    if source.masks is None:
+        raise ValueError("Labels that are masks need image files, and a mask file for each.")
+    if spec.decode.decoding == "fast":
+        raise ValueError(
+            "decoding='fast' decodes images at a different size than their masks. Choose 'exact' or 'keras'."
+        )
+    mask_reader = readers.reader(source.masks, spec.decode, column)
+    mask = MaskSpec(mask_dtype, spec.decode.max_pixels, source.masks.suffixes)
+    return with_masks(loader, load_image, mask_reader, mask, spec.resize)
+
+
+def array_loader(source: Source, column: ColumnMaker) -> Loader:
+    """Takes images from memory."""
+    if not isinstance(source.images, Arrays):
+        raise TypeError("array_loader needs images in memory.")
+    images = source.images.images
+    rows = column(images)
+    spec = tf.TensorSpec(images.shape[1:], tf.as_dtype(images.dtype))
+    return Loader(lambda index: (rows(index),), (spec,))
 
 
 def read_image(
@@ -106,53 +147,12 @@ def explain(
     return None
 
 
-def file_loader(
-    source: Source, spec: ImageSpec, column: ColumnMaker, mask_dtype: str | None = None
-) -> Loader:
-    """Reads, decodes and resizes files, or records of shards.
+@functools.cache
+def _decoder(spec: DecodeSpec, suffixes: frozenset[str]) -> Callable[[tf.Tensor], tf.Tensor]:
+    signature = [tf.TensorSpec([], tf.string)]
 
-    Args:
-        source: of files or records.
-        spec: what they become.
-        column: how the graph reads the columns of the source.
-        mask_dtype: load the mask of each image too, in this dtype; None: no masks.
-    """
-    files = source.images
-    if isinstance(files, Arrays):
-        raise TypeError("file_loader needs files, and an ImageSpec for them.")
-    suffixes = files.suffixes
-    formats.require_readers(suffixes, files.names)
-    reader = readers.reader(files, spec.decode, column)
-    resize = resizer(spec.resize)
+    def load(contents: tf.Tensor) -> tf.Tensor:
+        return decode.load(contents, spec, suffixes, lambda image: image)
 
-    def load_image(index: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        contents = reader.read(index)
-        if reader.raw_shape is not None:
-            pixels = tf.reshape(tf.io.decode_raw(contents, tf.uint8), reader.raw_shape)
-            return finish(convert_color(pixels, spec.decode.color_mode))
-        return decode.load(contents, spec.decode, suffixes, finish, spec.resize)
-
-    is_bytes = spec.resize.keeps_bytes and not formats.may_be_deep(suffixes)
-    image = tf.TensorSpec(spec.shape, tf.uint8 if is_bytes else tf.float32)
-    loader = Loader(lambda index: (load_image(index, resize),), (image,), reader.describe)
-    if mask_dtype is None:
-        return loader
-    if source.masks is None:
-        raise ValueError("Labels that are masks need image files, and a mask file for each.")
-    if spec.decode.decoding == "fast":
-        raise ValueError(
-            "decoding='fast' decodes images at a different size than their masks. Choose 'exact' or 'keras'."
-        )
-    mask_reader = readers.reader(source.masks, spec.decode, column)
-    mask = MaskSpec(mask_dtype, spec.decode.max_pixels, source.masks.suffixes)
-    return with_masks(loader, load_image, mask_reader, mask, spec.resize)
-
-
-def array_loader(source: Source, column: ColumnMaker) -> Loader:
-    """Takes images from memory."""
-    if not isinstance(source.images, Arrays):
-        raise TypeError("array_loader needs images in memory.")
-    images = source.images.images
-    rows = column(images)
-    spec = tf.TensorSpec(images.shape[1:], tf.as_dtype(images.dtype))
-    return Loader(lambda index: (rows(index),), (spec,))
+    function: Callable[[tf.Tensor], tf.Tensor] = tf.function(as_is(load), input_signature=signature)
+    return function

@@ -20,6 +20,36 @@ LABEL_ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "imag
 _EXACT = {"uint8": 256, "bfloat16": 257, "float16": 2049, "float32": 2**24 + 1}
 
 
+@dataclass(frozen=True)
+class LabelSpec:
+    """How the targets of a batch are encoded.
+
+    Attributes:
+        encoding: "one_hot" (class ids, or lists of them, to [B, K]), "index" (class ids as numbers
+            [B]), "index_column" (the same, [B, 1]), "value" (one column as it is), "outputs" (a tuple
+            of columns as they are), "image" (a copy of the images), "mask" (the mask of each image,
+            [B, H, W, 1]) or None (no y at all).
+        dtype: of "one_hot", "index" and "index_column" labels; of masks, one of `mask.MASK_DTYPES`. The
+            others keep the dtype of their column.
+        num_classes: K.
+    """
+
+    encoding: str | None = None
+    dtype: str = "float32"
+    num_classes: int = 0
+
+    def __post_init__(self) -> None:
+        check_one_of("encoding", self.encoding, LABEL_ENCODINGS)
+        if self.encoding == "mask":
+            check_mask_dtype(self.dtype)
+        most = _EXACT.get(self.dtype, self.num_classes)
+        if self.encoding in ("index", "index_column") and self.num_classes > most:
+            raise ValueError(
+                f"Class ids as {self.dtype} are exact for up to {most} classes. Received: "
+                f"{self.num_classes} classes. Choose dtype='float32', or one-hot labels."
+            )
+
+
 def check_mixable(augment: Augment, label: LabelSpec, targets: Any) -> None:
     """Raises `ValueError` unless the labels are numbers that a mixture of two samples can share.
 
@@ -50,36 +80,6 @@ def check_mixable(augment: Augment, label: LabelSpec, targets: Any) -> None:
         f"multi-hot vectors, or floating-point numbers. Received: {received}. Ask for categorical or "
         "multi-label labels of a float dtype, or leave it out."
     )
-
-
-@dataclass(frozen=True)
-class LabelSpec:
-    """How the targets of a batch are encoded.
-
-    Attributes:
-        encoding: "one_hot" (class ids, or lists of them, to [B, K]), "index" (class ids as numbers
-            [B]), "index_column" (the same, [B, 1]), "value" (one column as it is), "outputs" (a tuple
-            of columns as they are), "image" (a copy of the images), "mask" (the mask of each image,
-            [B, H, W, 1]) or None (no y at all).
-        dtype: of "one_hot", "index" and "index_column" labels; of masks, one of `mask.MASK_DTYPES`. The
-            others keep the dtype of their column.
-        num_classes: K.
-    """
-
-    encoding: str | None = None
-    dtype: str = "float32"
-    num_classes: int = 0
-
-    def __post_init__(self) -> None:
-        check_one_of("encoding", self.encoding, LABEL_ENCODINGS)
-        if self.encoding == "mask":
-            check_mask_dtype(self.dtype)
-        most = _EXACT.get(self.dtype, self.num_classes)
-        if self.encoding in ("index", "index_column") and self.num_classes > most:
-            raise ValueError(
-                f"Class ids as {self.dtype} are exact for up to {most} classes. Received: "
-                f"{self.num_classes} classes. Choose dtype='float32', or one-hot labels."
-            )
 
 
 def encoder(

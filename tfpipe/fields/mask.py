@@ -21,6 +21,7 @@ from tfpipe.codecs.png import COLOR_TYPE, PALETTE, palette_as_gray, unit_of_samp
 from tfpipe.fields.field import Loader, Pixels
 from tfpipe.graph import succeeds
 from tfpipe.installed import require_pillow
+from tfpipe.ops.color import luma
 from tfpipe.ops.resize_spec import ResizeSpec, resizer
 from tfpipe.sources.readers import Reader
 
@@ -30,6 +31,77 @@ MASK_DTYPES = ("int32", "float32")
 def check_mask_dtype(dtype: str) -> None:
     """Raises `ValueError` unless masks can have this dtype."""
     check_one_of("mask_dtype", dtype, MASK_DTYPES)
+
+
+@dataclass(frozen=True)
+class MaskSpec:
+    """How files become masks.
+
+    Attributes:
+        dtype: one of `MASK_DTYPES`.
+        max_pixels: a mask with more is refused before it is decoded; None: any size is allowed.
+        suffixes: of the files of the source.
+    """
+
+    dtype: str
+    max_pixels: int | None
+    suffixes: frozenset[str]
+
+    def decode(self, contents: tf.Tensor, dtype: str | None = None) -> tf.Tensor:  # [H, W, 1]
+        """Decodes the bytes of one mask."""
+        return decode_mask(contents, dtype or self.dtype, self.suffixes, self.max_pixels)
+
+
+def with_masks(
+    loader: Loader,
+    load_image: Callable[[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor],
+    reader: Reader,
+    mask: MaskSpec,
+    resize: ResizeSpec,
+) -> Loader:
+    """Makes a loader of images and masks from a loader of images.
+
+    Args:
+        loader: of the images.
+        load_image: (index, resize) -> image.
+        reader: of the masks.
+        mask: how they are decoded.
+        resize: how the images are resized.
+    """
+    require_mask_reader(mask.suffixes)
+    finish = resizer(resize)
+    # The same pixels of the mask as of the image, none computed from several.
+    finish_mask = resizer(replace(resize, interpolation="nearest", antialias=False, fill_value=0))
+
+    def load(index: tf.Tensor) -> Pixels:
+        decoded = mask.decode(reader.read(index))
+
+        def finish_like_mask(image: tf.Tensor) -> tf.Tensor:
+            same = tf.reduce_all(tf.shape(image)[:2] == tf.shape(decoded)[:2])
+            check = tf.raw_ops.Assert(condition=same, data=["The mask differs in size."])
+            with tf.control_dependencies([check] if check is not None else []):
+                return finish(tf.identity(image))
+
+        return load_image(index, finish_like_mask), finish_mask(decoded)
+
+    def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        path, reason = loader.describe_failure(index) if loader.describe_failure else ("", "")
+        mask_path, mask_reason = reader.describe(index)
+        mask_reason = tf.where(
+            succeeds(lambda: mask.decode(reader.read(index), "float32")),
+            "a mask of whole numbers cannot have colors: save it with a palette or in gray, or use float32",
+            mask_reason,
+        )
+        of_mask = tf.strings.join(["its mask '", mask_path, "' cannot be read: ", mask_reason])
+        of_sizes = tf.strings.join(["its size differs from the size of its mask '", mask_path, "'"])
+        mask_is_sound = succeeds(lambda: mask.decode(reader.read(index)))
+        reason = tf.where(
+            succeeds(lambda: loader.load(index)), tf.where(mask_is_sound, of_sizes, of_mask), reason
+        )
+        return path, reason
+
+    mask_spec = tf.TensorSpec([*resize.size, 1], mask.dtype)
+    return Loader(load, (*loader.specs, mask_spec), describe)
 
 
 def decode_mask(
@@ -83,10 +155,10 @@ def _decode_png(contents: tf.Tensor, dtype: str, max_pixels: int | None) -> tf.T
 
 def _grey(image: tf.Tensor) -> tf.Tensor:
     """Converts [H, W, 1..4] to [H, W, 1]: ITU-R 601-2 luma; alpha is dropped."""
-    weights = tf.constant([[0.299], [0.587], [0.114]], image.dtype)
-    is_color = tf.shape(image)[-1] >= 3
     grey = tf.cond(
-        is_color, lambda: tf.tensordot(image[..., :3], weights, 1), lambda: image[..., :1]
+        tf.shape(image)[-1] >= 3,
+        lambda: luma(tf.ensure_shape(image[..., :3], [None, None, 3])),
+        lambda: image[..., :1],
     )
     return tf.ensure_shape(grey, [None, None, 1])
 
@@ -161,76 +233,3 @@ def require_mask_reader(suffixes: frozenset[str]) -> None:
         names = ", ".join(f"'.{suffix}'" if suffix else "no suffix" for suffix in others)
         require_pillow(f"Masks with {names} need")
         formats.warn_of_python("Pillow", f"Masks with {names}")
-
-
-@dataclass(frozen=True)
-class MaskSpec:
-    """How files become masks.
-
-    Attributes:
-        dtype: one of `MASK_DTYPES`.
-        max_pixels: a mask with more is refused before it is decoded; None: any size is allowed.
-        suffixes: of the files of the source.
-    """
-
-    dtype: str
-    max_pixels: int | None
-    suffixes: frozenset[str]
-
-    def decode(self, contents: tf.Tensor, dtype: str | None = None) -> tf.Tensor:  # [H, W, 1]
-        """Decodes the bytes of one mask."""
-        return decode_mask(contents, dtype or self.dtype, self.suffixes, self.max_pixels)
-
-
-def with_masks(
-    loader: Loader,
-    load_image: Callable[[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor],
-    reader: Reader,
-    mask: MaskSpec,
-    resize: ResizeSpec,
-) -> Loader:
-    """Makes a loader of images and masks from a loader of images.
-
-    Args:
-        loader: of the images.
-        load_image: (index, resize) -> image.
-        reader: of the masks.
-        mask: how they are decoded.
-        resize: how the images are resized.
-    """
-    require_mask_reader(mask.suffixes)
-    finish = resizer(resize)
-    # The same pixels of the mask as of the image, none computed from several.
-    finish_mask = resizer(
-        replace(resize, interpolation="nearest", antialias=False, fill_value=0)
-    )
-
-    def load(index: tf.Tensor) -> Pixels:
-        decoded = mask.decode(reader.read(index))
-
-        def finish_like_mask(image: tf.Tensor) -> tf.Tensor:
-            same = tf.reduce_all(tf.shape(image)[:2] == tf.shape(decoded)[:2])
-            check = tf.raw_ops.Assert(condition=same, data=["The mask differs in size."])
-            with tf.control_dependencies([check] if check is not None else []):
-                return finish(tf.identity(image))
-
-        return load_image(index, finish_like_mask), finish_mask(decoded)
-
-    def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        path, reason = loader.describe_failure(index) if loader.describe_failure else ("", "")
-        mask_path, mask_reason = reader.describe(index)
-        mask_reason = tf.where(
-            succeeds(lambda: mask.decode(reader.read(index), "float32")),
-            "a mask of whole numbers cannot have colors: save it with a palette or in gray, or use float32",
-            mask_reason,
-        )
-        of_mask = tf.strings.join(["its mask '", mask_path, "' cannot be read: ", mask_reason])
-        of_sizes = tf.strings.join(["its size differs from the size of its mask '", mask_path, "'"])
-        mask_is_sound = succeeds(lambda: mask.decode(reader.read(index)))
-        reason = tf.where(
-            succeeds(lambda: loader.load(index)), tf.where(mask_is_sound, of_sizes, of_mask), reason
-        )
-        return path, reason
-
-    mask_spec = tf.TensorSpec([*resize.size, 1], mask.dtype)
-    return Loader(load, (*loader.specs, mask_spec), describe)

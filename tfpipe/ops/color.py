@@ -19,10 +19,10 @@ _LEVELS = 256
 _SLACK = 2e-4
 
 
-def _luma(image: tf.Tensor) -> tf.Tensor:
+def luma(image: tf.Tensor) -> tf.Tensor:
     """Returns the brightness of each pixel, [..., H, W, 1]; without colors, that is the first channel.
 
-    >>> _luma(tf.constant([[[10.0, 20.0, 30.0]]])).numpy().round().tolist()
+    >>> luma(tf.constant([[[10.0, 20.0, 30.0]]])).numpy().round().tolist()
     [[[18.0]]]
     """
     if image.shape[-1] < 3:
@@ -48,7 +48,7 @@ def adjust_contrast(image: tf.Tensor, factor: Any, *, unit_range: bool = False) 
     >>> adjust_contrast(tf.constant([[[10.0], [30.0]]]), 0.5).numpy().tolist()
     [[[15.0], [25.0]]]
     """
-    mean = tf.reduce_mean(_luma(image), axis=[-3, -2], keepdims=True)
+    mean = tf.reduce_mean(luma(image), axis=[-3, -2], keepdims=True)
     return _blended(mean, image, factor, unit_range)
 
 
@@ -70,7 +70,7 @@ def adjust_saturation(image: tf.Tensor, factor: Any, *, unit_range: bool = False
     """
     if image.shape[-1] < 3:
         return image
-    return _blended(_luma(image), image, factor, unit_range)
+    return _blended(luma(image), image, factor, unit_range)
 
 
 def adjust_hue(image: tf.Tensor, turn: Any) -> tf.Tensor:
@@ -238,22 +238,6 @@ def equalize(image: tf.Tensor, *, unit_range: bool = False) -> tf.Tensor:
     return keep_alpha(image, result)
 
 
-def _blended(other: tf.Tensor, image: tf.Tensor, factor: Any, unit_range: bool) -> tf.Tensor:
-    """Blends from `other` at factor 0 to the image at 1, and beyond it above 1; clips to the range."""
-    changed = other + per_image(factor, image.dtype) * (image - other)
-    top = _top(image.dtype, unit_range)
-    return keep_alpha(image, tf.clip_by_value(changed, tf.zeros_like(top), top))
-
-
-def _top(dtype: tf.DType, unit_range: bool) -> tf.Tensor:
-    return tf.constant(1.0 if unit_range else 255.0, dtype)
-
-
-def _unit(dtype: tf.DType, unit_range: bool) -> tf.Tensor:
-    """Returns the size of one of 256 levels."""
-    return tf.constant(1 / 255 if unit_range else 1.0, dtype)
-
-
 def shift_channels(image: tf.Tensor, intensity: Any) -> tf.Tensor:
     """Adds one value to all channels, and clips the result to the image's own range.
 
@@ -323,14 +307,6 @@ def keep_alpha(image: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
     return tf.concat([changed[..., :-1], image[..., -1:]], -1)
 
 
-def _extremes(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the smallest and the largest value of each image, [..., 1, 1, 1]."""
-    return (
-        tf.reduce_min(image, axis=[-3, -2, -1], keepdims=True),
-        tf.reduce_max(image, axis=[-3, -2, -1], keepdims=True),
-    )
-
-
 def has_unit_range(images: np.ndarray) -> bool:
     """Whether the values are floats in 0..1, not in 0..255.
 
@@ -340,3 +316,27 @@ def has_unit_range(images: np.ndarray) -> bool:
     if images.dtype.kind != "f" or not images.size:
         return False
     return bool(images.min() >= 0 and images.max() <= 1)
+
+
+def _blended(other: tf.Tensor, image: tf.Tensor, factor: Any, unit_range: bool) -> tf.Tensor:
+    """Blends from `other` at factor 0 to the image at 1, and beyond it above 1; clips to the range."""
+    changed = other + per_image(factor, image.dtype) * (image - other)
+    top = _top(image.dtype, unit_range)
+    return keep_alpha(image, tf.clip_by_value(changed, tf.zeros_like(top), top))
+
+
+def _top(dtype: tf.DType, unit_range: bool) -> tf.Tensor:
+    return tf.constant(1.0 if unit_range else 255.0, dtype)
+
+
+def _unit(dtype: tf.DType, unit_range: bool) -> tf.Tensor:
+    """Returns the size of one of 256 levels."""
+    return tf.constant(1 / 255 if unit_range else 1.0, dtype)
+
+
+def _extremes(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the smallest and the largest value of each image, [..., 1, 1, 1]."""
+    return (
+        tf.reduce_min(image, axis=[-3, -2, -1], keepdims=True),
+        tf.reduce_max(image, axis=[-3, -2, -1], keepdims=True),
+    )

@@ -11,12 +11,12 @@ CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 COLOR_MODES = tuple(CHANNELS)
 
 
-def luma(rgb: tf.Tensor) -> tf.Tensor:
+def pillow_luma(rgb: tf.Tensor) -> tf.Tensor:
     """Converts RGB [..., 3] to gray [..., 1]: uint8 as Pillow does, or float32 in 0..255.
 
     Source: Pillow's Convert.c, ITU-R 601-2 in 16-bit fixed point, which differs from `tf.image`'s conversion.
 
-    >>> luma(tf.constant([[[255, 255, 255], [10, 200, 30]]], tf.uint8)).numpy().tolist()
+    >>> pillow_luma(tf.constant([[[255, 255, 255], [10, 200, 30]]], tf.uint8)).numpy().tolist()
     [[[255], [124]]]
     """
     weights = [19595, 38470, 7471]
@@ -45,7 +45,7 @@ def convert_color(image: tf.Tensor, color_mode: str) -> tf.Tensor:
     channels = image.shape[-1] or tf.shape(image)[-1]
     grey, color = image[..., :1], image[..., :3]
     if color_mode == "grayscale":
-        result = _choose(channels >= 3, lambda: luma(color), lambda: grey)
+        result = _choose(channels >= 3, lambda: pillow_luma(color), lambda: grey)
     else:
         result = _choose(channels >= 3, lambda: color, lambda: tf.repeat(grey, 3, axis=-1))
     if color_mode == "rgba":

@@ -4,8 +4,8 @@
     image = affine_transform(image, matrix, order=1, fill_mode="nearest", flip_horizontal=True)
 
 The result is what `scipy.ndimage.affine_transform` gives, channel by channel, but computed by TensorFlow ops:
-eagerly, in a `tf.function`, inside `Dataset.map`. `compiled_affine_transform` is the same function under XLA,
-two to three times as fast. Values may be in any range; coordinates are in pixels, angles in degrees.
+eagerly, in a `tf.function`, inside `Dataset.map`. Compiled by XLA (`ops.xla.compiled`), it is two to three
+times as fast. Values may be in any range; coordinates are in pixels, angles in degrees.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import tensorflow as tf
 from tfpipe.checks import check_one_of
 from tfpipe.ops.matrix import as_float64, split
 from tfpipe.ops.spline import padding, spline_coefficients, spline_weights
-from tfpipe.ops.xla import compiled
 
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 ORDERS = (0, 1, 2, 3, 4, 5)
@@ -122,9 +121,6 @@ def affine_transform(
     if inside:
         result = tf.where(inside[0][..., tf.newaxis], result, tf.cast(as_float64(cval), dtype))
     return tf.ensure_shape(result, [*image.shape[:-3], height, width, channels])
-
-
-compiled_affine_transform = compiled(affine_transform)
 
 
 def _check(image: tf.Tensor, order: int, fill_mode: str) -> None:

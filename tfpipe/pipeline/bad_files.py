@@ -23,6 +23,54 @@ _SHOWN = 3  # files in a warning
 ON_ERROR = ("raise", "skip")
 
 
+@dataclass(frozen=True)
+class ErrorPolicy:
+    """What happens to a file that cannot be used.
+
+    Attributes:
+        on_error: what to do with a file that cannot be used. "raise": stop with an error that names it.
+            "skip": leave it out; the data set's `skipped` lists the files that were left out.
+        max_errors: with "skip", how many files may be left out before there is an error after all: a count, a
+            fraction of the samples (a float below 1), or None for any number.
+
+    >>> ErrorPolicy("skip", 0.01).limit(250), ErrorPolicy("skip").limit(250)
+    (2, None)
+    """
+
+    on_error: str = "raise"
+    max_errors: float | None = None
+
+    def __post_init__(self) -> None:
+        check_one_of("on_error", self.on_error, ON_ERROR)
+        limit = self.max_errors
+        if limit is None:
+            return
+        is_count = is_number(limit) and limit == int(limit)
+        if not is_number(limit) or limit < 0 or (limit >= 1 and not is_count):
+            raise ValueError(
+                "max_errors must be a count, a fraction below 1, or None. "
+                f"Received: max_errors={limit!r}."
+            )
+        # Any kind of number becomes Python's own, whose type tells a fraction from a count.
+        object.__setattr__(self, "max_errors", int(limit) if is_count else float(limit))
+        if self.on_error == "raise":
+            raise ValueError(
+                f"max_errors={limit!r} needs on_error='skip', because with 'raise' the first file that "
+                "cannot be used is an error."
+            )
+
+    @property
+    def skips(self) -> bool:
+        return self.on_error == "skip"
+
+    def limit(self, n: int) -> int | None:
+        """Returns how many of `n` samples may be left out; None: all of them."""
+        if self.max_errors is None:
+            return None
+        is_fraction = self.max_errors < 1  # 0 means none either way
+        return math.floor(self.max_errors * n) if is_fraction else int(self.max_errors)
+
+
 def without_end_mark(samples: Samples) -> Samples:
     """Returns the samples of a batch whose last element may be an end mark."""
     spans, positions, indices, pixels = samples
@@ -73,6 +121,40 @@ def raise_at_gap(describe: Describe, index_at: IndexAt, size: int) -> Callable[.
         return spans, positions, tf.cond(tf.reduce_any(gaps), fail, lambda: indices), pixels
 
     return check
+
+
+class SkipList:
+    """The indices of the samples that were left out: a set outside every graph, like `Cell`.
+
+    Graphs write to it from any thread; Python reads it. A sample that is met again in a later epoch
+    is listed only once.
+
+    >>> skipped = SkipList()
+    >>> int(skipped.note(tf.constant([5, 3, 5], tf.int64))), skipped.indices().tolist()
+    (2, [3, 5])
+    """
+
+    def __init__(self) -> None:
+        with tf.init_scope(), tf.device("CPU:0"):
+            self._table: Any = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)
+        self._reported: set[int] = set()
+
+    def note(self, indices: tf.Tensor) -> tf.Tensor:  # int64 scalar
+        """Adds indices, int64 [k]; returns how many samples have been left out so far."""
+        with tf.control_dependencies([self._table.insert(indices, indices)]):
+            return self._table.size()
+
+    def count(self) -> tf.Tensor:  # int64 scalar
+        return self._table.size()
+
+    def indices(self) -> np.ndarray:  # int64 [k], ascending
+        return np.sort(self._table.export()[0].numpy())
+
+    def unreported(self) -> np.ndarray:  # int64 [k], ascending
+        """Returns the indices that were noted since the last call."""
+        new = [index for index in self.indices().tolist() if index not in self._reported]
+        self._reported.update(new)
+        return np.array(new, np.int64)
 
 
 @dataclass(frozen=True)
@@ -157,85 +239,3 @@ def _never(message: tf.Tensor, value: tf.Tensor) -> Any:
     # Assert shows quotes and letters beyond ASCII as octal codes; this op shows its input as it is.
     # Unless its result is used, it is optimized away.
     return value[tf.strings.to_number(message, tf.int64) :]
-
-
-@dataclass(frozen=True)
-class ErrorPolicy:
-    """What happens to a file that cannot be used.
-
-    Attributes:
-        on_error: what to do with a file that cannot be used. "raise": stop with an error that names it.
-            "skip": leave it out; the data set's `skipped` lists the files that were left out.
-        max_errors: with "skip", how many files may be left out before there is an error after all: a count, a
-            fraction of the samples (a float below 1), or None for any number.
-
-    >>> ErrorPolicy("skip", 0.01).limit(250), ErrorPolicy("skip").limit(250)
-    (2, None)
-    """
-
-    on_error: str = "raise"
-    max_errors: float | None = None
-
-    def __post_init__(self) -> None:
-        check_one_of("on_error", self.on_error, ON_ERROR)
-        limit = self.max_errors
-        if limit is None:
-            return
-        is_count = is_number(limit) and limit == int(limit)
-        if not is_number(limit) or limit < 0 or (limit >= 1 and not is_count):
-            raise ValueError(
-                "max_errors must be a count, a fraction below 1, or None. "
-                f"Received: max_errors={limit!r}."
-            )
-        # Any kind of number becomes Python's own, whose type tells a fraction from a count.
-        object.__setattr__(self, "max_errors", int(limit) if is_count else float(limit))
-        if self.on_error == "raise":
-            raise ValueError(
-                f"max_errors={limit!r} needs on_error='skip', because with 'raise' the first file that "
-                "cannot be used is an error."
-            )
-
-    @property
-    def skips(self) -> bool:
-        return self.on_error == "skip"
-
-    def limit(self, n: int) -> int | None:
-        """Returns how many of `n` samples may be left out; None: all of them."""
-        if self.max_errors is None:
-            return None
-        is_fraction = self.max_errors < 1  # 0 means none either way
-        return math.floor(self.max_errors * n) if is_fraction else int(self.max_errors)
-
-
-class SkipList:
-    """The indices of the samples that were left out: a set outside every graph, like `Cell`.
-
-    Graphs write to it from any thread; Python reads it. A sample that is met again in a later epoch
-    is listed only once.
-
-    >>> skipped = SkipList()
-    >>> int(skipped.note(tf.constant([5, 3, 5], tf.int64))), skipped.indices().tolist()
-    (2, [3, 5])
-    """
-
-    def __init__(self) -> None:
-        with tf.init_scope(), tf.device("CPU:0"):
-            self._table: Any = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)
-        self._reported: set[int] = set()
-
-    def note(self, indices: tf.Tensor) -> tf.Tensor:  # int64 scalar
-        """Adds indices, int64 [k]; returns how many samples have been left out so far."""
-        with tf.control_dependencies([self._table.insert(indices, indices)]):
-            return self._table.size()
-
-    def count(self) -> tf.Tensor:  # int64 scalar
-        return self._table.size()
-
-    def indices(self) -> np.ndarray:  # int64 [k], ascending
-        return np.sort(self._table.export()[0].numpy())
-
-    def unreported(self) -> np.ndarray:  # int64 [k], ascending
-        """Returns the indices that were noted since the last call."""
-        new = [index for index in self.indices().tolist() if index not in self._reported]
-        self._reported.update(new)
-        return np.array(new, np.int64)

@@ -7,7 +7,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpipe import seeds
 from tfpipe.seeds import fold_in, stream_key
 from tfpipe.sources.class_weights import Classes
 from tfpipe.sources.columns import ColumnMaker, in_graph
@@ -92,7 +91,7 @@ def balanced_order(
         place = turn % size
         if shuffle:
             # Two classes of the same size share one order, but each begins at its own place in it.
-            key = seeds.fold_in(seeds.stream_key(seed, "balance_begin"), epoch)
+            key = fold_in(stream_key(seed, "balance_begin"), epoch)
             begin = tf.random.stateless_uniform([number], key, 0, 2**62, tf.int64, alg="philox")
             place = (place + tf.gather(begin, which)) % size
             place = shuffled(place, size, seed, epoch, stream="balance")

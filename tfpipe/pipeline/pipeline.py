@@ -1,6 +1,7 @@
 """The graph: order -> read -> decode -> resize -> augment -> batch -> standardize -> labels -> prefetch.
 
-The only module that builds a `tf.data` graph, with the tools of `graph`. Read it from `batches` down.
+Builds the `tf.data` graph with the tools of `graph`; `distribute` and `dataset` extend it. Read it from
+`batches` down.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import tensorflow as tf
 from tfpipe.fields import field, image
 from tfpipe.ops.xla import xla_has_own_threads
 from tfpipe.pipeline import bad_files, stages
-from tfpipe.pipeline.bad_files import SkipList
 from tfpipe.pipeline.resources import Parallelism, check_budget, on_this_host
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources.columns import ColumnMaker, in_graph
@@ -61,7 +60,7 @@ def plan(
     source: Source,
     spec: PipelineSpec,
     column: ColumnMaker = in_graph,
-    skipped: SkipList | None = None,
+    skipped: bad_files.SkipList | None = None,
 ) -> Plan:
     """Returns the stages for the samples of `source`, whose columns the graph reads through `column`.
 

@@ -12,15 +12,13 @@ import tensorflow as tf
 
 from tfpipe import seeds
 from tfpipe.codecs import formats
-from tfpipe.fields import label
 from tfpipe.fields.field import Loader, Pixels
-from tfpipe.fields.label import encoder
+from tfpipe.fields.label import check_mixable, encoder
 from tfpipe.fields.mask import mask_needs_python
 from tfpipe.graph import succeeds
 from tfpipe.ops.color import has_unit_range
 from tfpipe.ops.xla import compiled, xla_available
 from tfpipe.pipeline import bad_files, cache, order
-from tfpipe.pipeline.order import balanced_order
 from tfpipe.pipeline.saving import saver
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import class_weights
@@ -31,6 +29,7 @@ from tfpipe.transforms.standardize import standardize_batch, with_tensors
 from tfpipe.transforms.user_function import in_graph_function
 
 SampleStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, Pixels], Pixels]  # epoch, index, pixels
+ImageStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # epoch, index, image
 # epoch, position of the first sample, indices [B], pixels [B, ...] -> what the model is given
 BatchStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Pixels], Any]
 
@@ -42,7 +41,7 @@ def epoch_order(
     n = len(source)
     if spec.balance is not None:
         classes = class_weights.classes_of(source.targets)
-        index_at = balanced_order(
+        index_at = order.balanced_order(
             classes, spec.balance, seed=spec.seed, shuffle=spec.shuffle, column=column
         )
         return classes.epoch_length(spec.balance), index_at
@@ -134,9 +133,6 @@ def _check_values(source: Source, ranges: augment.Augment) -> None:
         )
 
 
-ImageStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # epoch, index, image
-
-
 def saving(loader: Loader, source: Source, spec: PipelineSpec) -> ImageStep | None:
     """Writes each image on its way."""
     if spec.save is None:
@@ -197,7 +193,7 @@ def _has_unit_range(source: Source) -> bool:
 
 def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> BatchStep:
     """Returns the step that finishes a batch: it standardizes, casts, and adds labels and weights."""
-    label.check_mixable(spec.augment, spec.label, source.targets)
+    check_mixable(spec.augment, spec.label, source.targets)
     encode = encoder(spec.label, source.targets, column)
     misc = [column(values) for values in getattr(source.images, "misc", ())]
     if source.weights is not None and spec.label.encoding is None:

@@ -10,7 +10,6 @@ import numpy as np
 from tfpipe import console
 from tfpipe.checks import check_names, did_you_mean, head
 from tfpipe.sources import listing
-from tfpipe.sources.listing import require_directory, scan
 from tfpipe.sources.source import Files, Source
 from tfpipe.sources.splits import split_rows
 
@@ -129,8 +128,8 @@ def class_folders(directory: str) -> list[str]:
         FileNotFoundError: there is no such directory.
         NotADirectoryError: it is a file.
     """
-    require_directory(directory)
-    here = scan(directory)
+    listing.require_directory(directory)
+    here = listing.scan(directory)
     return sorted(n for n in here.folders + here.linked_folders if not n.startswith("."))
 
 

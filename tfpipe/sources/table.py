@@ -20,6 +20,19 @@ _MISSING = (
 )  # fmt: skip
 
 
+def is_table(path: str | os.PathLike[str]) -> bool:
+    """Whether a path names a table, by its suffix.
+
+    >>> is_table("labels.CSV"), is_table("photos")
+    (True, False)
+    """
+    return _suffix(path) in (".csv", ".parquet")
+
+
+def _suffix(path: str | os.PathLike[str]) -> str:
+    return os.path.splitext(os.fspath(path))[1].lower()
+
+
 def read_frame(
     dataframe: pd.DataFrame | str | os.PathLike[str], text_columns: Sequence[str] = ()
 ) -> pd.DataFrame:
@@ -38,8 +51,7 @@ def read_frame(
             f"Received: {type(dataframe).__name__}."
         )
     path = os.fspath(dataframe)
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix not in (".csv", ".parquet"):
+    if not is_table(path):
         raise ValueError(
             "dataframe must be a pandas.DataFrame or the path of a .csv or .parquet file. "
             f"Received: dataframe={path!r}."
@@ -47,14 +59,14 @@ def read_frame(
     if listing.scheme(path):
         listing.require_filesystem(path)
     try:
-        return _read_file(path, suffix, text_columns)
+        return _read_file(path, text_columns)
     except (ValueError, OSError) as err:
         if getattr(err, "errno", None) is not None:  # from the system, with the path in it
             raise
         raise ValueError(f"dataframe={path!r} cannot be read as a table: {err}") from err
 
 
-def _read_file(path: str, suffix: str, text_columns: Sequence[str]) -> pd.DataFrame:
+def _read_file(path: str, text_columns: Sequence[str]) -> pd.DataFrame:
     file: str | io.BytesIO = path
     if listing.scheme(path):
         # pandas would need fsspec, and knows other schemes than TensorFlow.
@@ -62,7 +74,7 @@ def _read_file(path: str, suffix: str, text_columns: Sequence[str]) -> pd.DataFr
 
         with tf.io.gfile.GFile(path, "rb") as remote:
             file = io.BytesIO(remote.read())
-    if suffix == ".csv":
+    if _suffix(path) == ".csv":
         return _read_csv(file, text_columns)
     return pd.read_parquet(file).reset_index(drop=True)
 

@@ -1,4 +1,5 @@
 """Tools around a data set: check and survey a source, pack it into shards.
 
-These modules use data sets as any user would. They must not know the command line.
+`check` and `pack` make a `Source` and a `PipelineSpec` of their own, and read the images through an
+`ImageDataset`; `survey` reads headers only. They must not know the command line.
 """

@@ -25,7 +25,7 @@ from tfpipe.keywords import suggests
 from tfpipe.ops.resize_spec import ResizeSpec
 from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.spec import PipelineSpec
-from tfpipe.sources import listing
+from tfpipe.sources import listing, table
 from tfpipe.sources.source import Files, Source
 from tfpipe.tools import inventory
 from tfpipe.tools.problem import KINDS, Problem
@@ -131,7 +131,7 @@ def check(
     """
     start = time.monotonic()
     with console.shown(verbose):
-        if isinstance(source, pd.DataFrame) or inventory.is_table(source):
+        if isinstance(source, pd.DataFrame) or table.is_table(source):
             found = inventory.list_table(source, os.fspath(directory or ""), x_col)
         else:
             found = inventory.list_directory(os.fspath(source), follow_links)

@@ -36,15 +36,6 @@ class Listing:
     problems: list[Problem]
 
 
-def is_table(source: str | os.PathLike[str]) -> bool:
-    """Whether a path names a table, by its suffix.
-
-    >>> is_table("labels.CSV"), is_table("photos")
-    (True, False)
-    """
-    return os.path.splitext(os.fspath(source))[1].lower() in (".csv", ".parquet")
-
-
 def list_directory(directory: str, follow_links: bool = False) -> Listing:
     """Lists the files below a directory, ordered by path; names that begin with a dot are left out."""
     class_folders(directory)  # raises where there is no such directory

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpipe.codecs.encode import encode
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.fields.image import ImageSpec
 from tfpipe.fields.label import LabelSpec
 from tfpipe.pipeline import bad_files
-from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources.shards import places_path, write_whole
 from tfpipe.sources.source import Files, Source
@@ -47,7 +47,7 @@ class Task:
     labels: np.ndarray | None
     weights: np.ndarray | None
     image: ImageSpec
-    errors: ErrorPolicy
+    errors: bad_files.ErrorPolicy
     encoding: str
     quality: int
     threads: int
@@ -129,12 +129,10 @@ def _read_batches(images: ImageDataset) -> Generator[Any, None, None]:
 
 
 def _encoded(image: tf.Tensor, task: Task) -> bytes:
-    """Encodes uint8 [H, W, C] as bytes."""
+    """Returns uint8 [H, W, C] as the bytes of a record."""
     if task.encoding == "raw":
         return bytes(image.numpy().tobytes())
-    if task.encoding == "png":
-        return bytes(tf.io.encode_png(image).numpy())
-    return bytes(tf.io.encode_jpeg(image, quality=task.quality).numpy())
+    return bytes(encode(image, task.encoding, task.quality).numpy())
 
 
 def example(row: int, image: bytes, label: Any = None, weight: float | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""What can be wrong with a file: the kinds of problem that `check` and `survey` report.
+"""What can be wrong with a file: what `check` reports; `survey` also reports "small" and "ratio".
 
 This module does not import TensorFlow, so that the command line can name the kinds without importing it.
 """

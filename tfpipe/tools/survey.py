@@ -121,7 +121,7 @@ def survey(
         ImportError: Pillow, which reads the headers, is not installed.
     """
     require_pillow("tfpipe summary needs")
-    if inventory.is_table(source):
+    if table.is_table(source):
         frame = table.read_frame(source, [x_col, y_col])
         found = inventory.list_table(frame, os.fspath(directory or ""), x_col)
         classes = classes_of_table(frame, y_col)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe import seeds
-from tfpipe.ops import color as ops
+from tfpipe.ops import color
 from tfpipe.transforms.augment import Augment, draw
 from tfpipe.transforms.motion import apply
 from tfpipe.transforms.standardize import Standardize, standardize_batch
@@ -46,7 +46,7 @@ def transform_array(
     pixels = image if image.dtype in (np.uint8, np.float64) else image.astype(np.float32)
     pixels = np.moveaxis(pixels, 0, -1) if channels_first else pixels
     numbers = {name: value for name, value in params.items() if value is not None}
-    unit_range = ops.has_unit_range(image)
+    unit_range = color.has_unit_range(image)
     with tf.device("CPU:0"):  # where the graph runs; a GPU would round in other places
         result = apply(tf.constant(pixels), numbers, augment, unit_range=unit_range).numpy()
     result = np.moveaxis(result, -1, 0) if channels_first else result

@@ -1,0 +1,50 @@
+"""How a data set shows itself: a grid of its images, and a table in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfpipe import plotting
+from tfpipe.checks import check_int, head
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def show(dataset: Any, n: int, standardized: bool) -> Figure:
+    """Draws the first `n` images of an `ImageDataset`; see its method `show`."""
+    check_int("n", n, 1)
+    seen = dataset if standardized else dataset.before_standardizing()
+    if dataset.batch_size is None:  # what a sample looks like does not depend on its batch
+        spec = replace(seen.spec, batched=True, batch_size=n, save=None)
+        seen = type(dataset)(dataset.source, spec)
+    batch = seen[0]
+    if standardized and dataset.data_format == "channels_first":
+        batch = _channels_last(batch)
+    return plotting.show_batch(batch, dataset.class_names, n, stretch=standardized)
+
+
+def card(dataset: Any, batches: int) -> str:
+    """Returns a table of an `ImageDataset` of a number of batches, as HTML for notebooks."""
+    names, size = dataset.class_names, dataset.batch_size
+    rows = {
+        "samples": f"{dataset.samples:,}",
+        "batches": f"{batches:,} of {size}" if size else "none",
+        "images": f"{dataset.image_shape} {dataset.dtype}",
+        "classes": f"{len(names)}: {head(names, 8)}" if names else "none",
+        "element": str(dataset.element_spec),
+        "order": f"{'shuffled' if dataset.shuffle else 'as listed'}, seed {dataset.seed}",
+    }
+    return plotting.html_table("ImageDataset", rows)
+
+
+def _channels_last(batch: Any) -> Any:
+    """Returns a batch of channels_first images with the channels last."""
+    if isinstance(batch, tuple):
+        return (_channels_last(batch[0]), *batch[1:])
+    if isinstance(batch, list):
+        return [_channels_last(batch[0]), *batch[1:]]
+    return np.moveaxis(batch, 1, -1)
