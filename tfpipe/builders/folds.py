@@ -76,7 +76,8 @@ def folds(
         else directory.image_dataset_from_directory
     )
     own = [name for name in inspect.signature(folds).parameters if name in _OWN]
-    known = [name for name in inspect.signature(door).parameters if name not in _NOT_OF_FOLDS]
+    of_door = list(inspect.signature(door).parameters)[1:]  # the first is the source
+    known = [name for name in of_door if name not in _NOT_OF_FOLDS]
     check_known("folds", options, [*own, *known], _SYNONYMS)
     class_weights = options.pop("class_weights", None)
     options |= {"groups": groups, "seed": seed}
@@ -102,7 +103,7 @@ def folds(
 _SYNONYMS = {**NAMES_OF_OTHERS, "n_splits": "k", "n_folds": "k", "dataframe": "source"}
 # What `folds` has itself, and what it leaves out of the arguments of the door that it calls.
 _OWN = ("source", "k", "stratify", "groups", "seed")
-_NOT_OF_FOLDS = ("dataframe", "validation_split", "subset", "labels")
+_NOT_OF_FOLDS = ("dataframe", "validation_split", "subset")
 _OF_TABLES = inspect.signature(dataframe.image_dataset_from_dataframe).parameters.values()
 with_keywords(folds, [p for p in _OF_TABLES if p.name not in _NOT_OF_FOLDS])
 
