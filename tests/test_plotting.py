@@ -9,6 +9,8 @@ from PIL import Image
 import tfpipe
 from tfpipe import ImageDataGenerator, plotting
 
+pytestmark = pytest.mark.one_profile
+
 
 def drawn(figure):
     """(title, pixels) of each cell of a grid; they are read back from matplotlib."""

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 import tfpipe
 
+pytestmark = pytest.mark.one_profile
+
 NUMERALS = ["01", "02", "10", "02"]
 
 

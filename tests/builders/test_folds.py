@@ -9,6 +9,8 @@ import tensorflow as tf
 
 import tfpipe
 
+pytestmark = pytest.mark.one_profile
+
 
 @pytest.fixture(scope="module")
 def frame(tmp_path_factory, picture, write):

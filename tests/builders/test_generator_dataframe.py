@@ -14,6 +14,8 @@ import tensorflow as tf
 import tfpipe
 from tfpipe.sources import listing, table
 
+pytestmark = pytest.mark.one_profile
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, picture, write):

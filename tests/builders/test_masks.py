@@ -10,6 +10,8 @@ from PIL import Image
 
 import tfpipe
 
+pytestmark = pytest.mark.one_profile
+
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory, write):

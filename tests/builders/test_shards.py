@@ -11,6 +11,8 @@ import tensorflow as tf
 
 import tfpipe
 
+pytestmark = pytest.mark.one_profile
+
 OPTIONS = {"image_size": (6, 8), "seed": 5, "batch_size": 4, "verbose": False}
 
 

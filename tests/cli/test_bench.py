@@ -12,6 +12,8 @@ import tfpipe
 from tfpipe.cli import speed
 from tfpipe.cli.bench import _loaders
 
+pytestmark = pytest.mark.one_profile
+
 
 def bench(*arguments):
     path = [str(Path(tfpipe.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]

@@ -10,6 +10,8 @@ import pytest
 import tfpipe
 from tfpipe.cli import quiet
 
+pytestmark = pytest.mark.one_profile
+
 
 def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs `python -m tfpipe`, on this very package, whether it is installed or not."""

@@ -17,6 +17,8 @@ from sklearn.datasets import load_digits
 import tfpipe
 from tfpipe.cli import cli, demo, digits, quiet, speed
 
+pytestmark = pytest.mark.one_profile
+
 
 def environment(temporary: Path) -> dict[str, str]:
     """Of a process that finds this very package, and puts its temporary files where we can look."""

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 import tfpipe
 from tfpipe.cli import cli
+
+pytestmark = pytest.mark.one_profile
 
 
 def test_as_a_process():

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 import tfpipe
 
+pytestmark = pytest.mark.one_profile
+
 
 class TestTuned:
     @pytest.mark.slow

@@ -10,6 +10,8 @@ import tensorflow as tf
 from tfpipe.sources import arrays, directory, listing
 from tfpipe.sources.source import Files, Source, joined
 
+pytestmark = pytest.mark.one_profile
+
 
 def touch(path):
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,8 @@ from tfpipe.cli import cli
 from tfpipe.codecs import formats
 from tfpipe.tools.problem import KINDS
 
+pytestmark = pytest.mark.one_profile
+
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory, picture, write):

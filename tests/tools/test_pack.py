@@ -26,6 +26,8 @@ from tfpipe.sources.source import Records
 from tfpipe.tools import pack_process
 from tfpipe.tools.pack import PackSpec
 
+pytestmark = pytest.mark.one_profile
+
 
 def read_all(directory, dtype="uint8"):
     """Every image of some shards in the order of the source, and the source."""

@@ -14,6 +14,8 @@ from PIL import Image
 from tfpipe.cli import cli, preview, text
 from tfpipe.tools import survey
 
+pytestmark = pytest.mark.one_profile
+
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory, picture, write):

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from tfpipe.transforms import statistics
 from tfpipe.transforms.statistics import Gram, moments
 
+pytestmark = pytest.mark.one_profile
+
 
 def images(n=14, height=3, width=4, channels=2, *, mean=0.0, seed=0):
     values = np.random.default_rng(seed).normal(mean, 1, (n, height, width, channels))
