@@ -12,6 +12,8 @@ from typing import Any
 
 import griffe
 
+from tfpipe.cli import quiet
+
 
 class Options(griffe.Extension):
     """Replaces the signature and the docstring of each function that takes `**options`."""
@@ -19,7 +21,8 @@ class Options(griffe.Extension):
     def on_function(self, *, func: griffe.Function, **_: Any) -> None:
         if not any(p.kind is griffe.ParameterKind.var_keyword for p in func.parameters):
             return
-        owner: Any = importlib.import_module(func.module.path)
+        with quiet.native_silence():  # TensorFlow logs as it is imported
+            owner: Any = importlib.import_module(func.module.path)
         for name in func.path.removeprefix(f"{func.module.path}.").split("."):
             owner = getattr(owner, name, None)
         if not hasattr(owner, "__signature__") or func.docstring is None:

@@ -229,4 +229,4 @@ def test_types_as_an_editor_sees_them(tmp_path):
         if "note: Rev" in line
     ]
     assert revealed == [one, f"list[{one}]", one, one]
-    assert 'Argument "antialias"' in done.stdout
+    assert "script.py:7: error: No overload variant" in done.stdout
