@@ -34,13 +34,16 @@ def as_seed(seed: Any) -> int:
     return int(seed) & ((1 << _SEED_BITS) - 1)
 
 
-def stream_key(seed: int, stream: str) -> tf.Tensor:  # int64 [2]
-    """Returns the key of one named consumer of random numbers, such as "shuffle".
+def stream_key(seed: Any, stream: str) -> tf.Tensor:  # int64 [2]
+    """Returns the key of one named consumer of random numbers, such as "shuffle"; the seed may be a tensor.
 
     >>> stream_key(7, "shuffle").shape
     TensorShape([2])
     """
-    return tf.constant([seed, zlib.crc32(stream.encode())], tf.int64)
+    number = zlib.crc32(stream.encode())
+    if tf.is_tensor(seed):
+        return tf.stack([seed, tf.constant(number, tf.int64)])
+    return tf.constant([seed, number], tf.int64)
 
 
 def fold_in(key: tf.Tensor, number: tf.Tensor) -> tf.Tensor:  # int64 [2]

@@ -18,7 +18,8 @@ import tensorflow as tf
 import tfpipe
 from tfpipe import ImageDataGenerator, ImageDataset
 from tfpipe.distribute.service import ServiceSpec
-from tfpipe.sources.columns import column_bytes, in_file, in_graph
+from tfpipe.pipeline.feeds import Feeds
+from tfpipe.sources.columns import column_bytes, in_file
 
 N, BATCH = 41, 4
 
@@ -439,7 +440,7 @@ class TestColumns:
     def test_rows_in_graph_and_in_file_are_equal(self, values, tmp_path):
         indices = tf.constant([[2, 0], [1, 2]], tf.int64)
         expected = values[indices.numpy()]
-        for column in (in_graph(values), in_file(values, str(tmp_path))):
+        for column in (Feeds().column(values), in_file(values, str(tmp_path))):
             np.testing.assert_array_equal(column(indices), expected)
             dataset = tf.data.Dataset.from_tensors(indices).repeat(3).map(column)
             for rows in dataset:
@@ -453,7 +454,7 @@ class TestColumns:
             dataset = tf.data.Dataset.range(5).map(column)
             return len(dataset._as_serialized_graph().numpy())
 
-        assert graph_size(in_graph(paths)) > 3_100_000
+        assert graph_size(Feeds().column(paths)) > 3_100_000
         assert graph_size(in_file(paths, str(tmp_path))) < 5_000
 
     @pytest.mark.slow

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tfpipe
 from tfpipe import ImageDataGenerator, ImageDataset
 from tfpipe.distribute.strategy import Replicas, replica_epochs
-from tfpipe.pipeline.cursor import Cell
+from tfpipe.pipeline.cursor import Cursor
 
 
 def flow(n, batch_size, **options):
@@ -52,9 +52,9 @@ class TestReplicas:
         dataset = flow(n, batch_size)
         for _ in range(2):
             shares = [Replicas(w * count, count, replicas) for w in range(workers)]
-            epoch = int(dataset._cursor.value()[0])
+            epoch = int(dataset._cursor.epoch)
             streams = [
-                labels(replica_epochs(dataset._plan, Cell([epoch, 0]), share)) for share in shares
+                labels(replica_epochs(dataset._plan, Cursor.new(epoch), share)) for share in shares
             ]
             lengths = [share.parts(n, batch_size) for share in shares]
             assert [len(stream) for stream in streams] == lengths
@@ -70,7 +70,7 @@ class TestReplicas:
         dataset = flow(23, 4)
         expected = labels(dataset.starting_at(2, 3))
         shares = [
-            replica_epochs(dataset._plan, Cell([2, 3 * dataset.batch_size]), Replicas(r, 1, 2))
+            replica_epochs(dataset._plan, Cursor.new(2, 3 * dataset.batch_size), Replicas(r, 1, 2))
             for r in (0, 1)
         ]
         first, second = map(labels, shares)
@@ -91,7 +91,7 @@ class TestReplicas:
         )
         for i in (2, 3, 6, 7):  # the second replica's
             (tmp_path / "a" / f"{i}.png").unlink()
-        share = replica_epochs(dataset._plan, Cell([0, 0]), Replicas(0, 1, 2))
+        share = replica_epochs(dataset._plan, Cursor.new(), Replicas(0, 1, 2))
         assert [len(x) for x, _ in share] == [2, 2]
 
 
@@ -106,7 +106,7 @@ class TestDropRemainder:
     def test_on_replicas(self):
         dataset = flow(10, 4)
         dropping = ImageDataset(dataset.source, replace(dataset.spec, drop_remainder=True))
-        share = replica_epochs(dropping._plan, Cell([0, 0]), Replicas(1, 1, 2))
+        share = replica_epochs(dropping._plan, Cursor.new(), Replicas(1, 1, 2))
         assert share.element_spec[0].shape == (2, 1, 1, 1)
         assert labels(share) == [batch[2:] for batch in labels(dropping)]
 
@@ -184,8 +184,19 @@ print("LINE", json.dumps([history.history["loss"], weights]), flush=True)
 """
 
 
-def run_workers(script, count, devices=1, *arguments):
-    """The lines that each worker printed."""
+# Prints the samples of each epoch that the worker was given by a strategy that knows nothing of tfpipe.
+PLAIN = """
+images = np.arange(24, dtype="float32").reshape(24, 1, 1, 1)
+dataset = ImageDataGenerator().flow(images, np.arange(24), batch_size=8, seed=3)
+batches = strategy.experimental_distribute_dataset(dataset.map(lambda x, y: (x, y)))
+for epoch in range(2):
+    given = [np.concatenate(strategy.experimental_local_results(y)).tolist() for _, y in batches]
+    print("LINE", json.dumps([epoch, sum(given, []), len(given)]), flush=True)
+"""
+
+
+def run_workers(script, count, devices=1, *arguments, ours=True):
+    """The lines that each worker printed; `ours`: tfpipe, and not tf.data, shares out the samples."""
     sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:
@@ -209,8 +220,8 @@ def run_workers(script, count, devices=1, *arguments):
             process.kill()
     for process, (_, err) in zip(processes, results, strict=True):
         assert process.returncode == 0, err[-3000:]
-        assert "auto-shard" not in err.lower()
-        assert "AUTO sharding" not in err
+        assert not ours or "auto-shard" not in err.lower()
+        assert not ours or "AUTO sharding" not in err
     return [out.splitlines() for out, _ in results]
 
 
@@ -254,6 +265,19 @@ class TestStrategies:
         assert sorted(given + others) == list(range(22))  # each sample once, by one of the two
         assert opened == sorted(given)
         assert opened_there == sorted(others)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("workers", "devices"), [(1, 1), (1, 2), (2, 1)])
+    def test_without_distribute_no_sample_comes_twice(self, workers, devices):
+        seen = [parsed(lines) for lines in run_workers(PLAIN, workers, devices, ours=False)]
+        for epoch, *parts in zip(range(2), *seen, strict=True):
+            assert [(number, batches) for number, _, batches in parts] == [(epoch, 3)] * workers
+            assert sorted(np.concatenate([given for _, given, _ in parts])) == list(range(24))
+
+    def test_one_process_need_not_share(self):
+        off = tf.data.experimental.AutoShardPolicy.OFF
+        for dataset in (flow(23, 8), flow(23, 8).take(2)):
+            assert dataset.options().experimental_distribute.auto_shard_policy == off
 
     @pytest.mark.slow
     def test_fit_of_tf_keras_over_two_workers(self):

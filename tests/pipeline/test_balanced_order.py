@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
 from tfpipe import Augment, ImageDataGenerator, ImageDataset
+from tfpipe.pipeline.feeds import Feeds
 from tfpipe.pipeline.order import balanced_order
 from tfpipe.sources.class_weights import class_weight, classes_of
 
 
 def epoch_of(targets, balance, epoch=0, shuffle=True, seed=3):
     classes = classes_of(np.asarray(targets))
-    index_at = balanced_order(classes, balance, seed=seed, shuffle=shuffle)
+    feeds = Feeds()
+    seed = feeds.value(seed)
+    index_at = balanced_order(classes, balance, seed=seed, shuffle=shuffle, feeds=feeds)
     positions = tf.range(classes.epoch_length(balance), dtype=tf.int64)
     return index_at(positions, tf.constant(epoch, tf.int64)).numpy().tolist()
 

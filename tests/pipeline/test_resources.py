@@ -45,7 +45,7 @@ class Meeting:
         meetings = mapped(
             numbers, lambda x: tf.numpy_function(self, [x], tf.int64), parallelism.calls
         )
-        return meetings.with_options(pipeline._parallel_options(parallelism))
+        return meetings.with_options(pipeline.options_of(parallelism))
 
 
 @pytest.fixture(scope="module")

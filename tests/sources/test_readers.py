@@ -12,9 +12,9 @@ from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.fields.image import ImageSpec
 from tfpipe.ops.resize_spec import ResizeSpec
 from tfpipe.pipeline import plan as pipeline_plan
+from tfpipe.pipeline.feeds import Feeds
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import readers
-from tfpipe.sources.columns import in_graph
 from tfpipe.sources.source import Records, Source
 
 SHAPE = (5, 7, 3)
@@ -73,7 +73,7 @@ class TestRecords:
 
     def test_taken_rows_are_those_images(self, images, tmp_path):
         records = write_shards(tmp_path, images, "raw").take(np.array([6, 1]))
-        read = readers.reader(records, DecodeSpec(), in_graph).read
+        read = readers.reader(records, DecodeSpec(), Feeds().column).read
         assert [read(tf.constant(i)).numpy() for i in (0, 1)] == [
             images[6].tobytes(),
             images[1].tobytes(),
@@ -101,7 +101,7 @@ class TestRecords:
             feature = {"image": tf.train.Feature(bytes_list=value)}
             example = tf.train.Example(features=tf.train.Features(feature=feature))
             writer.write(example.SerializeToString())
-        path, reason = readers.reader(records, DecodeSpec(), in_graph).describe(
+        path, reason = readers.reader(records, DecodeSpec(), Feeds().column).describe(
             tf.constant(0, tf.int64)
         )
         assert path.numpy().decode().endswith("0.tfrecord at byte 0")

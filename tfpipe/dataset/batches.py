@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.pipeline import pipeline
-from tfpipe.pipeline.cursor import Cell
+from tfpipe.pipeline.cursor import Cursor
 from tfpipe.pipeline.plan import Plan, place_after
 
 
@@ -36,21 +36,21 @@ class Batches:
         self.seen = 0
 
     @cached_property
-    def _span(self) -> Cell:
-        return Cell([0, 0, 0])
+    def _cursor(self) -> Cursor:
+        return Cursor.new()
 
     @cached_property
-    def _window(self) -> Any:  # a data set of the batches of `_span`
+    def _window(self) -> Any:  # a data set of the batches between the cursor and its end
         with tf.device("CPU:0"):  # where the columns are
-            return pipeline.batches(self._plan, self._span.read)
+            return pipeline.for_a_loop(pipeline.epochs(self._plan, self._cursor))
 
     def _start(self, epoch: int, batch: int, count: int) -> Iterator[Any]:
-        """Returns an iterator over some batches of one epoch, which has read the span already."""
+        """Returns an iterator over some batches of one epoch, which has read the cursor already."""
         begin = place_after(self._plan, epoch, 0, batch)
         end = place_after(self._plan, epoch, begin, count)
         if self._plan.skipping is not None:  # bad files make the batch reach further
             end = self._plan.end
-        self._span.assign([epoch, begin, end])
+        self._cursor.move_to(epoch, begin, end)
         iterator = iter(self._window)
         first = next(iterator, None)
         if first is None:

@@ -25,7 +25,7 @@ from tfpipe.keywords import suggests, takes
 from tfpipe.pipeline import pipeline
 from tfpipe.pipeline import plan as pipeline_plan
 from tfpipe.pipeline.bad_files import SkipList
-from tfpipe.pipeline.cursor import Cell
+from tfpipe.pipeline.cursor import Cursor
 from tfpipe.pipeline.plan import Plan, order_of, place_after
 from tfpipe.pipeline.resources import AUTOTUNE
 from tfpipe.pipeline.spec import PipelineSpec
@@ -102,26 +102,19 @@ class ImageDataset(KnowsSamples):
         source: Source,
         spec: PipelineSpec,
         plan: Plan | None = None,
-        epochs: Callable[[Plan, Cell], tf.data.Dataset] = pipeline.epochs,
-        cursor: Cell | None = None,
+        epochs: Callable[[Plan, Cursor], tf.data.Dataset] = pipeline.epochs,
+        cursor: Cursor | None = None,
     ) -> None:
-        # Epoch and position that the next iterator begins with.
-        self._cursor = Cell([0, 0]) if cursor is None else cursor
+        # Where the next iterator begins.
+        self._cursor = Cursor.new() if cursor is None else cursor
         self._plan = plan or pipeline_plan.plan(source, spec, skipped=SkipList())
         self._epochs = epochs
-        with tf.device("CPU:0"):  # where the columns are
-            self._inner = epochs(self._plan, self._cursor)
         self._batches = Batches(self._plan)
-        super().__init__(source, spec, self._inner._variant_tensor)
+        super().__init__(source, spec)
 
-    # What tf.data asks of a data set.
-
-    def _inputs(self) -> list[tf.data.Dataset]:
-        return [self._inner]
-
-    @property
-    def element_spec(self) -> Any:
-        return self._inner.element_spec
+    def _make(self) -> tf.data.Dataset:
+        with tf.device("CPU:0"):  # where the columns are
+            return self._epochs(self._plan, self._cursor)
 
     @property
     def _count(self) -> int:
@@ -231,7 +224,7 @@ class ImageDataset(KnowsSamples):
 
     def seek_position(self, epoch: int, position: int) -> None:
         """Makes the next loop begin at a position, such as one that `position_after` gave."""
-        self._cursor.assign([epoch, position])
+        self._cursor.move_to(epoch, position)
 
     def position_after(self, epoch: int, position: int, batches: int) -> int:
         """Returns the position that is reached some batches after another one; see `plan.place_after`."""
@@ -243,7 +236,7 @@ class ImageDataset(KnowsSamples):
 
         `len` is still the length of a whole epoch.
         """
-        other = self._like(self._plan, self._epochs, Cell([0, 0]))
+        other = self._like(self._plan, self._epochs, Cursor.new())
         other.seek(epoch, batch)
         return other
 
@@ -255,8 +248,8 @@ class ImageDataset(KnowsSamples):
     def _like(
         self,
         plan: Plan,
-        epochs: Callable[[Plan, Cell], tf.data.Dataset],
-        cursor: Cell,
+        epochs: Callable[[Plan, Cursor], tf.data.Dataset],
+        cursor: Cursor,
     ) -> ImageDataset:
         """Returns the same samples, with the attributes that a door has added, such as class_mode."""
         other = ImageDataset(self._source, plan.spec, plan, epochs, cursor)
@@ -293,7 +286,7 @@ class ImageDataset(KnowsSamples):
         if isinstance(changes.get("cache"), os.PathLike):
             changes["cache"] = os.fspath(changes["cache"])
         plan = pipeline_plan.plan(self._source, replace(self._spec, **changes), skipped=SkipList())
-        return self._like(plan, self._epochs, Cell(self._cursor.value()))
+        return self._like(plan, self._epochs, self._cursor.copy())
 
     # On several replicas, or hosts.
 
@@ -386,7 +379,7 @@ class ImageDataset(KnowsSamples):
                 f"epochs is for a strategy. Received: epochs={epochs!r}. With a service write "
                 "distribute(service=...).repeat(epochs)."
             )
-        if int(self._cursor.value()[1]):
+        if self._cursor.position:
             raise ValueError(
                 "An epoch that service workers prepare begins at the first batch, because their order is "
                 "not known. Call seek(epoch) first."

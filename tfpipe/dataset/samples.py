@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpipe.dataset.lazy import LazyDataset
 from tfpipe.dataset.methods import KnowsClasses
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources.class_weights import class_weight
@@ -36,13 +37,13 @@ class ShuffleFlag:
         return repr(self._value)
 
 
-class KnowsSamples(KnowsClasses):
+class KnowsSamples(LazyDataset):
     """A data set with a source and a specification, which tell all that is known about its samples."""
 
-    def __init__(self, source: Source, spec: PipelineSpec, variant: tf.Tensor) -> None:
+    def __init__(self, source: Source, spec: PipelineSpec) -> None:
         self._source = source
         self._spec = spec
-        super().__init__(variant)
+        super().__init__()
 
     @property
     def source(self) -> Source:

@@ -17,13 +17,14 @@ from tensorflow.python.data.experimental.ops import data_service_ops
 
 from tfpipe.checks import check_one_of
 from tfpipe.graph import flat_mapped, mapped
-from tfpipe.pipeline.cursor import Cell
+from tfpipe.pipeline.cursor import Cursor
+from tfpipe.pipeline.feeds import Feeds
 from tfpipe.pipeline.pipeline import Span, batches_of_spans, begins, host_options, of_length
 from tfpipe.pipeline.plan import Plan, plan
 from tfpipe.pipeline.resources import on_any_host
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.pipeline.stages import python_parts
-from tfpipe.sources.columns import Column, column_bytes, in_file, in_graph
+from tfpipe.sources.columns import Column, column_bytes, in_file
 from tfpipe.sources.source import Arrays, Source
 
 # The most bytes of file names and labels in a graph that is sent to a dispatcher each epoch.
@@ -44,7 +45,9 @@ _HEARTBEAT_MS = 100
 PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset"})
 
 
-def service_epochs(plan: Plan, cursor: Cell, service: ServiceSpec, content: str) -> tf.data.Dataset:
+def service_epochs(
+    plan: Plan, cursor: Cursor, service: ServiceSpec, content: str
+) -> tf.data.Dataset:
     """Returns `epochs`, prepared by the workers of a tf.data service.
 
     `content` tells which samples these are and what is done to them; the trainers of one job share epochs
@@ -124,22 +127,28 @@ def plan_for_service(
             "distribute(service=...) needs cache=None, because the workers of a service have no place in "
             f"common to keep images in. Received: cache={spec.cache!r}."
         )
-    size = 0
+    portable = plan(source, spec, feeds=_PortableFeeds(manifest))
+    return replace(portable, parallelism=on_any_host(spec.num_parallel_calls))
 
-    def column(values: Any) -> Column:
-        nonlocal size
-        size += column_bytes(values)
-        if manifest is not None:
-            return in_file(values, os.fspath(manifest))
-        if size > _LARGEST_GRAPH:
+
+class _PortableFeeds(Feeds):
+    """Columns that become a part of the graph, as long as they are small, or files beside it."""
+
+    def __init__(self, manifest: str | os.PathLike[str] | None) -> None:
+        super().__init__()
+        self._manifest = manifest
+        self._size = 0
+
+    def column(self, values: Any) -> Column:
+        self._size += column_bytes(values)
+        if self._manifest is not None:
+            return in_file(values, os.fspath(self._manifest))
+        if self._size > _LARGEST_GRAPH:
             raise ValueError(
-                f"The columns of this data set take {size:,} bytes or more, too many to send with "
+                f"The columns of this data set take {self._size:,} bytes or more, too many to send with "
                 "every epoch. Pass manifest=DIRECTORY to distribute, a directory that the workers can read."
             )
-        return in_graph(values)
-
-    portable = plan(source, spec, column)
-    return replace(portable, parallelism=on_any_host(spec.num_parallel_calls))
+        return super().column(values)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfpipe.graph import filtered, flat_mapped, mapped
-from tfpipe.pipeline.cursor import Cell
+from tfpipe.pipeline.cursor import Cursor
 from tfpipe.pipeline.pipeline import Span, batches_of_spans, begins, of_length
 from tfpipe.pipeline.plan import Plan
 
@@ -44,7 +44,26 @@ class Replicas:
         return whole * self.count + min(max(short - self.first, 0), self.count)
 
 
-def replica_epochs(plan: Plan, cursor: Cell, replicas: Replicas) -> tf.data.Dataset:
+def for_strategies(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Returns a data set that a strategy of a single process starts faster.
+
+    The strategy would rewrite the graph for each iterator, to find the part of the samples that is for its
+    process. In a process that is one of several it still does, so that no sample comes twice.
+    """
+    if _is_in_cluster():
+        return dataset
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(options)
+
+
+def _is_in_cluster() -> bool:
+    """Tells whether this process belongs to a cluster, by the names of its devices."""
+    cpu, *_ = tf.config.list_logical_devices("CPU")
+    return bool(cpu.name.startswith("/job:") and not cpu.name.startswith("/job:localhost"))
+
+
+def replica_epochs(plan: Plan, cursor: Cursor, replicas: Replicas) -> tf.data.Dataset:
     """Returns `epochs` with only some replicas' parts of each batch, each part as one element.
 
     The parts of the other replicas are neither read nor decoded.
@@ -69,13 +88,13 @@ def replica_epochs(plan: Plan, cursor: Cell, replicas: Replicas) -> tf.data.Data
 
 
 def over_replicas(
-    plan: Plan, cursor: Cell, strategy: Any, epochs: int | None
+    plan: Plan, cursor: Cursor, strategy: Any, epochs: int | None
 ) -> tf.distribute.DistributedDataset:
     """Shares out each batch among the replicas of a strategy; a worker reads only its own parts.
 
     Args:
         plan: of the whole batches.
-        cursor: epoch and position that the next loop begins at, int64 [2]; each loop moves it on.
+        cursor: where the next loop begins; each loop moves it on.
         strategy: a `tf.distribute.Strategy`.
         epochs: how many epochs one loop goes over; None: no limit.
 
@@ -100,14 +119,14 @@ def over_replicas(
             f"MixUp and CutMix mix the samples of one replica's part of a batch, but batch_size={batch_size} "
             f"leaves each of the {of} replicas a single sample. Choose a larger batch_size."
         )
-    begin = cursor.value()
+    begin = cursor.copy()
     pipelines = itertools.count()
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         count = of // context.num_input_pipelines
         replicas = Replicas(context.input_pipeline_id * count, count, of)
         # Several pipelines of one process, as on TPU hosts, run through the same epochs side by side.
-        own = cursor if next(pipelines) == 0 else Cell(begin)
+        own = cursor if next(pipelines) == 0 else begin.copy()
         share = replica_epochs(plan, own, replicas)
         return share if epochs == 1 else share.repeat(epochs)
 

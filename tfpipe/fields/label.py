@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfpipe.checks import check_one_of
 from tfpipe.fields.mask import check_mask_dtype
-from tfpipe.sources.columns import ColumnMaker, in_graph
+from tfpipe.sources.columns import ColumnMaker
 from tfpipe.transforms.augment import Augment
 
 LABEL_ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "image", "mask", None)
@@ -83,16 +83,17 @@ def check_mixable(augment: Augment, label: LabelSpec, targets: Any) -> None:
 
 
 def encoder(
-    spec: LabelSpec, targets: Any, column: ColumnMaker = in_graph
+    spec: LabelSpec, targets: Any, column: ColumnMaker
 ) -> Callable[[tf.Tensor, tf.Tensor], Any] | None:
     """Returns the function (indices int64 [B], images [B, ...]) -> y, or None if there is no y.
 
     Args:
         spec: the encoding.
         targets: the target column(s) of a `Source`.
-        column: how the graph reads them.
+        column: how the graph reads them, such as `Feeds.column`.
 
-    >>> encode = encoder(LabelSpec("one_hot", num_classes=3), [[0, 2], [1]])
+    >>> from tfpipe.pipeline.feeds import Feeds
+    >>> encode = encoder(LabelSpec("one_hot", num_classes=3), [[0, 2], [1]], Feeds().column)
     >>> encode(tf.constant([1, 0], tf.int64), tf.zeros([2, 4, 4, 3])).numpy().tolist()
     [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
     """

@@ -124,7 +124,7 @@ def raise_at_gap(describe: Describe, index_at: IndexAt, size: int) -> Callable[.
 
 
 class SkipList:
-    """The indices of the samples that were left out: a set outside every graph, like `Cell`.
+    """The indices of the samples that were left out: a set outside every graph, like `Cursor`.
 
     Graphs write to it from any thread; Python reads it. A sample that is met again in a later epoch
     is listed only once.
@@ -136,7 +136,12 @@ class SkipList:
 
     def __init__(self) -> None:
         with tf.init_scope(), tf.device("CPU:0"):
-            self._table: Any = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)
+            self._table: Any = tf.lookup.experimental.MutableHashTable(
+                tf.int64,
+                tf.int64,
+                -1,
+                experimental_is_anonymous=True,  # else it is never freed
+            )
         self._reported: set[int] = set()
 
     def note(self, indices: tf.Tensor) -> tf.Tensor:  # int64 scalar

@@ -1,8 +1,7 @@
-"""A number outside every graph, by which Python tells a running data set which epoch comes next."""
+"""Where the next iterator begins: numbers outside every graph, which Python and a running data set share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,38 +9,66 @@ import tensorflow as tf
 
 ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"  # TensorFlow's name for "share with nobody"
 
+_TO_THE_END = -1
 
-class Cell:
-    """An int64 tensor outside every graph, which a graph reads each time an iterator starts.
+
+class Cursor:
+    """An epoch, a position in it and an end, which a graph reads each time an iterator starts.
+
+    Without an end, an iterator runs to the end of its epoch and moves the cursor to the next one. With an
+    end, it stops there, and the cursor stays.
 
     A `tf.Variable` would become a mirrored one under a distribution strategy's scope, and could
     land on a GPU, where the input pipeline cannot read it.
+
+    >>> cursor = Cursor.new(epoch=2)
+    >>> cursor.next_begin().numpy().tolist(), cursor.epoch
+    ([2, 0], 3)
     """
 
-    def __init__(self, value: Any) -> None:
-        initial = np.asarray(value, np.int64)
+    def __init__(self, handle: tf.Tensor) -> None:
+        self.handle = handle
+
+    @classmethod
+    def new(cls, epoch: int = 0, position: int = 0) -> Cursor:
         with tf.init_scope(), tf.device("CPU:0"):
-            self._handle = tf.raw_ops.VarHandleOp(
-                dtype=tf.int64, shape=initial.shape, shared_name=ANONYMOUS
-            )
-            self.assign(initial)
+            cursor = cls(tf.raw_ops.VarHandleOp(dtype=tf.int64, shape=[3], shared_name=ANONYMOUS))
+            cursor.move_to(epoch, position)
+        return cursor
 
-    def assign(self, value: Any) -> None:
-        tf.raw_ops.AssignVariableOp(
-            resource=self._handle, value=tf.constant(np.asarray(value, np.int64))
-        )
+    def move_to(self, epoch: int, position: int, end: int = _TO_THE_END) -> None:
+        value = tf.constant(np.array([epoch, position, end], np.int64))
+        tf.raw_ops.AssignVariableOp(resource=self.handle, value=value)
 
-    def read(self) -> tf.Tensor:
-        return tf.raw_ops.ReadVariableOp(resource=self._handle, dtype=tf.int64)
+    def copy(self) -> Cursor:
+        return Cursor.new(self.epoch, self.position)
 
-    def value(self) -> Any:
-        """Returns what it holds now, as NumPy; only outside graphs."""
-        return self.read().numpy()
+    @property
+    def epoch(self) -> int:
+        return int(self._read()[0])
 
-    def read_then(self, following: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """Reads the value, and then puts `following(value)` in its place."""
-        value = self.read()
-        with tf.control_dependencies([value]):
-            replaced = tf.raw_ops.AssignVariableOp(resource=self._handle, value=following(value))
-        with tf.control_dependencies([replaced]):
-            return tf.identity(value)
+    @property
+    def position(self) -> int:
+        return int(self._read()[1])
+
+    def next_span(self, end: tf.Tensor) -> tf.Tensor:  # int64 [3]: epoch, first position, end
+        """Returns the span of the iterator that starts, in an epoch that ends at a position."""
+        epoch, position, stop = tf.unstack(self._read_and_move_on())
+        stop = tf.where(stop < 0, end, stop)
+        return tf.stack([epoch, tf.minimum(position, stop), stop])
+
+    def next_begin(self) -> tf.Tensor:  # int64 [2]: epoch, position
+        """Returns where the iterator that starts begins; it runs to the end of the epoch."""
+        return self._read_and_move_on()[:2]
+
+    def _read(self) -> Any:
+        value = tf.raw_ops.ReadVariableOp(resource=self.handle, dtype=tf.int64)
+        return tf.ensure_shape(value, [3])
+
+    def _read_and_move_on(self) -> tf.Tensor:
+        here = self._read()
+        following = tf.where(here[2] < 0, tf.stack([here[0] + 1, 0, _TO_THE_END]), here)
+        with tf.control_dependencies([here]):
+            moved = tf.raw_ops.AssignVariableOp(resource=self.handle, value=following)
+        with tf.control_dependencies([] if moved is None else [moved]):
+            return tf.identity(here)

@@ -7,23 +7,23 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfpipe.pipeline.feeds import Feeds, Value
 from tfpipe.seeds import fold_in, stream_key
 from tfpipe.sources.class_weights import Classes
-from tfpipe.sources.columns import ColumnMaker, in_graph
 
 BALANCES = ("oversample", "undersample", None)
 
 
 def shuffled(
-    positions: tf.Tensor, n: Any, seed: int, epoch: tf.Tensor, stream: str = "shuffle"
+    positions: tf.Tensor, n: Any, seed: Any, epoch: tf.Tensor, stream: str = "shuffle"
 ) -> tf.Tensor:
     """Returns the indices at `positions` in the order of one epoch, a permutation of 0..n-1.
 
     Args:
         positions: int64 [...], each in 0..n-1.
-        n: the number of samples; or int64, shaped like `positions`, [m]: a length of its own for the order
-            at each position.
-        seed: the seed of the data set.
+        n: the number of samples, an int or an int64 scalar; or int64, shaped like `positions`, [m]: a
+            length of its own for the order at each position.
+        seed: the seed of the data set, an int or an int64 scalar.
         epoch: int64 scalar.
         stream: the name of the order; orders with different names have nothing in common.
 
@@ -61,7 +61,7 @@ def _is_miscounted(n: Any) -> Any:
 
 
 def balanced_order(
-    classes: Classes, balance: str, *, seed: int, shuffle: bool, column: ColumnMaker = in_graph
+    classes: Classes, balance: str, *, seed: Value, shuffle: bool, feeds: Feeds
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Returns the order of balanced epochs: (positions int64 [m], epoch) -> indices in the source.
 
@@ -72,29 +72,31 @@ def balanced_order(
         balance: "oversample" or "undersample".
         seed: of the order.
         shuffle: if False, the classes take turns, each in source order.
-        column: how the graph reads the columns.
+        feeds: where the rows of the classes are added.
 
     >>> import numpy as np
     >>> from tfpipe.sources.class_weights import classes_of
-    >>> index_at = balanced_order(
-    ...     classes_of(np.array([0, 0, 0, 1])), "oversample", seed=1, shuffle=False)
+    >>> classes, feeds = classes_of(np.array([0, 0, 0, 1])), Feeds()
+    >>> index_at = balanced_order(classes, "oversample", seed=feeds.value(1), shuffle=False, feeds=feeds)
     >>> index_at(tf.range(6, dtype=tf.int64), tf.constant(0, tf.int64)).numpy().tolist()
     [0, 3, 1, 3, 2, 3]
     """
-    length, number = classes.epoch_length(balance), len(classes.counts)
-    rows, starts, counts = (column(c) for c in (classes.rows, classes.starts, classes.counts))
+    epoch_length = feeds.value(classes.epoch_length(balance))
+    classes_of_epoch = feeds.value(len(classes.counts))
+    rows, starts, counts = (feeds.column(c) for c in (classes.rows, classes.starts, classes.counts))
 
     def index_at(positions: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        slots = shuffled(positions, length, seed, epoch) if shuffle else positions
+        number = classes_of_epoch()
+        slots = shuffled(positions, epoch_length(), seed(), epoch) if shuffle else positions
         which, turn = slots % number, slots // number
         size = counts(which)
         place = turn % size
         if shuffle:
             # Two classes of the same size share one order, but each begins at its own place in it.
-            key = fold_in(stream_key(seed, "balance_begin"), epoch)
-            begin = tf.random.stateless_uniform([number], key, 0, 2**62, tf.int64, alg="philox")
+            key = fold_in(stream_key(seed(), "balance_begin"), epoch)
+            begin = tf.random.stateless_uniform(number[None], key, 0, 2**62, tf.int64, alg="philox")
             place = (place + tf.gather(begin, which)) % size
-            place = shuffled(place, size, seed, epoch, stream="balance")
+            place = shuffled(place, size, seed(), epoch, stream="balance")
         return rows(starts(which) + place)
 
     return index_at

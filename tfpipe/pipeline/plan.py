@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -10,10 +11,12 @@ import tensorflow as tf
 from tfpipe.fields import field, image
 from tfpipe.ops.xla import xla_has_own_threads
 from tfpipe.pipeline import bad_files, stages
+from tfpipe.pipeline.feeds import Feeds, identity
 from tfpipe.pipeline.resources import Parallelism, check_budget, on_this_host
 from tfpipe.pipeline.spec import PipelineSpec
-from tfpipe.sources.columns import ColumnMaker, in_graph
+from tfpipe.sources.columns import ColumnMaker
 from tfpipe.sources.source import Source
+from tfpipe.transforms.standardize import with_statistics
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Plan:
 
     Attributes:
         spec: what is done to the samples.
+        feeds: the values that the graph is given.
+        key: all that the graph depends on besides the feeds; None: there is more, so it is not shared.
         length: positions in an epoch.
         index_at: (positions, epoch) -> indices in the source.
         loader: index -> image.
@@ -33,6 +38,8 @@ class Plan:
     """
 
     spec: PipelineSpec
+    feeds: Feeds
+    key: Hashable | None
     length: int
     index_at: bad_files.IndexAt
     loader: field.Loader
@@ -59,35 +66,62 @@ class Plan:
 def plan(
     source: Source,
     spec: PipelineSpec,
-    column: ColumnMaker = in_graph,
     skipped: bad_files.SkipList | None = None,
+    feeds: Feeds | None = None,
 ) -> Plan:
-    """Returns the stages for the samples of `source`, whose columns the graph reads through `column`.
+    """Returns the stages for the samples of `source`, whose columns become `feeds` of the graph.
 
     `skipped` is where files that cannot be used are noted, if `spec` says so.
     """
+    feeds = Feeds() if feeds is None else feeds
     with tf.device("CPU:0"):  # the columns would land on a GPU, where tf.data does not read them
-        length, index_at = stages.epoch_order(source, spec, column)
-        loader = _loader(source, spec, column)
+        seed = feeds.value(spec.seed)
+        length, index_at = stages.epoch_order(source, spec, seed, feeds)
+        loader = _loader(source, spec, feeds.column)
         check_budget(spec, loader.specs, len(source) if spec.image else 0)  # before memory is taken
         loader = stages.kept(loader, source, spec)
         skipping = None
         if skipped is not None and spec.errors.skips and loader.describe_failure is not None:
             limit = spec.errors.limit(len(source))
             skipping = bad_files.Skipping(skipped, limit, loader.describe_failure, index_at)
-        augment = stages.augmentation(loader, source, spec)
+        unit_range = stages.unit_range_of(source, spec)
+        augment = stages.augmentation(loader, source, spec, seed, unit_range)
         threads_wait = augment is not None and xla_has_own_threads()
         return Plan(
             spec,
+            feeds,
+            key_of(source, spec, unit_range) if skipping is None else None,
             length,
             index_at,
             loader,
             augment,
-            stages.sample_transform(loader, source, spec),
-            stages.batch_finisher(source, spec, column),
+            stages.sample_transform(loader, spec, seed, unit_range),
+            stages.batch_finisher(source, spec, seed, feeds),
             on_this_host(spec.num_parallel_calls, threads_wait),
             skipping,
         )
+
+
+def key_of(source: Source, spec: PipelineSpec, unit_range: bool) -> Hashable | None:
+    """Returns all that the graph of a data set depends on, besides its feeds; None: it cannot be listed.
+
+    A user's function may depend on anything. A cache has resources of its own.
+    """
+    if spec.standardize.preprocessing_function is not None or spec.cache is not None:
+        return None
+    targets, masks = source.targets, source.masks
+    of_source = (
+        source.images.kind,
+        type(targets),
+        len(targets) if isinstance(targets, tuple) else None,
+        source.weights is None,
+        None if masks is None else masks.kind,
+        unit_range,
+    )
+    fitted = spec.standardize.statistics
+    steps = with_statistics(spec.standardize, dict.fromkeys(fitted))
+    same = replace(spec, seed=0, ram_budget=None, standardize=steps)
+    return (of_source, tuple(fitted), identity(same))
 
 
 def _loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> field.Loader:

@@ -12,6 +12,7 @@ from tfpipe import seeds
 from tfpipe.checks import check_one_of
 from tfpipe.codecs.encode import SAVE_FORMATS, WITH_PILLOW, encode
 from tfpipe.installed import require_pillow
+from tfpipe.pipeline.feeds import Value
 from tfpipe.sources import listing
 
 
@@ -34,7 +35,7 @@ class SaveSpec:
         check_one_of("save_format", self.format, SAVE_FORMATS)
 
 
-def saver(spec: SaveSpec, seed: int, channels: int, scale: float) -> Callable[..., tf.Tensor]:
+def saver(spec: SaveSpec, seed: Value, channels: int, scale: float) -> Callable[..., tf.Tensor]:
     """Returns the function (epoch, index, image [H, W, C]) -> image that writes the image on its way.
 
     Args:
@@ -54,10 +55,10 @@ def saver(spec: SaveSpec, seed: int, channels: int, scale: float) -> Callable[..
     if spec.format in WITH_PILLOW:
         require_pillow(f"save_format={spec.format!r} needs")
     tf.io.gfile.makedirs(spec.directory)
-    key = seeds.stream_key(seed, "save_to_dir")
     stem = listing.join(spec.directory, spec.prefix) if spec.prefix else spec.directory + os.sep
 
     def save(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+        key = seeds.stream_key(seed(), "save_to_dir")
         number = tf.random.stateless_uniform(
             [], seeds.sample_key(key, epoch, index), 0, 10**7, tf.int32, alg="philox"
         )

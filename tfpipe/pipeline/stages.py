@@ -16,16 +16,17 @@ from tfpipe.fields.field import Loader, Pixels
 from tfpipe.fields.label import check_mixable, encoder
 from tfpipe.fields.mask import mask_needs_python
 from tfpipe.graph import succeeds
-from tfpipe.ops.color import has_unit_range
+from tfpipe.ops import color
 from tfpipe.ops.xla import compiled, xla_available
 from tfpipe.pipeline import bad_files, cache, order
+from tfpipe.pipeline.feeds import Feeds, Value
 from tfpipe.pipeline.saving import saver
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import class_weights
 from tfpipe.sources.columns import Column, ColumnMaker
 from tfpipe.sources.source import Arrays, Files, Source
 from tfpipe.transforms import augment, mix, motion
-from tfpipe.transforms.standardize import standardize_batch, with_tensors
+from tfpipe.transforms.standardize import standardize_batch, with_statistics
 from tfpipe.transforms.user_function import in_graph_function
 
 SampleStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, Pixels], Pixels]  # epoch, index, pixels
@@ -35,19 +36,20 @@ BatchStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Pixels], Any]
 
 
 def epoch_order(
-    source: Source, spec: PipelineSpec, column: ColumnMaker
+    source: Source, spec: PipelineSpec, seed: Value, feeds: Feeds
 ) -> tuple[int, bad_files.IndexAt]:
     """Returns the number of positions in an epoch, and (positions, epoch) -> the indices there."""
     n = len(source)
     if spec.balance is not None:
         classes = class_weights.classes_of(source.targets)
         index_at = order.balanced_order(
-            classes, spec.balance, seed=spec.seed, shuffle=spec.shuffle, column=column
+            classes, spec.balance, seed=seed, shuffle=spec.shuffle, feeds=feeds
         )
         return classes.epoch_length(spec.balance), index_at
     if not spec.shuffle:
         return n, lambda positions, epoch: positions
-    return n, lambda positions, epoch: order.shuffled(positions, n, spec.seed, epoch)
+    length = feeds.value(n)
+    return n, lambda positions, epoch: order.shuffled(positions, length(), seed(), epoch)
 
 
 def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
@@ -72,9 +74,11 @@ def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
     return replace(loader, load=load, describe_failure=describe_kept)
 
 
-def sample_transform(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | None:
+def sample_transform(
+    loader: Loader, spec: PipelineSpec, seed: Value, unit_range: bool
+) -> SampleStep | None:
     """Returns saving and the user's function as one step over an augmented sample, or None."""
-    asked = (saving(loader, source, spec), preprocessing(loader, spec))
+    asked = (saving(loader, spec, seed, unit_range), preprocessing(loader, spec))
     steps = [step for step in asked if step is not None]
 
     def transform(epoch: tf.Tensor, index: tf.Tensor, pixels: Pixels) -> Pixels:
@@ -86,14 +90,14 @@ def sample_transform(loader: Loader, source: Source, spec: PipelineSpec) -> Samp
     return transform if steps else None
 
 
-def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleStep | None:
+def augmentation(
+    loader: Loader, source: Source, spec: PipelineSpec, seed: Value, unit_range: bool
+) -> SampleStep | None:
     """Draws each sample's parameters and applies them in one compiled pass."""
     ranges = spec.augment
     if not ranges.changes_pixels:
         return None
-    key = seeds.stream_key(spec.seed, "augment")
     factor = spec.standardize.rescale if spec.rescales_early else None
-    unit_range = ranges.depends_on_range and _has_unit_range(source)
     _check_values(source, ranges)
     # A mask moves as its image does; what comes in from outside is class 0.
     of_masks = replace(ranges, interpolation_order=0, cval=0)
@@ -113,6 +117,7 @@ def augmentation(loader: Loader, source: Source, spec: PipelineSpec) -> SampleSt
     fast_apply = compiled(apply) if xla_available() else apply
 
     def step(epoch: tf.Tensor, index: tf.Tensor, pixels: Pixels) -> Pixels:
+        key = seeds.stream_key(seed(), "augment")
         numbers = augment.uniform_numbers(seeds.sample_key(key, epoch, index))
         return fast_apply(pixels, numbers)
 
@@ -133,14 +138,14 @@ def _check_values(source: Source, ranges: augment.Augment) -> None:
         )
 
 
-def saving(loader: Loader, source: Source, spec: PipelineSpec) -> ImageStep | None:
+def saving(loader: Loader, spec: PipelineSpec, seed: Value, unit_range: bool) -> ImageStep | None:
     """Writes each image on its way."""
     if spec.save is None:
         return None
-    scale = 255.0 if _has_unit_range(source) else 1.0
+    scale = 255.0 if unit_range else 1.0
     if spec.rescales_early and spec.standardize.rescale:
         scale /= spec.standardize.rescale
-    return saver(spec.save, spec.seed, loader.shape[-1], scale)
+    return saver(spec.save, seed, loader.shape[-1], scale)
 
 
 def preprocessing(loader: Loader, spec: PipelineSpec) -> ImageStep | None:
@@ -186,13 +191,17 @@ def _listed(suffixes: Iterable[str]) -> str:
     return ", ".join(f".{suffix}" if suffix else "no suffix" for suffix in sorted(suffixes))
 
 
-def _has_unit_range(source: Source) -> bool:
-    """Whether the images are arrays of 0..1; files are 0..255."""
-    return isinstance(source.images, Arrays) and has_unit_range(source.images.images)
+def unit_range_of(source: Source, spec: PipelineSpec) -> bool:
+    """Whether the images are arrays of 0..1, where that makes a difference; files are 0..255."""
+    matters = spec.augment.depends_on_range or spec.save is not None
+    return (
+        matters and isinstance(source.images, Arrays) and color.has_unit_range(source.images.images)
+    )
 
 
-def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> BatchStep:
+def batch_finisher(source: Source, spec: PipelineSpec, seed: Value, feeds: Feeds) -> BatchStep:
     """Returns the step that finishes a batch: it standardizes, casts, and adds labels and weights."""
+    column = feeds.column
     check_mixable(spec.augment, spec.label, source.targets)
     encode = encoder(spec.label, source.targets, column)
     misc = [column(values) for values in getattr(source.images, "misc", ())]
@@ -200,22 +209,26 @@ def batch_finisher(source: Source, spec: PipelineSpec, column: ColumnMaker) -> B
         raise ValueError("Sample weights need labels, or Keras would take the weights for labels.")
     weights = None if source.weights is None else column(source.weights)
     paths = _paths(source, spec, column)
-    # Tensors made here are captured; arrays would become constants inside the graph, which is slow
-    # for a large ZCA matrix and fails above 2 GB.
-    standardize = with_tensors(spec.standardize, spec.compute_dtype)
-
+    # Arrays would become constants inside the graph, which is slow for a large ZCA matrix and fails
+    # above 2 GB.
+    dtype = tf.as_dtype(spec.compute_dtype)
+    statistics = {
+        name: feeds.value(values, dtype) for name, values in spec.standardize.statistics.items()
+    }
     first = spec.data_format == "channels_first"
 
     def finish(epoch: tf.Tensor, position: tf.Tensor, indices: tf.Tensor, pixels: Pixels) -> Any:
         x, y = pixels[0], None
         if encode is not None and spec.augment.mixes:
-            key = mix.batch_key(spec.seed, epoch, position)
+            key = mix.batch_key(seed(), epoch, position)
             x = tf.cast(x, spec.compute_dtype)
             x, y = mix.mix_batch(spec.augment, key, x, encode(indices, x))
         x = tf.transpose(x, [0, 3, 1, 2]) if first else x
         if spec.standardize.works_on_batches:
             x = tf.cast(x, spec.compute_dtype)
-            x = standardize_batch(x, standardize, rescale=not spec.rescales_early)
+            fitted = {name: value() for name, value in statistics.items()}
+            steps = with_statistics(spec.standardize, fitted)
+            x = standardize_batch(x, steps, rescale=not spec.rescales_early)
         x = cast_image(x, tf.as_dtype(spec.dtype))
         if encode is not None and y is None:
             y = encode(indices, x)

@@ -1,4 +1,4 @@
-"""How a graph reads the columns of a source: as tensors inside it, or from files beside it."""
+"""Columns of a source that every process reads from a file, instead of a tensor that it is given."""
 
 from __future__ import annotations
 
@@ -18,18 +18,6 @@ ColumnMaker: TypeAlias = Callable[[Any], Column]
 
 # A serialized tensor is a protocol buffer, which ends at 2 GiB.
 _MOST_BYTES = 2**31 - 2**20
-
-
-def in_graph(values: Any) -> Column:
-    """Returns a column as a tensor that the graph captures.
-
-    When the graph is serialized for a tf.data service worker, the tensor becomes part of it.
-
-    >>> in_graph([10, 20, 30])(tf.constant([2, 0])).numpy().tolist()
-    [30, 10]
-    """
-    tensor = tf.constant(values)
-    return lambda indices: tf.gather(tensor, indices)
 
 
 def column_bytes(values: Any) -> int:

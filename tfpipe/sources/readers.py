@@ -93,8 +93,7 @@ def record_reader(records: Records, spec: DecodeSpec, column: ColumnMaker) -> Re
     """
     shards = column(np.array(listing.encode_all(records.shards), object))
     numbers, offsets = column(records.shard), column(records.offset)
-    remote = bool(listing.scheme(records.shards[0])) if records.shards else False
-    lengths = column(records.length) if remote else None
+    lengths = column(records.length) if records.is_remote else None
 
     def dataset(index: tf.Tensor) -> tf.Tensor:  # a variant: one read, not a pipeline
         return tf.raw_ops.TFRecordDatasetV2(

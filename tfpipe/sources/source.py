@@ -6,7 +6,7 @@ Nothing is decoded here and no TensorFlow graph is built.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -44,6 +44,11 @@ class Files:
     def suffixes(self) -> frozenset[str]:
         """The suffixes that occur, lower case, without the dot; "" for a name without one."""
         return listing.suffixes_of(self.names)
+
+    @property
+    def kind(self) -> Hashable:
+        """What a graph that reads them depends on, besides their names."""
+        return (Files, self.suffixes, bool(self.refused))
 
     def take(self, rows: np.ndarray) -> Files:
         return replace(self, names=[self.names[row] for row in rows])
@@ -99,6 +104,16 @@ class Records:
         """(H, W, C) if the bytes of an image are its pixels, else None."""
         return self.shape if self.encoding == "raw" else None
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether each read is a round trip to a server."""
+        return bool(self.shards) and bool(listing.scheme(self.shards[0]))
+
+    @property
+    def kind(self) -> Hashable:
+        """What a graph that reads them depends on, besides their places."""
+        return (Records, self.encoding, self.shape, self.is_remote)
+
     def take(self, rows: np.ndarray) -> Records:
         return replace(
             self,
@@ -118,6 +133,11 @@ class Arrays:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def kind(self) -> Hashable:
+        """What a graph that takes them depends on, besides their values."""
+        return (Arrays, len(self.misc))
 
     def take(self, rows: np.ndarray) -> Arrays:
         return Arrays(self.images[rows], tuple(column[rows] for column in self.misc))

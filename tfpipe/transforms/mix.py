@@ -8,6 +8,8 @@ sample).
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from tfpipe import seeds
@@ -15,7 +17,7 @@ from tfpipe.ops.erase import blend, paste
 from tfpipe.transforms.augment import Augment
 
 
-def batch_key(seed: int, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:  # int64 [2]
+def batch_key(seed: Any, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:  # int64 [2]
     """Returns the key of a batch, from the seed, the epoch and the position of its first sample in the epoch.
 
     >>> batch_key(7, tf.constant(1, tf.int64), tf.constant(32, tf.int64)).shape

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +93,12 @@ class Standardize:
             or self.zca_whitening
         )
 
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """The statistics that there are, by name."""
+        names = ("mean", "std", "zca_whitening_matrix")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
     def unfitted(self) -> list[str]:
         """Lists the steps that are on but have no statistics yet."""
         needs = {
@@ -153,11 +159,9 @@ def standardize_batch(images: tf.Tensor, spec: Standardize, *, rescale: bool = T
     return images
 
 
-def with_tensors(spec: Standardize, dtype: str) -> Standardize:
-    """Returns the same steps with their statistics as tensors."""
-    statistics = {name: getattr(spec, name) for name in ("mean", "std", "zca_whitening_matrix")}
+def with_statistics(spec: Standardize, statistics: Mapping[str, Any]) -> Standardize:
+    """Returns the same steps with other statistics, which may be tensors."""
     result = copy.copy(spec)
     for name, value in statistics.items():
-        if value is not None:
-            object.__setattr__(result, name, tf.constant(value, dtype))
+        object.__setattr__(result, name, value)
     return result
