@@ -104,7 +104,10 @@ class TestDatasets:
 
 
 class TestLoads:
-    SPECS = (tf.TensorSpec([2, 3, 1], tf.float32), tf.TensorSpec([2, 3, 1], tf.int32))
+    SPECS = {
+        "image": tf.TensorSpec([2, 3, 1], tf.float32),
+        "mask": tf.TensorSpec([2, 3, 1], tf.int32),
+    }
 
     @pytest.mark.parametrize("kind", ["memory", "directory"])
     def test_pixels_of_several_dtypes(self, kind, tmp_path):
@@ -113,7 +116,7 @@ class TestLoads:
         def load(index):
             calls.assign_add(1)
             image = tf.fill([2, 3, 1], tf.cast(index, tf.float32) + 0.25)
-            return image, tf.fill([2, 3, 1], -tf.cast(index, tf.int32))
+            return {"image": image, "mask": tf.fill([2, 3, 1], -tf.cast(index, tf.int32))}
 
         if kind == "memory":
             cached = in_memory(load, self.SPECS, 4)
@@ -121,14 +124,18 @@ class TestLoads:
             cached = in_directory(load, self.SPECS, str(tmp_path), "numbers")
         for _ in range(2):
             for index in (0, 3):
-                image, mask = cached(tf.constant(index, tf.int64))
-                np.testing.assert_array_equal(image, np.full([2, 3, 1], index + 0.25, np.float32))
-                np.testing.assert_array_equal(mask, np.full([2, 3, 1], -index, np.int32))
+                sample = cached(tf.constant(index, tf.int64))
+                image, mask = (
+                    index + np.full([2, 3, 1], 0.25, "float32"),
+                    np.full([2, 3, 1], -index),
+                )
+                np.testing.assert_array_equal(sample["image"], image)
+                np.testing.assert_array_equal(sample["mask"], mask)
         assert int(calls) == 2
 
     def test_more_than_the_memory_is_refused(self):
         with pytest.raises(ValueError, match=r"cache='memory' would take .* GiB, but this machine"):
-            in_memory(lambda index: (), self.SPECS, 10**12)
+            in_memory(lambda index: {}, self.SPECS, 10**12)
 
     @pytest.mark.parametrize("cache", [True, "", 3])
     def test_rejects(self, cache):

@@ -1,35 +1,110 @@
-"""What the fields of a sample have in common: their pixels, and how they are loaded."""
+"""A sample as a record of named fields, and what each kind of field does on the way to the model.
+
+    index -> loaded -> augmented (`move`, `recolor`) -> batch -> finished (`finish`) -> laid out
+
+A new kind of field is a module of this package. The pipeline calls these verbs, and knows no kind by name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
 from tfpipe.sources.readers import Describe
+from tfpipe.transforms.motion import Motion
 
-# An image [H, W, C], and its mask [H, W, 1] if there is one.
-Pixels: TypeAlias = tuple[tf.Tensor, ...]
+# The fields of one sample, or of one batch, by name.
+Record: TypeAlias = dict[str, tf.Tensor]
+
+IMAGE = "image"  # the field that every sample has
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What is done to a whole batch before the model is given it.
+
+    Attributes:
+        standardize: images -> images, in the dtype and the layout that the model is given.
+        channels_first: whether the model is given [B, C, H, W].
+    """
+
+    standardize: Callable[[tf.Tensor], tf.Tensor]
+    channels_first: bool
+
+    def layout(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns [B, H, W, C] with the channels where the model expects them."""
+        return tf.transpose(images, [0, 3, 1, 2]) if self.channels_first else images
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of field. A verb that it does not define leaves the value as it is."""
+
+    def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
+        """Follows the geometry of the augmentation; one sample."""
+        return value
+
+    def recolor(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
+        """Follows the colors of the augmentation; one sample."""
+        return value
+
+    def finish(self, batch: tf.Tensor, finish: Finish) -> tf.Tensor:
+        """Prepares a whole batch for the model."""
+        return batch
 
 
 @dataclass(frozen=True)
 class Loader:
-    """Loads the pixels of one sample.
+    """Loads the fields of one sample that are made of pixels.
 
     Attributes:
-        load: index -> pixels.
-        specs: static shapes [H, W, C] and dtypes of the pixels: the smallest that hold the truth.
+        load: index -> record.
+        specs: static shapes [H, W, C] and dtypes by name, the image first: the smallest dtypes that hold
+            the truth.
+        kinds: of the same fields.
         describe_failure: index -> path of the image and what is wrong with it; None where loading
             cannot fail.
     """
 
-    load: Callable[[tf.Tensor], Pixels]
-    specs: tuple[tf.TensorSpec, ...]
+    load: Callable[[tf.Tensor], Record]
+    specs: Mapping[str, tf.TensorSpec]
+    kinds: Mapping[str, Kind]
     describe_failure: Describe | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(H, W, C) of the image."""
-        return tuple(self.specs[0].shape)
+        return tuple(self.specs[IMAGE].shape)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the fields of a batch become what the model is given.
+
+    Attributes:
+        x: the name of a field, or a tuple of names.
+        y: the same, or None.
+        extras: further names: the weights, the paths.
+
+    >>> Layout("image", ("age", "sex")).arranged({"image": 1, "age": 2, "sex": 3})
+    (1, (2, 3))
+    >>> Layout("image").arranged({"image": 1})
+    1
+    """
+
+    x: str | tuple[str, ...] = IMAGE
+    y: str | tuple[str, ...] | None = None
+    extras: tuple[str, ...] = ()
+
+    def arranged(self, record: Mapping[str, Any]) -> Any:
+        """Returns x, (x, y) or (x, y, weights) of a record."""
+        names = (self.x, *(() if self.y is None else (self.y,)), *self.extras)
+        parts = tuple(_of_names(record, part) for part in names)
+        return parts if len(parts) > 1 else parts[0]
+
+
+def _of_names(record: Mapping[str, Any], names: str | tuple[str, ...]) -> Any:
+    return record[names] if isinstance(names, str) else tuple(record[name] for name in names)

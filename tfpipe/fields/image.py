@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfpipe.codecs import decode, formats
 from tfpipe.codecs.diagnose import reason
 from tfpipe.codecs.spec import DecodeSpec
-from tfpipe.fields.field import Loader
+from tfpipe.fields.field import IMAGE, Finish, Kind, Loader
 from tfpipe.fields.mask import MaskSpec, with_masks
 from tfpipe.graph import as_is
 from tfpipe.ops.color_modes import CHANNELS, convert_color
@@ -20,6 +20,7 @@ from tfpipe.ops.resize_spec import ResizeSpec, resizer
 from tfpipe.sources import listing, readers
 from tfpipe.sources.columns import ColumnMaker
 from tfpipe.sources.source import Arrays, Source
+from tfpipe.transforms.motion import Motion
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,20 @@ class ImageSpec:
     def shape(self) -> tuple[int, int, int]:
         """(H, W, C) of every image."""
         return (*self.resize.size, CHANNELS[self.decode.color_mode])
+
+
+@dataclass(frozen=True)
+class Image(Kind):
+    """Pixels with colors: they move, they are recolored, and they are standardized."""
+
+    def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
+        return motion.warp(value)
+
+    def recolor(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
+        return motion.recolor(value)
+
+    def finish(self, batch: tf.Tensor, finish: Finish) -> tf.Tensor:
+        return finish.standardize(finish.layout(batch))
 
 
 def file_loader(
@@ -68,7 +83,12 @@ def file_loader(
 
     is_bytes = spec.resize.keeps_bytes and not formats.may_be_deep(suffixes)
     image = tf.TensorSpec(spec.shape, tf.uint8 if is_bytes else tf.float32)
-    loader = Loader(lambda index: (load_image(index, resize),), (image,), reader.describe)
+    loader = Loader(
+        lambda index: {IMAGE: load_image(index, resize)},
+        {IMAGE: image},
+        {IMAGE: Image()},
+        reader.describe,
+    )
     if mask_dtype is None:
         return loader
     if source.masks is None:
@@ -89,7 +109,7 @@ def array_loader(source: Source, column: ColumnMaker) -> Loader:
     images = source.images.images
     rows = column(images)
     spec = tf.TensorSpec(images.shape[1:], tf.as_dtype(images.dtype))
-    return Loader(lambda index: (rows(index),), (spec,))
+    return Loader(lambda index: {IMAGE: rows(index)}, {IMAGE: spec}, {IMAGE: Image()})
 
 
 def read_image(

@@ -1,8 +1,8 @@
-"""Labels: from the columns of a source to the y of a batch, in the graph."""
+"""Labels: from the columns of a source to fields of a batch, in the graph."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.checks import check_one_of
-from tfpipe.fields.mask import check_mask_dtype
+from tfpipe.fields.field import IMAGE
+from tfpipe.fields.mask import MASK, check_mask_dtype
 from tfpipe.sources.columns import ColumnMaker
 from tfpipe.transforms.augment import Augment
 
+LABEL = "label"  # the name of the field
 LABEL_ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "image", "mask", None)
 
 # Classes whose ids, from 0 on, a dtype holds exactly.
@@ -82,10 +84,10 @@ def check_mixable(augment: Augment, label: LabelSpec, targets: Any) -> None:
     )
 
 
-def encoder(
+def label_fields(
     spec: LabelSpec, targets: Any, column: ColumnMaker
-) -> Callable[[tf.Tensor, tf.Tensor], Any] | None:
-    """Returns the function (indices int64 [B], images [B, ...]) -> y, or None if there is no y.
+) -> dict[str, Callable[[tf.Tensor], tf.Tensor]]:
+    """Returns the fields that labels take, by name: functions of the indices of a batch, int64 [B].
 
     Args:
         spec: the encoding.
@@ -93,28 +95,38 @@ def encoder(
         column: how the graph reads them, such as `Feeds.column`.
 
     >>> from tfpipe.pipeline.feeds import Feeds
-    >>> encode = encoder(LabelSpec("one_hot", num_classes=3), [[0, 2], [1]], Feeds().column)
-    >>> encode(tf.constant([1, 0], tf.int64), tf.zeros([2, 4, 4, 3])).numpy().tolist()
+    >>> fields = label_fields(LabelSpec("one_hot", num_classes=3), [[0, 2], [1]], Feeds().column)
+    >>> fields["label"](tf.constant([1, 0], tf.int64)).numpy().tolist()
     [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
     """
-    if spec.encoding in (None, "mask"):  # a mask is loaded with its image, not from a column
-        return None
-    if spec.encoding == "image":
-        return lambda indices, images: tf.identity(images)
+    if spec.encoding in (None, "image", "mask"):  # y is nothing, or a field that has pixels
+        return {}
     if spec.encoding == "outputs":
-        columns = [column(values) for values in targets]
-        return lambda indices, images: tuple(rows(indices) for rows in columns)
+        return {f"y_{number}": column(values) for number, values in enumerate(targets)}
     if spec.encoding == "one_hot" and isinstance(targets, list):
         lists = column(padded(targets))
-        return lambda indices, images: multi_hot(lists(indices), spec)
+        return {LABEL: lambda indices: multi_hot(lists(indices), spec)}
     rows = column(targets)
-    if spec.encoding == "one_hot":
-        return lambda indices, images: tf.one_hot(rows(indices), spec.num_classes, dtype=spec.dtype)
-    if spec.encoding == "index":
-        return lambda indices, images: tf.cast(rows(indices), spec.dtype)
-    if spec.encoding == "index_column":
-        return lambda indices, images: tf.cast(rows(indices), spec.dtype)[:, tf.newaxis]
-    return lambda indices, images: rows(indices)
+    encoded: dict[str | None, Callable[[tf.Tensor], tf.Tensor]] = {
+        "one_hot": lambda indices: tf.one_hot(rows(indices), spec.num_classes, dtype=spec.dtype),
+        "index": lambda indices: tf.cast(rows(indices), spec.dtype),
+        "index_column": lambda indices: tf.cast(rows(indices), spec.dtype)[:, tf.newaxis],
+        "value": rows,
+    }
+    return {LABEL: encoded[spec.encoding]}
+
+
+def y_of(spec: LabelSpec, fields: Iterable[str]) -> str | tuple[str, ...] | None:
+    """Returns the name of the field that is y, or the names: `fields` are those that labels take.
+
+    >>> y_of(LabelSpec("image"), []), y_of(LabelSpec("index"), ["label"]), y_of(LabelSpec(), [])
+    ('image', 'label', None)
+    """
+    if spec.encoding is None:
+        return None
+    if spec.encoding == "outputs":
+        return tuple(fields)
+    return {"image": IMAGE, "mask": MASK}.get(spec.encoding, LABEL)
 
 
 def padded(lists: Sequence[Sequence[int]]) -> np.ndarray:

@@ -18,14 +18,16 @@ from tfpipe.codecs import formats
 from tfpipe.codecs.headers import bounded, png_size
 from tfpipe.codecs.pillow import check_pixels
 from tfpipe.codecs.png import COLOR_TYPE, PALETTE, palette_as_gray, unit_of_samples
-from tfpipe.fields.field import Loader, Pixels
+from tfpipe.fields.field import IMAGE, Finish, Kind, Loader, Record
 from tfpipe.graph import succeeds
 from tfpipe.installed import require_pillow
 from tfpipe.ops.color import luma
 from tfpipe.ops.resize_spec import ResizeSpec, resizer
 from tfpipe.sources.readers import Reader
+from tfpipe.transforms.motion import Motion
 
 MASK_DTYPES = ("int32", "float32")
+MASK = "mask"  # the name of the field
 
 
 def check_mask_dtype(dtype: str) -> None:
@@ -52,6 +54,18 @@ class MaskSpec:
         return decode_mask(contents, dtype or self.dtype, self.suffixes, self.max_pixels)
 
 
+@dataclass(frozen=True)
+class Mask(Kind):
+    """One value per pixel: it moves with the image, and no two values become a third one."""
+
+    def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
+        moved = motion.warp(value, order=0, cval=0)  # what comes in from outside is class 0
+        return tf.cast(moved, value.dtype)
+
+    def finish(self, batch: tf.Tensor, finish: Finish) -> tf.Tensor:
+        return finish.layout(batch)
+
+
 def with_masks(
     loader: Loader,
     load_image: Callable[[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor],
@@ -73,7 +87,7 @@ def with_masks(
     # The same pixels of the mask as of the image, none computed from several.
     finish_mask = resizer(replace(resize, interpolation="nearest", antialias=False, fill_value=0))
 
-    def load(index: tf.Tensor) -> Pixels:
+    def load(index: tf.Tensor) -> Record:
         decoded = mask.decode(reader.read(index))
 
         def finish_like_mask(image: tf.Tensor) -> tf.Tensor:
@@ -82,7 +96,7 @@ def with_masks(
             with tf.control_dependencies([check] if check is not None else []):
                 return finish(tf.identity(image))
 
-        return load_image(index, finish_like_mask), finish_mask(decoded)
+        return {IMAGE: load_image(index, finish_like_mask), MASK: finish_mask(decoded)}
 
     def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         path, reason = loader.describe_failure(index) if loader.describe_failure else ("", "")
@@ -101,7 +115,7 @@ def with_masks(
         return path, reason
 
     mask_spec = tf.TensorSpec([*resize.size, 1], mask.dtype)
-    return Loader(load, (*loader.specs, mask_spec), describe)
+    return Loader(load, {**loader.specs, MASK: mask_spec}, {**loader.kinds, MASK: Mask()}, describe)
 
 
 def decode_mask(

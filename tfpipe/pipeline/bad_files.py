@@ -14,8 +14,8 @@ from tfpipe.checks import check_one_of, is_number, warn
 from tfpipe.sources.readers import Describe
 
 # A batch of samples and their end marks: spans int64 [B, 3], positions int64 [B], indices in the
-# source int64 [B] (-1 for an end mark), and a tuple of [B, H, W, C].
-Samples: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]
+# source int64 [B] (-1 for an end mark), and records of [B, ...].
+Samples: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]
 IndexAt: TypeAlias = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # positions, epoch -> indices
 
 _SHOWN = 3  # files in a warning
@@ -73,16 +73,16 @@ class ErrorPolicy:
 
 def without_end_mark(samples: Samples) -> Samples:
     """Returns the samples of a batch whose last element may be an end mark."""
-    spans, positions, indices, pixels = samples
+    spans, positions, indices, record = samples
     last = tf.size(indices) - tf.cast(indices[-1] < 0, tf.int32)
-    shapes = [image.shape for image in pixels]
+    shapes = {name: value.shape for name, value in record.items()}
     # Without an end mark, nothing is copied.
-    pixels = tf.cond(
+    record = tf.cond(
         indices[-1] < 0,
-        lambda: tuple(image[:-1] for image in pixels),
-        lambda: tuple(pixels),
+        lambda: {name: value[:-1] for name, value in record.items()},
+        lambda: dict(record),
     )
-    kept = tuple(tf.ensure_shape(image, shape) for image, shape in zip(pixels, shapes, strict=True))
+    kept = {name: tf.ensure_shape(record[name], shape) for name, shape in shapes.items()}
     return spans[:last], positions[:last], indices[:last], kept
 
 
@@ -109,7 +109,7 @@ def raise_at_gap(describe: Describe, index_at: IndexAt, size: int) -> Callable[.
     """Returns a check, (number in its span, samples) -> samples, whose error names a missing file."""
 
     def check(number: tf.Tensor, samples: Samples) -> Samples:
-        spans, positions, indices, pixels = samples
+        spans, positions, indices, record = samples
         epoch, first = spans[0, 0], spans[0, 1]
         expected = first + number * size + tf.range(tf.size(positions, tf.int64))
         gaps = tf.not_equal(positions, expected)
@@ -118,7 +118,7 @@ def raise_at_gap(describe: Describe, index_at: IndexAt, size: int) -> Callable[.
             missing = expected[tf.argmax(tf.cast(gaps, tf.int32))]
             return _never(sentence(*describe(index_at(missing, epoch))), indices)
 
-        return spans, positions, tf.cond(tf.reduce_any(gaps), fail, lambda: indices), pixels
+        return spans, positions, tf.cond(tf.reduce_any(gaps), fail, lambda: indices), record
 
     return check
 
@@ -183,7 +183,7 @@ class Skipping:
 
         Returns where the next batch should begin, and the samples.
         """
-        spans, positions, indices, pixels = samples
+        spans, positions, indices, record = samples
         expected = tf.where(expected < 0, spans[0, 1], expected)
         following = positions[-1] + 1
 
@@ -205,7 +205,7 @@ class Skipping:
 
         ended = (indices[-1] < 0) & (self.skipped.count() > 0)
         indices = tf.cond(ended, report, lambda: indices)
-        return following, (spans, positions, indices, pixels)
+        return following, (spans, positions, indices, record)
 
     def _noted(self, missing: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
         count = self.skipped.note(missing)

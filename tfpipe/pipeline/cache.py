@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 import tensorflow as tf
 
-from tfpipe.fields.field import Pixels
+from tfpipe.fields.field import Record
 from tfpipe.pipeline.cursor import ANONYMOUS
 from tfpipe.sources import listing
 
-Load: TypeAlias = Callable[[tf.Tensor], Pixels]
+Load: TypeAlias = Callable[[tf.Tensor], Record]
+Specs: TypeAlias = Mapping[str, tf.TensorSpec]
 
 MEMORY = "memory"
 _FOLDER = 1000  # files in a folder
@@ -31,17 +32,21 @@ def check_cache(cache: object) -> None:
         )
 
 
-def sample_bytes(specs: tuple[tf.TensorSpec, ...]) -> int:
-    """Returns the size of one sample's pixels, in bytes.
+def sample_bytes(specs: Specs) -> int:
+    """Returns the size of one loaded sample, in bytes.
 
-    >>> sample_bytes((tf.TensorSpec([4, 5, 3], tf.uint8),))
+    >>> sample_bytes({"image": tf.TensorSpec([4, 5, 3], tf.uint8)})
     60
     """
-    return sum(spec.shape.num_elements() * spec.dtype.size for spec in specs)
+    return sum(map(_bytes_of, specs.values()))
 
 
-def in_memory(load: Load, specs: tuple[tf.TensorSpec, ...], n: int) -> Load:
-    """Returns a loader that calls `load` once per sample, and keeps the pixels while the data set lives.
+def _bytes_of(spec: tf.TensorSpec) -> int:
+    return int(spec.shape.num_elements() * spec.dtype.size)
+
+
+def in_memory(load: Load, specs: Specs, n: int) -> Load:
+    """Returns a loader that calls `load` once per sample, and keeps the record while the data set lives.
 
     Raises:
         ValueError: all samples together are larger than the memory of this machine.
@@ -55,12 +60,12 @@ def in_memory(load: Load, specs: tuple[tf.TensorSpec, ...], n: int) -> Load:
         )
     rows = _Rows(n, sample_bytes(specs))
 
-    def keep(index: tf.Tensor) -> Pixels:
-        pixels = load(index)
-        with tf.control_dependencies([rows.keep(index, _flat(pixels))]):
-            return tuple(tf.identity(image) for image in pixels)
+    def keep(index: tf.Tensor) -> Record:
+        record = load(index)
+        with tf.control_dependencies([rows.keep(index, _flat(record, specs))]):
+            return {name: tf.identity(value) for name, value in record.items()}
 
-    def cached(index: tf.Tensor) -> Pixels:
+    def cached(index: tf.Tensor) -> Record:
         return tf.cond(
             rows.has(index), lambda: _of_flat(rows.read(index), specs), lambda: keep(index)
         )
@@ -104,9 +109,7 @@ def _variable(value: tf.Tensor) -> tf.Tensor:
     return handle
 
 
-def in_directory(
-    load: Load, specs: tuple[tf.TensorSpec, ...], directory: str, description: str
-) -> Load:
+def in_directory(load: Load, specs: Specs, directory: str, description: str) -> Load:
     """Returns a loader that calls `load` once per sample for all processes and runs.
 
     Each sample becomes a file of raw pixels.
@@ -115,12 +118,12 @@ def in_directory(
         ValueError: the directory cannot be created.
 
     Args:
-        load: index -> pixels.
-        specs: of the pixels.
+        load: index -> record.
+        specs: of the record.
         directory: created if it does not exist; each description has its own sub-folder.
-        description: of everything that the pixels depend on; a different one does not find these files.
+        description: of everything that the records depend on; a different one does not find these files.
     """
-    digest = hashlib.sha256(f"{description}{specs}".encode()).hexdigest()[:24]
+    digest = hashlib.sha256(f"{description}{tuple(specs.values())}".encode()).hexdigest()[:24]
     top = listing.join(directory, digest)
     try:
         tf.io.gfile.makedirs(top)
@@ -144,21 +147,21 @@ def in_directory(
         folder = tf.strings.as_string(index // _FOLDER)
         return tf.strings.join([top, "/", folder, "/", tf.strings.as_string(index), ".raw"])
 
-    def keep(index: tf.Tensor) -> Pixels:
-        pixels = load(index)
-        write = tf.io.write_file(path_of(index), _packed(pixels))
+    def keep(index: tf.Tensor) -> Record:
+        record = load(index)
+        write = tf.io.write_file(path_of(index), _packed(record, specs))
         with tf.control_dependencies([write]):
             noted = known.insert(index, index)
         with tf.control_dependencies([noted]):
-            return tuple(tf.identity(image) for image in pixels)
+            return {name: tf.identity(value) for name, value in record.items()}
 
-    def read(index: tf.Tensor) -> Pixels:
+    def read(index: tf.Tensor) -> Record:
         contents = tf.io.read_file(path_of(index))
         # A process that was killed may have left an incomplete file.
         whole = tf.strings.length(contents) == size
         return tf.cond(whole, lambda: _unpacked(contents, specs), lambda: keep(index))
 
-    def cached(index: tf.Tensor) -> Pixels:
+    def cached(index: tf.Tensor) -> Record:
         return tf.cond(known.lookup(index) >= 0, lambda: read(index), lambda: keep(index))
 
     return cached
@@ -193,24 +196,23 @@ def _indices(top: str) -> list[int]:
     return [int(name.removesuffix(".raw")) for name in names if name.endswith(".raw")]
 
 
-def _flat(pixels: Pixels) -> tf.Tensor:  # uint8 [size]
-    parts = [tf.reshape(tf.bitcast(image, tf.uint8), [-1]) for image in pixels]
+def _flat(record: Record, specs: Specs) -> tf.Tensor:  # uint8 [size]
+    parts = [tf.reshape(tf.bitcast(record[name], tf.uint8), [-1]) for name in specs]
     return parts[0] if len(parts) == 1 else tf.concat(parts, 0)
 
 
-def _of_flat(values: tf.Tensor, specs: tuple[tf.TensorSpec, ...]) -> Pixels:
+def _of_flat(values: tf.Tensor, specs: Specs) -> Record:
     values = tf.ensure_shape(values, [sample_bytes(specs)])
-    parts = (
-        tf.split(values, [sample_bytes((spec,)) for spec in specs]) if len(specs) > 1 else [values]
-    )
-    return tuple(_reinterpreted(part, spec) for part, spec in zip(parts, specs, strict=True))
+    parts = tf.split(values, list(map(_bytes_of, specs.values()))) if len(specs) > 1 else [values]
+    named = zip(specs.items(), parts, strict=True)
+    return {name: _reinterpreted(part, spec) for (name, spec), part in named}
 
 
-def _packed(pixels: Pixels) -> tf.Tensor:  # string scalar
-    return tf.io.serialize_tensor(_flat(pixels))
+def _packed(record: Record, specs: Specs) -> tf.Tensor:  # string scalar
+    return tf.io.serialize_tensor(_flat(record, specs))
 
 
-def _unpacked(packed: tf.Tensor, specs: tuple[tf.TensorSpec, ...]) -> Pixels:
+def _unpacked(packed: tf.Tensor, specs: Specs) -> Record:
     return _of_flat(tf.io.parse_tensor(packed, tf.uint8), specs)
 
 

@@ -6,7 +6,7 @@ Builds the `tf.data` graph with the tools of `graph`; `distribute` and `dataset`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import tensorflow as tf
@@ -103,7 +103,7 @@ def checked(plan: Plan, size: int) -> Callable[..., bad_files.Samples]:
 
 
 def samples(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
-    """Returns (span, position, index, pixels) of each sample of some spans, and of their end marks."""
+    """Returns (span, position, index, record) of each sample of some spans, and of their end marks."""
     calls = plan.parallelism.calls
     samples = mapped(positions(plan, spans), load_or_end(plan), calls)
     if plan.loader.describe_failure is not None:
@@ -122,11 +122,14 @@ def finished(plan: Plan, batched: tf.data.Dataset, size: int) -> tf.data.Dataset
     """Returns what the model is given, made from batches of `size` samples."""
     dropping = plan.spec.drop_remainder and plan.spec.batched
 
-    def finish(spans: tf.Tensor, positions: tf.Tensor, indices: tf.Tensor, pixels: Any) -> Any:
+    def finish(spans: tf.Tensor, positions: tf.Tensor, indices: tf.Tensor, record: Any) -> Any:
         if dropping:
             indices = tf.ensure_shape(indices, [size])
-            pixels = tuple(tf.ensure_shape(image, [size, *image.shape[1:]]) for image in pixels)
-        return plan.finish(spans[0, 0], positions[0], indices, pixels)
+            record = {
+                name: tf.ensure_shape(value, [size, *value.shape[1:]])
+                for name, value in record.items()
+            }
+        return plan.finish(spans[0, 0], positions[0], indices, record)
 
     if plan.skipping is not None and dropping:
         batched = filtered(batched, lambda *samples: tf.size(samples[1]) == size)
@@ -159,7 +162,7 @@ def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def load_or_end(plan: Plan) -> Callable[..., bad_files.Samples]:
-    """Returns (span, position, index) -> (span, position, index, pixels); zeros for the end mark.
+    """Returns (span, position, index) -> (span, position, index, record); zeros for the end mark.
 
     Loads and augments in one step, because a separate stage would cost a tenth more time per image.
     """
@@ -167,7 +170,7 @@ def load_or_end(plan: Plan) -> Callable[..., bad_files.Samples]:
     specs = loader.specs if augment is None else in_dtype(loader, plan.spec.compute_dtype)
 
     def load(span: Span, position: tf.Tensor, index: tf.Tensor) -> bad_files.Samples:
-        def sample() -> field.Pixels:
+        def sample() -> field.Record:
             loaded = of_specs(loader.load(index), loader.specs)
             if augment is None:
                 return loaded
@@ -175,8 +178,8 @@ def load_or_end(plan: Plan) -> Callable[..., bad_files.Samples]:
             drawer = index if plan.spec.balance is None else position
             return augment(span[0], drawer, loaded)
 
-        pixels = tf.cond(index < 0, lambda: zeros(specs), sample)
-        return span, position, index, of_specs(pixels, specs)
+        record = tf.cond(index < 0, lambda: zeros(specs), sample)
+        return span, position, index, of_specs(record, specs)
 
     return load
 
@@ -186,31 +189,30 @@ def transform_or_end(plan: Plan, transform: stages.SampleStep) -> Callable[..., 
     specs = in_dtype(plan.loader, plan.spec.compute_dtype)
 
     def transform_sample(
-        span: Span, position: tf.Tensor, index: tf.Tensor, pixels: field.Pixels
+        span: Span, position: tf.Tensor, index: tf.Tensor, record: field.Record
     ) -> bad_files.Samples:
-        def changed() -> field.Pixels:
-            image, *others = transform(span[0], index, pixels)
-            return (tf.cast(image, plan.spec.compute_dtype), *others)
+        def changed() -> field.Record:
+            result = transform(span[0], index, record)
+            return {**result, field.IMAGE: tf.cast(result[field.IMAGE], plan.spec.compute_dtype)}
 
-        pixels = tf.cond(index < 0, lambda: zeros(specs), changed)
-        return span, position, index, of_specs(pixels, specs)
+        whole = tf.cond(index < 0, lambda: zeros(specs), changed)
+        return span, position, index, of_specs(whole, specs)
 
     return transform_sample
 
 
-def in_dtype(loader: field.Loader, dtype: str) -> tuple[tf.TensorSpec, ...]:
-    """Returns the specs of a loader's pixels, with the image in another dtype."""
-    image, *others = loader.specs
-    return (tf.TensorSpec(image.shape, dtype), *others)
+def in_dtype(loader: field.Loader, dtype: str) -> dict[str, tf.TensorSpec]:
+    """Returns the specs of a loader's record, with the image in another dtype."""
+    return {**loader.specs, field.IMAGE: tf.TensorSpec(loader.shape, dtype)}
 
 
-def zeros(specs: tuple[tf.TensorSpec, ...]) -> field.Pixels:
-    return tuple(tf.zeros(spec.shape, spec.dtype) for spec in specs)
+def zeros(specs: Mapping[str, tf.TensorSpec]) -> field.Record:
+    return {name: tf.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
 
 
-def of_specs(pixels: field.Pixels, specs: tuple[tf.TensorSpec, ...]) -> field.Pixels:
+def of_specs(record: field.Record, specs: Mapping[str, tf.TensorSpec]) -> field.Record:
     """Restores the static shapes that TensorFlow lost."""
-    return tuple(tf.ensure_shape(p, spec.shape) for p, spec in zip(pixels, specs, strict=True))
+    return {name: tf.ensure_shape(record[name], spec.shape) for name, spec in specs.items()}
 
 
 def host_options() -> tf.data.Options:

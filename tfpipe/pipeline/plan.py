@@ -29,10 +29,10 @@ class Plan:
         key: all that the graph depends on besides the feeds; None: there is more, so it is not shared.
         length: positions in an epoch.
         index_at: (positions, epoch) -> indices in the source.
-        loader: index -> image.
-        augment: (epoch, index, pixels) -> pixels, the random transforms, or None.
+        loader: index -> record.
+        augment: (epoch, index, record) -> record, the random transforms, or None.
         transform: the same, for saving and the user's function.
-        finish: (epoch, first position, indices, pixels) -> what the model is given.
+        finish: (epoch, first position, indices, record) -> what the model is given.
         parallelism: how many samples are prepared at once, and on which threads.
         skipping: how files that cannot be used are stepped over; None: they are errors.
     """
@@ -96,7 +96,7 @@ def plan(
             loader,
             augment,
             stages.sample_transform(loader, spec, seed, unit_range),
-            stages.batch_finisher(source, spec, seed, feeds),
+            stages.batch_finisher(loader, source, spec, seed, feeds),
             on_this_host(spec.num_parallel_calls, threads_wait),
             skipping,
         )

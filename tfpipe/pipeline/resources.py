@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfpipe.pipeline.cache import MEMORY, sample_bytes
+from tfpipe.pipeline.cache import MEMORY, Specs, sample_bytes
 from tfpipe.pipeline.spec import PipelineSpec
 
 AUTOTUNE = -1  # tf.data's number for it
@@ -64,36 +64,36 @@ def on_any_host(asked: int | None) -> Parallelism:
     return Parallelism(AUTOTUNE) if asked is None else Parallelism(asked, asked + 1)
 
 
-def held_bytes(spec: PipelineSpec, pixels: tuple[tf.TensorSpec, ...], n: int) -> dict[str, int]:
+def held_bytes(spec: PipelineSpec, loaded: Specs, n: int) -> dict[str, int]:
     """Returns the most bytes that a data set of `n` samples holds, by what holds them.
 
     Args:
         spec: what is done to the samples.
-        pixels: shapes and dtypes of one loaded sample.
+        loaded: shapes and dtypes of one loaded sample.
         n: samples that a cache in memory would keep.
 
     Images that are not resized yet are not counted: up to `num_parallel_calls` times the largest.
 
     >>> spec = PipelineSpec(batch_size=32, prefetch=2, num_parallel_calls=3, cache="memory")
-    >>> held_bytes(spec, (tf.TensorSpec([10, 10, 3], tf.uint8),), 1000)
+    >>> held_bytes(spec, {"image": tf.TensorSpec([10, 10, 3], tf.uint8)}, 1000)
     {'batches': 230400, 'samples': 7200, 'cache': 300000}
     """
-    values = sum(image.shape.num_elements() for image in pixels)
+    values = sum(image.shape.num_elements() for image in loaded.values())
     width = max(tf.as_dtype(spec.dtype).size, tf.as_dtype(spec.compute_dtype).size)
     in_work = spec.num_parallel_calls or default_parallel_calls()
     return {
         "batches": (spec.prefetch + _UNDER_WAY) * spec.together * values * width,
         # One being loaded, one being saved or in the user's function.
         "samples": 2 * in_work * values * width,
-        "cache": n * sample_bytes(pixels) if spec.cache == MEMORY else 0,
+        "cache": n * sample_bytes(loaded) if spec.cache == MEMORY else 0,
     }
 
 
-def check_budget(spec: PipelineSpec, pixels: tuple[tf.TensorSpec, ...], n: int) -> None:
+def check_budget(spec: PipelineSpec, loaded: Specs, n: int) -> None:
     """Raises `ValueError` if a data set may hold more than `spec.ram_budget`."""
     if spec.ram_budget is None:
         return
-    held = held_bytes(spec, pixels, n)
+    held = held_bytes(spec, loaded, n)
     if sum(held.values()) > spec.ram_budget:
         parts = ", ".join(f"{name} {size:,}" for name, size in held.items())
         remedy = "cache=DIRECTORY instead of 'memory', or " if held["cache"] else ""

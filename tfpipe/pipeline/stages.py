@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tfpipe import seeds
 from tfpipe.codecs import formats
-from tfpipe.fields.field import Loader, Pixels
-from tfpipe.fields.label import check_mixable, encoder
+from tfpipe.fields.field import IMAGE, Finish, Layout, Loader, Record
+from tfpipe.fields.label import LABEL, check_mixable, label_fields, y_of
 from tfpipe.fields.mask import mask_needs_python
 from tfpipe.graph import succeeds
 from tfpipe.ops import color
@@ -23,16 +23,17 @@ from tfpipe.pipeline.feeds import Feeds, Value
 from tfpipe.pipeline.saving import saver
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import class_weights
-from tfpipe.sources.columns import Column, ColumnMaker
+from tfpipe.sources.columns import Column
 from tfpipe.sources.source import Arrays, Files, Source
-from tfpipe.transforms import augment, mix, motion
+from tfpipe.transforms import augment, mix
+from tfpipe.transforms.motion import Motion
 from tfpipe.transforms.standardize import standardize_batch, with_statistics
 from tfpipe.transforms.user_function import in_graph_function
 
-SampleStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, Pixels], Pixels]  # epoch, index, pixels
+SampleStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, Record], Record]  # epoch, index, record
 ImageStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # epoch, index, image
-# epoch, position of the first sample, indices [B], pixels [B, ...] -> what the model is given
-BatchStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Pixels], Any]
+# epoch, position of the first sample, indices [B], record [B, ...] -> what the model is given
+BatchStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Record], Any]
 
 
 def epoch_order(
@@ -81,11 +82,11 @@ def sample_transform(
     asked = (saving(loader, spec, seed, unit_range), preprocessing(loader, spec))
     steps = [step for step in asked if step is not None]
 
-    def transform(epoch: tf.Tensor, index: tf.Tensor, pixels: Pixels) -> Pixels:
-        image, *others = pixels
+    def transform(epoch: tf.Tensor, index: tf.Tensor, record: Record) -> Record:
+        image = record[IMAGE]
         for step in steps:
             image = step(epoch, index, image)
-        return (image, *others)
+        return {**record, IMAGE: image}
 
     return transform if steps else None
 
@@ -99,27 +100,28 @@ def augmentation(
         return None
     factor = spec.standardize.rescale if spec.rescales_early else None
     _check_values(source, ranges)
-    # A mask moves as its image does; what comes in from outside is class 0.
-    of_masks = replace(ranges, interpolation_order=0, cval=0)
 
-    def apply(pixels: Pixels, numbers: tf.Tensor) -> Pixels:
+    def apply(record: Record, numbers: tf.Tensor) -> Record:
         # The few scalar operations of the parameters would cost more outside the compiled pass
         # than the pass itself.
         params = augment.parameters(ranges, numbers, *loader.shape[:2])
-        image, *masks = pixels
-        if (image.dtype, spec.compute_dtype) != (tf.uint8, "float32"):  # the default of `apply`
-            image = tf.cast(image, spec.compute_dtype)
-        image = motion.apply(image, params, ranges, unit_range=unit_range)
-        image = image if factor is None else image * tf.constant(factor, image.dtype)
-        moved = [motion.apply_geometry(mask, params, of_masks) for mask in masks]
-        return (image, *(tf.cast(m, mask.dtype) for m, mask in zip(moved, masks, strict=True)))
+        drawn = Motion(params, ranges, unit_range)
+        image = record[IMAGE]
+        if (image.dtype, spec.compute_dtype) != (tf.uint8, "float32"):  # the default of a motion
+            record = {**record, IMAGE: tf.cast(image, spec.compute_dtype)}
+        moved = {}
+        for name, kind in loader.kinds.items():
+            moved[name] = kind.recolor(kind.move(record[name], drawn), drawn)
+        if factor is not None:
+            moved[IMAGE] *= tf.constant(factor, moved[IMAGE].dtype)
+        return moved
 
     fast_apply = compiled(apply) if xla_available() else apply
 
-    def step(epoch: tf.Tensor, index: tf.Tensor, pixels: Pixels) -> Pixels:
+    def step(epoch: tf.Tensor, index: tf.Tensor, record: Record) -> Record:
         key = seeds.stream_key(seed(), "augment")
         numbers = augment.uniform_numbers(seeds.sample_key(key, epoch, index))
-        return fast_apply(pixels, numbers)
+        return fast_apply(record, numbers)
 
     return step
 
@@ -199,57 +201,72 @@ def unit_range_of(source: Source, spec: PipelineSpec) -> bool:
     )
 
 
-def batch_finisher(source: Source, spec: PipelineSpec, seed: Value, feeds: Feeds) -> BatchStep:
-    """Returns the step that finishes a batch: it standardizes, casts, and adds labels and weights."""
-    column = feeds.column
+def batch_finisher(
+    loader: Loader, source: Source, spec: PipelineSpec, seed: Value, feeds: Feeds
+) -> BatchStep:
+    """Returns the step that mixes and finishes a batch, adds its labels and weights, and lays it out."""
     check_mixable(spec.augment, spec.label, source.targets)
-    encode = encoder(spec.label, source.targets, column)
-    misc = [column(values) for values in getattr(source.images, "misc", ())]
-    if source.weights is not None and spec.label.encoding is None:
-        raise ValueError("Sample weights need labels, or Keras would take the weights for labels.")
-    weights = None if source.weights is None else column(source.weights)
-    paths = _paths(source, spec, column)
+    labels = label_fields(spec.label, source.targets, feeds.column)
+    others = _columns(source, spec, feeds)
+    further = tuple(name for name in others if name.startswith("misc_"))
+    layout = Layout(
+        (IMAGE, *further) if further else IMAGE,
+        y_of(spec.label, labels),
+        tuple(name for name in others if name not in further),
+    )
+    finish = Finish(_standardizer(spec, feeds), spec.data_format == "channels_first")
+
+    def finish_batch(
+        epoch: tf.Tensor, position: tf.Tensor, indices: tf.Tensor, record: Record
+    ) -> Any:
+        record = {**record, **{name: rows(indices) for name, rows in labels.items()}}
+        if spec.augment.mixes:
+            key = mix.batch_key(seed(), epoch, position)
+            images = tf.cast(record[IMAGE], spec.compute_dtype)
+            record[IMAGE], record[LABEL] = mix.mix_batch(spec.augment, key, images, record[LABEL])
+        for name, kind in loader.kinds.items():
+            record[name] = kind.finish(record[name], finish)
+        return layout.arranged({**record, **{name: rows(indices) for name, rows in others.items()}})
+
+    return finish_batch
+
+
+def _columns(source: Source, spec: PipelineSpec, feeds: Feeds) -> dict[str, Column]:
+    """Returns the fields that are added to a batch as they are: further inputs, weights, paths."""
+    misc = getattr(source.images, "misc", ())
+    columns = {f"misc_{number}": feeds.column(values) for number, values in enumerate(misc)}
+    if source.weights is not None:
+        if spec.label.encoding is None:
+            raise ValueError(
+                "Sample weights need labels, or Keras would take the weights for labels."
+            )
+        columns["weight"] = feeds.column(source.weights)
+    if spec.include_paths:
+        if isinstance(source.images, Arrays):
+            raise ValueError("include_paths=True needs files. Received images in memory.")
+        paths = [os.fsencode(path) for path in source.images.paths]
+        columns["path"] = feeds.column(np.array(paths, object))
+    return columns
+
+
+def _standardizer(spec: PipelineSpec, feeds: Feeds) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the step that standardizes and casts a batch of images."""
     # Arrays would become constants inside the graph, which is slow for a large ZCA matrix and fails
     # above 2 GB.
     dtype = tf.as_dtype(spec.compute_dtype)
     statistics = {
         name: feeds.value(values, dtype) for name, values in spec.standardize.statistics.items()
     }
-    first = spec.data_format == "channels_first"
 
-    def finish(epoch: tf.Tensor, position: tf.Tensor, indices: tf.Tensor, pixels: Pixels) -> Any:
-        x, y = pixels[0], None
-        if encode is not None and spec.augment.mixes:
-            key = mix.batch_key(seed(), epoch, position)
-            x = tf.cast(x, spec.compute_dtype)
-            x, y = mix.mix_batch(spec.augment, key, x, encode(indices, x))
-        x = tf.transpose(x, [0, 3, 1, 2]) if first else x
+    def standardize(images: tf.Tensor) -> tf.Tensor:
         if spec.standardize.works_on_batches:
-            x = tf.cast(x, spec.compute_dtype)
             fitted = {name: value() for name, value in statistics.items()}
             steps = with_statistics(spec.standardize, fitted)
-            x = standardize_batch(x, steps, rescale=not spec.rescales_early)
-        x = cast_image(x, tf.as_dtype(spec.dtype))
-        if encode is not None and y is None:
-            y = encode(indices, x)
-        if spec.label.encoding == "mask":
-            y = tf.transpose(pixels[1], [0, 3, 1, 2]) if first else pixels[1]
-        if misc:
-            x = (x, *(rows(indices) for rows in misc))
-        extras = (() if y is None else (y,)) + (() if weights is None else (weights(indices),))
-        extras += () if paths is None else (paths(indices),)
-        return (x, *extras) if extras or misc else x
+            images = tf.cast(images, spec.compute_dtype)
+            images = standardize_batch(images, steps, rescale=not spec.rescales_early)
+        return cast_image(images, tf.as_dtype(spec.dtype))
 
-    return finish
-
-
-def _paths(source: Source, spec: PipelineSpec, column: ColumnMaker) -> Column | None:
-    """Returns the path of each sample, if the batches are to have it."""
-    if not spec.include_paths:
-        return None
-    if isinstance(source.images, Arrays):
-        raise ValueError("include_paths=True needs files. Received images in memory.")
-    return column(np.array([os.fsencode(path) for path in source.images.paths], object))
+    return standardize
 
 
 def cast_image(image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
@@ -25,6 +26,40 @@ _MOVES = ("theta", "tx", "ty", "shear", "zx", "zy")
 # The parameters of a rectangle, with the values that they have when they are missing.
 _CROP = {"crop_x": 0.0, "crop_y": 0.0, "crop_width": 1.0, "crop_height": 1.0}
 _CUTOUT = {"cutout_x": 0.0, "cutout_y": 0.0, "cutout_width": 0.0, "cutout_height": 1.0}
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What one draw of random parameters does to the fields of a sample.
+
+    Attributes:
+        params: as `augment.draw` returns them.
+        ranges: what they were drawn from, for `fill_mode`, `cval` and the like.
+        unit_range: whether the values of images are in 0..1, not in 0..255.
+
+    >>> motion = Motion({"tx": 1.0}, Augment(fill_mode="constant"))
+    >>> motion.warp(tf.constant([[[7], [9]]]), order=0, cval=255)[0, :, 0].numpy().tolist()
+    [9.0, 255.0]
+    """
+
+    params: Mapping[str, Any]
+    ranges: Augment
+    unit_range: bool = False
+
+    def warp(
+        self, image: tf.Tensor, order: int | None = None, cval: float | None = None
+    ) -> tf.Tensor:
+        """Moves pixels; see `apply_geometry`. By default in the order and with the cval of the ranges."""
+        ranges = self.ranges
+        if order is not None:
+            ranges = replace(ranges, interpolation_order=order)
+        if cval is not None:
+            ranges = replace(ranges, cval=cval)
+        return apply_geometry(image, self.params, ranges)
+
+    def recolor(self, image: tf.Tensor) -> tf.Tensor:
+        """Changes values; see `apply_values`."""
+        return apply_values(image, self.params, self.ranges, unit_range=self.unit_range)
 
 
 def apply(
