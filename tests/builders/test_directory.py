@@ -317,7 +317,9 @@ class TestWeights:
         assert batches(dataset)[0][2].tolist() == [0.5] * 3 + [3.0] * 4 + [1.0] * 7
 
     def test_a_key_is_an_id_or_a_name_not_either(self):
-        source = Source(Arrays(np.zeros([3, 2, 2, 1])), np.arange(3), class_names=("1", "2", "3"))
+        source = Source.of(
+            Arrays(np.zeros([3, 2, 2, 1])), np.arange(3), class_names=("1", "2", "3")
+        )
         assert class_weights.of_samples(source, {"1": 5, 0: 5}).tolist() == [5, 1, 1]
         with pytest.raises(ValueError, match="an id or a name. Received: 1, the id of class '2'"):
             class_weights.of_samples(source, {1: 5})

@@ -127,7 +127,7 @@ def folders(tmp_path_factory, picture):
 
 def dataset_of(top, mask_dtype="int32", seed=3, **changes):
     names = [f"{i}.png" for i in range(N)]
-    source = Source(Files(str(top / "images"), names), masks=Files(str(top / "masks"), names))
+    source = Source.of(Files(str(top / "images"), names), masks=Files(str(top / "masks"), names))
     spec = PipelineSpec(
         ImageSpec(resize=ResizeSpec(changes.pop("size", SIZE))),
         LabelSpec("mask", mask_dtype),
@@ -213,7 +213,9 @@ class TestBadMasks:
         masks = [f"{i}.{suffix if i == 4 else 'png'}" for i in range(N)]
         mask = Image.fromarray(np.zeros((34, 40), np.uint8))
         mask.resize((400, 30)).save(copy / "masks" / masks[4])
-        source = Source(Files(str(copy / "images"), names), masks=Files(str(copy / "masks"), masks))
+        source = Source.of(
+            Files(str(copy / "images"), names), masks=Files(str(copy / "masks"), masks)
+        )
         image = ImageSpec(DecodeSpec(max_pixels=40 * 40), ResizeSpec(SIZE))
         spec = PipelineSpec(image, LabelSpec("mask", "int32"), seed=1)
         message = rf"images/4\.png': its mask '.*masks/{masks[4]}' cannot be read: it has 400 x 30"
@@ -248,7 +250,7 @@ class TestBadMasks:
     def test_no_masks(self, folders):
         with pytest.raises(ValueError, match="need image files, and a mask file for each"):
             ImageDataset(
-                Source(Files(str(folders / "images"), ["0.png"])),
+                Source.of(Files(str(folders / "images"), ["0.png"])),
                 PipelineSpec(ImageSpec(resize=ResizeSpec(SIZE)), LabelSpec("mask", "int32")),
             )
 

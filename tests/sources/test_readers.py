@@ -66,7 +66,7 @@ class TestRecords:
         spec = PipelineSpec(
             ImageSpec(resize=ResizeSpec(SHAPE[:2])), seed=3, batch_size=3, dtype="uint8"
         )
-        dataset = ImageDataset(Source(records), spec)
+        dataset = ImageDataset(Source.of(records), spec)
         order = dataset.index_array
         found = np.concatenate([batch.numpy() for batch in dataset])
         np.testing.assert_array_equal(found, np.stack(images)[order])
@@ -86,12 +86,12 @@ class TestRecords:
             file.seek(int(records.offset[4]) + 40)
             file.write(b"\xff\x00\xff")
         spec = PipelineSpec(ImageSpec(resize=ResizeSpec(SHAPE[:2])), shuffle=False)
-        plan = pipeline_plan.plan(Source(records), spec)
+        plan = pipeline_plan.plan(Source.of(records), spec)
         place = f"1.tfrecord at byte {records.offset[4]}"
         path, _ = plan.loader.describe_failure(tf.constant(4, tf.int64))
         assert place in path.numpy().decode()
         with pytest.raises(tf.errors.InvalidArgumentError, match="its checksum is wrong") as caught:
-            list(ImageDataset(Source(records), spec))
+            list(ImageDataset(Source.of(records), spec))
         assert place in str(caught.value)
 
     def test_a_whole_record_that_is_no_image_says_so(self, images, tmp_path):

@@ -151,11 +151,11 @@ class TestSchemes:
 
 class TestTake:
     def test_every_column_alike(self):
-        source = Source(
+        source = Source.of(
             Files("d", ["a", "b", "c"]),
             (np.array([1, 2, 3]), np.array([[1], [2], [3]])),
             np.array([0.1, 0.2, 0.3]),
-            ("x",),
+            class_names=("x",),
         ).take(np.array([2, 0]))
         assert source.images.paths == ["d/c", "d/a"]
         assert [column.tolist() for column in source.targets] == [[3, 1], [[3], [1]]]
@@ -164,7 +164,7 @@ class TestTake:
 
     def test_joined(self):
         parts = [
-            Source(
+            Source.of(
                 Files(top, ["1.png", "2.png"], {"2.png": "it is a FIFO"}),
                 masks=Files("masks", [f"{top}.png"] * 2, {f"{top}.png": "it is a device"}),
                 frame_rows=np.array(rows),
@@ -178,10 +178,10 @@ class TestTake:
         assert set(whole.masks.refused) == {"masks/a.png", "masks/b.png"}
         assert whole.frame_rows.tolist() == [3, 1, 0, 2]
         with pytest.raises(ValueError, match="all have or all lack weights, groups, and masks"):
-            joined([parts[0], Source(Files("", ["c.png"]))])
+            joined([parts[0], Source.of(Files("", ["c.png"]))])
 
     def test_lists_of_ids(self):
-        source = Source(Files("d", ["a", "b"]), [[0, 1], []])
+        source = Source.of(Files("d", ["a", "b"]), [[0, 1], []])
         assert source.take(np.array([1, 0])).targets == [[], [0, 1]]
 
     def test_arrays_are_views(self):
@@ -191,6 +191,6 @@ class TestTake:
             source = arrays.from_arrays(images, [misc], misc, misc, fraction=0.5, subset="training")
         assert np.shares_memory(source.images.images, images)
         assert source.images.images[0, 0, 0, 0] == 12
-        assert [c.tolist() for c in (source.images.misc[0], source.targets, source.weights)] == [
+        assert [c.tolist() for c in (source.columns["misc_0"], source.targets, source.weights)] == [
             [2, 3]
         ] * 3

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -34,7 +33,7 @@ def read_all(directory, dtype="uint8"):
     index, source, split = shards.read_index(str(directory))
     image = ImageSpec(DecodeSpec(index.color_mode), ResizeSpec(index.image_shape[:2]))
     spec = PipelineSpec(image, shuffle=False, dtype=dtype)
-    images = tfpipe.ImageDataset(replace(source, targets=None, weights=None), spec)
+    images = tfpipe.ImageDataset(source.with_columns(label=None, weight=None), spec)
     return np.concatenate(list(images)), source, split
 
 
@@ -81,7 +80,7 @@ class TestPack:
 
     def test_the_records_are_whole_examples(self, small_dataset, tmp_path):
         dataset = small_dataset(class_mode="sparse")
-        source = replace(dataset.source, weights=np.arange(14, dtype=np.float32) / 2)
+        source = dataset.source.with_columns(weight=np.arange(14, dtype=np.float32) / 2)
         dataset = tfpipe.ImageDataset(source, dataset.spec)
         tfpipe.pack(dataset, tmp_path / "packed", samples_per_shard=5)
         files = sorted(map(str, (tmp_path / "packed").glob("*.tfrecord")))
@@ -365,11 +364,13 @@ class TestErrors:
 
     def test_rejects_objects(self, small_dataset, tmp_path):
         dataset = small_dataset()
-        source = replace(dataset.source, weights=np.array([1.0, None] * 7, object))
+        source = dataset.source.with_columns(weight=np.array([1.0, None] * 7, object))
         records = Records([], *np.zeros([3, 14], int), [b""] * 14, "raw", (1, 1, 1))
         index = shards.Index("raw", (1, 1, 1), "rgb", (), ("all",), (), None, "")
         with pytest.raises(ValueError, match=r"numbers or text. Received .*: \['weights'\]"):
-            shards.write_index(str(tmp_path), index, replace(source, images=records), np.zeros(14))
+            shards.write_index(
+                str(tmp_path), index, source.with_columns(image=records), np.zeros(14)
+            )
 
     def test_the_columns_are_no_more_than_there_are(self, small_dataset, tmp_path):
         tfpipe.pack(small_dataset(), tmp_path)

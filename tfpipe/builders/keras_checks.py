@@ -234,7 +234,7 @@ def with_labels(source: Source, labels: Any, label_mode: str, directory: str) ->
             f"len(labels) is {len(values)} while we found {len(source)} files in directory {directory}."
         )
     if label_mode == "raw":
-        return replace(source, targets=values)
+        return source.with_columns(label=values)
     if values.ndim != 1 or (values.dtype.kind not in "iub" and len(values)):
         raise ValueError(
             "`labels` argument should be a list/tuple of integer labels, of the same size as the "
@@ -256,9 +256,8 @@ def with_labels(source: Source, labels: Any, label_mode: str, directory: str) ->
             f'`labels` must be 0, 1, ... without a gap for label_mode="{label_mode}". Received the '
             f"distinct labels {head(distinct, 20)}."
         )
-    return replace(
-        source, targets=targets, class_names=tuple(map(str, distinct)) if gapless else ()
-    )
+    names = tuple(map(str, distinct)) if gapless else ()
+    return replace(source.with_columns(label=targets), class_names=names)
 
 
 def check_label_columns(

@@ -241,7 +241,7 @@ def deliver_found(
     checks.check_balance(spec.balance, source)
     if label.encoding is None:
         checks.check_no_class_weights(share.class_weights)
-        source = replace(source, weights=None)  # they belong to labels that are not requested
+        source = source.with_columns(weight=None)  # they belong to labels that are not requested
     if label.encoding == "index_column":
         checks.check_two_classes(names)
     spec = replace(spec, label=replace(label, num_classes=len(names)))

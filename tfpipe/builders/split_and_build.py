@@ -105,7 +105,7 @@ def with_class_weights(source: Source, class_weights: Any) -> Source:
     """Returns `source` with the weight of each sample by its class, if class weights are given."""
     if class_weights is None:
         return source
-    return replace(source, weights=of_samples(source, class_weights))
+    return source.with_columns(weight=of_samples(source, class_weights))
 
 
 def for_validation(spec: PipelineSpec, *, shuffle: bool = False) -> PipelineSpec:

@@ -140,9 +140,6 @@ class ImageDataset(KnowsSamples):
 
     def images_only(self, **changes: Any) -> ImageDataset:
         """Returns the images in source order without labels, with parts of the specification changed."""
-        images = self._source.images
-        if isinstance(images, Arrays):
-            images = Arrays(images.images)
         augment = changes.pop("augment", self._spec.augment)
         as_they_are: dict[str, Any] = {
             "augment": replace(augment, mixup_alpha=0.0, cutmix_alpha=0.0),  # these need labels
@@ -154,7 +151,7 @@ class ImageDataset(KnowsSamples):
             "drop_remainder": False,
         }
         spec = replace(self._spec, label=LabelSpec(), **as_they_are, **changes)
-        return ImageDataset(Source(images), spec)
+        return ImageDataset(Source.of(self._source.images), spec)
 
     def before_standardizing(self) -> ImageDataset:
         """Returns the same samples in the same order, augmented but not standardized: 0..255, as float32."""
@@ -268,7 +265,7 @@ class ImageDataset(KnowsSamples):
         Raises:
             ValueError: an argument is not one of those allowed; the data set is already distributed.
 
-        >>> dataset = ImageDataset(Source(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
+        >>> dataset = ImageDataset(Source.of(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
         >>> len(dataset.tuned(num_parallel_calls=1, prefetch=1))
         2
         """
@@ -355,7 +352,7 @@ class ImageDataset(KnowsSamples):
             ValueError: the batch size is not a multiple of the number of replicas; an argument is not one of
                 those allowed; a part of the pipeline runs in Python, which workers cannot run.
 
-        >>> dataset = ImageDataset(Source(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
+        >>> dataset = ImageDataset(Source.of(Arrays(np.zeros([6, 2, 3, 1]))), PipelineSpec(batch_size=4))
         >>> [int(x.shape[0]) for x in dataset.distribute(tf.distribute.get_strategy())]
         [4, 2]
         """

@@ -24,7 +24,7 @@ from tfpipe.pipeline.plan import Plan, plan
 from tfpipe.pipeline.resources import on_any_host
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.pipeline.stages import python_parts
-from tfpipe.sources.columns import Column, column_bytes, in_file
+from tfpipe.sources.columns import Rows, column_bytes, in_file
 from tfpipe.sources.source import Arrays, Source
 
 # The most bytes of file names and labels in a graph that is sent to a dispatcher each epoch.
@@ -86,17 +86,15 @@ def content_of(source: Source, spec: PipelineSpec) -> str:
     settings = replace(spec, num_parallel_calls=None, prefetch=1, ram_budget=None)
     # Functions count by their names, because their addresses differ between processes.
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", repr(settings)).encode())
-    images, targets = source.images, source.targets
-    parts: list[Any]
-    # Files count by their paths, since a training and a validation folder may hold the same names.
-    parts = [images.images, *images.misc] if isinstance(images, Arrays) else [images.paths]
-    parts += list(targets) if isinstance(targets, tuple) else [targets]
-    parts += [source.weights, None if source.masks is None else source.masks.paths]
-    for values in parts:
+    for name, column in source.columns.items():
+        # Files count by their paths, since a training and a validation folder may hold the same names.
+        values: Any = column.images if isinstance(column, Arrays) else column
+        values = getattr(values, "paths", values)
+        digest.update(name.encode())
         if isinstance(values, np.ndarray) and values.dtype != object:
             digest.update(f"{values.dtype}{values.shape}".encode() + values.tobytes())
         else:
-            digest.update(repr(values if values is None else list(values)).encode())
+            digest.update(repr(list(values)).encode())
     return digest.hexdigest()[:24]
 
 
@@ -139,7 +137,7 @@ class _PortableFeeds(Feeds):
         self._manifest = manifest
         self._size = 0
 
-    def column(self, values: Any) -> Column:
+    def column(self, values: Any) -> Rows:
         self._size += column_bytes(values)
         if self._manifest is not None:
             return in_file(values, os.fspath(self._manifest))

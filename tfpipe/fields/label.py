@@ -117,7 +117,7 @@ def label_fields(
 
 
 def y_of(spec: LabelSpec, fields: Iterable[str]) -> str | tuple[str, ...] | None:
-    """Returns the name of the field that is y, or the names: `fields` are those that labels take.
+    """Returns the name of the field that is y, or the names: `fields` are the names that labels take.
 
     >>> y_of(LabelSpec("image"), []), y_of(LabelSpec("index"), ["label"]), y_of(LabelSpec(), [])
     ('image', 'label', None)

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.graph import Transformed
-from tfpipe.sources.columns import Column
+from tfpipe.sources.columns import Rows
 
 Value: TypeAlias = Callable[[], tf.Tensor]  # in the graph that is being traced, or here and now
 
@@ -63,7 +63,7 @@ class Feeds:
         tensor = value if tf.is_tensor(value) else tf.constant(value, dtype)
         return self._added(tensor, tf.TensorSpec(tensor.shape, tensor.dtype))
 
-    def column(self, values: Any) -> Column:
+    def column(self, values: Any) -> Rows:
         """Adds a column of any number of rows."""
         tensor = _copied(values)
         shape = tensor.shape[1:]

@@ -109,19 +109,11 @@ def key_of(source: Source, spec: PipelineSpec, unit_range: bool) -> Hashable | N
     """
     if spec.standardize.preprocessing_function is not None or spec.cache is not None:
         return None
-    targets, masks = source.targets, source.masks
-    of_source = (
-        source.images.kind,
-        type(targets),
-        len(targets) if isinstance(targets, tuple) else None,
-        source.weights is None,
-        None if masks is None else masks.kind,
-        unit_range,
-    )
+    columns = tuple((name, getattr(c, "kind", type(c))) for name, c in source.columns.items())
     fitted = spec.standardize.statistics
     steps = with_statistics(spec.standardize, dict.fromkeys(fitted))
     same = replace(spec, seed=0, ram_budget=None, standardize=steps)
-    return (of_source, tuple(fitted), identity(same))
+    return (columns, unit_range, tuple(fitted), identity(same))
 
 
 def _loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> field.Loader:

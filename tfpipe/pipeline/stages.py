@@ -23,7 +23,7 @@ from tfpipe.pipeline.feeds import Feeds, Value
 from tfpipe.pipeline.saving import saver
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import class_weights
-from tfpipe.sources.columns import Column
+from tfpipe.sources.columns import Rows
 from tfpipe.sources.source import Arrays, Files, Source
 from tfpipe.transforms import augment, mix
 from tfpipe.transforms.motion import Motion
@@ -231,10 +231,9 @@ def batch_finisher(
     return finish_batch
 
 
-def _columns(source: Source, spec: PipelineSpec, feeds: Feeds) -> dict[str, Column]:
+def _columns(source: Source, spec: PipelineSpec, feeds: Feeds) -> dict[str, Rows]:
     """Returns the fields that are added to a batch as they are: further inputs, weights, paths."""
-    misc = getattr(source.images, "misc", ())
-    columns = {f"misc_{number}": feeds.column(values) for number, values in enumerate(misc)}
+    columns = {name: feeds.column(values) for name, values in source.named("misc_").items()}
     if source.weights is not None:
         if spec.label.encoding is None:
             raise ValueError(

@@ -21,13 +21,9 @@ def from_arrays(
     subset: str | None = None,
 ) -> Source:
     """Returns images in memory, [n, H, W, C], as a `Source`; every column is cut to the same subset."""
-    source = Source(Arrays(images, tuple(misc)), targets, weights)
+    source = Source.of(Arrays(images), targets, weights, misc=misc)
     if subset is None:
         return source  # views: a large array is not copied
     count = split_count(len(source), fraction)
     rows = slice(None, count) if subset == "validation" else slice(count, None)
-    return Source(
-        Arrays(images[rows], tuple(column[rows] for column in misc)),
-        None if targets is None else targets[rows],
-        None if weights is None else weights[rows],
-    )
+    return source.take(rows)

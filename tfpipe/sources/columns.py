@@ -13,8 +13,8 @@ import tensorflow as tf
 from tfpipe.sources import listing
 
 # Rows of a column: indices int64 [...] -> [..., *row].
-Column: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
-ColumnMaker: TypeAlias = Callable[[Any], Column]
+Rows: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
+ColumnMaker: TypeAlias = Callable[[Any], Rows]
 
 # A serialized tensor is a protocol buffer, which ends at 2 GiB.
 _MOST_BYTES = 2**31 - 2**20
@@ -30,7 +30,7 @@ def column_bytes(values: Any) -> int:
     return sum(map(len, values.ravel())) if values.dtype == object else int(values.nbytes)
 
 
-def in_file(values: Any, directory: str) -> Column:
+def in_file(values: Any, directory: str) -> Rows:
     """Writes a column to a file, which each process that runs the graph reads once and keeps.
 
     Args:

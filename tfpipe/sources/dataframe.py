@@ -269,11 +269,11 @@ def from_dataframe(
         masks = Files(directory, mask_names, refused)
     if masks is not None and validate_filenames:
         check_each_has_a_mask(images, listing.are_files(masks.paths))
-    source = Source(
+    source = Source.of(
         images,
         values,
         None if weight_col is None else weight_values(frame, weight_col),
-        tuple(class_names),
+        class_names=tuple(class_names),
         frame_rows=rows,
         masks=masks,
     )

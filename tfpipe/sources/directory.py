@@ -48,7 +48,7 @@ def from_directory(
             names += listing.join_all(class_name, files)
             counts.append(len(files))
     targets = np.repeat(np.arange(len(class_names), dtype=np.int32), counts)
-    return Source(Files(directory, names), targets, class_names=tuple(class_names))
+    return Source.of(Files(directory, names), targets, class_names=tuple(class_names))
 
 
 def from_tree(
@@ -70,8 +70,8 @@ def from_tree(
     listing.require_directory(directory)
     images = Files(directory, listing.image_files(directory, suffixes, follow_links=follow_links))
     if masks is None:
-        return Source(images)
-    return Source(images, masks=masks_below(masks, images, suffixes, follow_links=follow_links))
+        return Source.of(images)
+    return Source.of(images, masks=masks_below(masks, images, suffixes, follow_links=follow_links))
 
 
 def masks_below(

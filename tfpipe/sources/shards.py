@@ -171,7 +171,13 @@ def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
     )
     targets = _targets(index.targets, columns)
     groups = columns["groups"].astype(object) if "groups" in columns else None
-    source = Source(records, targets, columns.get("weights"), index.class_names, groups)
+    source = Source.of(
+        records,
+        targets,
+        columns.get("weights"),
+        class_names=index.class_names,
+        groups=groups,
+    )
     return index, source, columns["split"]
 
 

@@ -1,4 +1,4 @@
-"""Sources: columns of images, targets and weights, from a directory, a dataframe, shards or arrays.
+"""Sources: the columns of the samples of a directory, a dataframe, shards or arrays.
 
 Nothing is decoded here and no TensorFlow graph is built.
 """
@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -126,10 +126,9 @@ class Records:
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """Images in memory, [n, H, W, C], with further inputs [n, ...] that travel with them."""
+    """Images in memory, [n, H, W, C]."""
 
     images: np.ndarray
-    misc: tuple[np.ndarray, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -137,60 +136,108 @@ class Arrays:
     @property
     def kind(self) -> Hashable:
         """What a graph that takes them depends on, besides their values."""
-        return (Arrays, len(self.misc))
+        return Arrays
 
     def take(self, rows: np.ndarray) -> Arrays:
-        return Arrays(self.images[rows], tuple(column[rows] for column in self.misc))
+        return Arrays(self.images[rows])
+
+
+# Images; numbers or text, [n, ...]; or a list of class ids for each sample.
+Column: TypeAlias = Files | Records | Arrays | np.ndarray | list[list[int]]
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The samples of a data set, column by column, in source order.
+    """The samples of a data set: columns by the names of their fields, in source order.
 
     Attributes:
-        images: `Files`, `Records` or `Arrays`.
-        targets: None, one column [n, ...] (class ids are int32), a tuple of columns, or for
-            multi-label samples a list of lists of class ids.
-        weights: one weight per sample, or None.
-        masks: the file of each sample's mask, or None.
+        columns: "image", and what there is of the others. Labels are "label" (one column, where class ids are
+            int32, or lists of class ids) or, for several outputs, "y_0", "y_1" and so on; "mask" has the file
+            of each sample's mask; "weight" is float [n]; "misc_0" and so on are further inputs.
         class_names: the name of each class id; empty if there are no classes.
         groups: [n], which samples belong together, such as all of one patient; or None.
         frame_rows: int64 [n], the row of each sample in the dataframe; None without one.
     """
 
-    images: Files | Records | Arrays
-    targets: Any = None
-    weights: np.ndarray | None = None
+    columns: Mapping[str, Column]
     class_names: tuple[str, ...] = ()
     groups: np.ndarray | None = None
-    masks: Files | None = None
     frame_rows: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        images: Files | Records | Arrays,
+        targets: Any = None,
+        weights: np.ndarray | None = None,
+        *,
+        masks: Files | None = None,
+        misc: Sequence[np.ndarray] = (),
+        **others: Any,
+    ) -> Source:
+        """Returns a source by the usual names: `targets` are one column, or a tuple of columns.
+
+        >>> source = Source.of(Arrays(np.zeros([2, 4, 4, 1])), (np.zeros(2), np.ones(2)))
+        >>> list(source.columns), len(source.targets)
+        (['image', 'y_0', 'y_1'], 2)
+        """
+        labels = enumerate(targets) if isinstance(targets, tuple) else ()
+        columns: dict[str, Column | None] = {
+            "image": images,
+            **{f"misc_{number}": values for number, values in enumerate(misc)},
+            **{f"y_{number}": values for number, values in labels},
+            "label": None if isinstance(targets, tuple) else targets,
+            "mask": masks,
+            "weight": weights,
+        }
+        return cls({n: c for n, c in columns.items() if c is not None}, **others)
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def take(self, rows: np.ndarray) -> Source:
-        """Returns the samples at `rows`, in that order."""
-        return replace(
-            self,
-            images=self.images.take(rows),
-            targets=take_targets(self.targets, rows),
-            weights=None if self.weights is None else self.weights[rows],
-            groups=None if self.groups is None else self.groups[rows],
-            masks=None if self.masks is None else self.masks.take(rows),
-            frame_rows=None if self.frame_rows is None else self.frame_rows[rows],
+    @property
+    def images(self) -> Any:  # Files, Records or Arrays
+        return self.columns["image"]
+
+    @property
+    def masks(self) -> Any:  # Files, or None
+        return self.columns.get("mask")
+
+    @property
+    def weights(self) -> Any:  # float [n], or None
+        return self.columns.get("weight")
+
+    @property
+    def targets(self) -> Any:
+        """The labels: None, one column, or a tuple of columns."""
+        outputs = self.named("y_")
+        return tuple(outputs.values()) if outputs else self.columns.get("label")
+
+    def named(self, prefix: str) -> dict[str, Column]:
+        """Returns the columns whose names begin with a prefix, such as "misc_"."""
+        return {name: self.columns[name] for name in self.columns if name.startswith(prefix)}
+
+    def with_columns(self, **columns: Any) -> Source:
+        """Returns the same samples with other columns; None takes a column away."""
+        changed = {**self.columns, **columns}
+        return replace(self, columns={n: c for n, c in changed.items() if c is not None})
+
+    def take(self, rows: Any) -> Source:
+        """Returns the samples at `rows`, in that order; a slice of arrays is not copied."""
+        return Source(
+            {name: _taken(column, rows) for name, column in self.columns.items()},
+            self.class_names,
+            None if self.groups is None else self.groups[rows],
+            None if self.frame_rows is None else self.frame_rows[rows],
         )
 
 
-def take_targets(targets: Any, rows: np.ndarray) -> Any:
-    """Returns the targets at `rows`, in the form they came in."""
-    if targets is None:
-        return None
-    if isinstance(targets, tuple):
-        return tuple(column[rows] for column in targets)
-    if isinstance(targets, list):
-        return [targets[row] for row in rows]
-    return targets[rows]
+def _taken(column: Column, rows: Any) -> Column:
+    if isinstance(column, np.ndarray):
+        return column[rows]
+    if isinstance(column, list):
+        return [column[row] for row in rows]
+    return column.take(rows)
 
 
 def joined(sources: Sequence[Source]) -> Source:
@@ -199,56 +246,40 @@ def joined(sources: Sequence[Source]) -> Source:
     Each sample keeps the row that it had in the dataframe of its own source, if all sources have one.
 
     Raises:
-        ValueError: some have targets, weights, groups or masks and others do not, or their targets differ
-            in kind.
+        ValueError: some have columns or groups that others do not have, or their targets differ in kind.
     """
     first, *others = sources
     if not others:
         return first
-    files = [source.images for source in sources if isinstance(source.images, Files)]
-    masks = [source.masks for source in sources if source.masks is not None]
-    rows = [source.frame_rows for source in sources if source.frame_rows is not None]
-    targets = [source.targets for source in sources]
-    weights = [source.weights for source in sources if source.weights is not None]
+    kinds = {tuple((n, type(c)) for n, c in source.columns.items()) for source in sources}
     groups = [source.groups for source in sources if source.groups is not None]
-    kinds = {type(target) for target in targets}
-    if len(kinds) > 1 or any(
-        len(column) not in (0, len(sources)) for column in (weights, groups, masks)
-    ):
+    rows = [source.frame_rows for source in sources if source.frame_rows is not None]
+    if len(kinds) > 1 or len(groups) not in (0, len(sources)):
         raise ValueError(
             "Data sets that are packed together must have targets of the same kind, and must all have or all "
             "lack weights, groups, and masks. (class_weights are only for training: pass them to "
             "image_dataset_from_shards instead.)"
         )
     return Source(
-        _joined_files(files),
-        _joined_targets(targets),
-        np.concatenate(weights) if weights else None,
+        {name: _joined([source.columns[name] for source in sources]) for name in first.columns},
         first.class_names,
         np.concatenate(groups) if groups else None,
-        _joined_files(masks) if masks else None,
         np.concatenate(rows) if len(rows) == len(sources) else None,
     )
 
 
-def _joined_files(parts: Sequence[Files]) -> Files:
-    """Joins files of several directories by their paths; what must not be opened stays refused."""
+def _joined(parts: Sequence[Any]) -> Column:
+    if isinstance(parts[0], list):
+        return [ids for part in parts for ids in part]
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    # Files of several directories are joined by their paths; what must not be opened stays refused.
     refused = {
         listing.join(part.directory, name): reason
         for part in parts
         for name, reason in part.refused.items()
     }
     return Files("", [path for part in parts for path in part.paths], refused)
-
-
-def _joined_targets(targets: Sequence[Any]) -> Any:
-    if targets[0] is None:
-        return None
-    if isinstance(targets[0], list):
-        return [ids for part in targets for ids in part]
-    if isinstance(targets[0], tuple):
-        return tuple(np.concatenate(columns) for columns in zip(*targets, strict=True))
-    return np.concatenate(targets)
 
 
 def grouped(source: Source, group_of: Callable[[str], Any]) -> Source:

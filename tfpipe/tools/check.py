@@ -178,7 +178,7 @@ def unreadable(paths: Sequence[str], color_mode: str) -> list[Problem]:
     if not paths:
         return problems
     dataset = ImageDataset(
-        Source(Files("", paths)),
+        Source.of(Files("", paths)),
         PipelineSpec(
             image=ImageSpec(DecodeSpec(color_mode), ResizeSpec((1, 1))),
             batch_size=_FILES_AT_ONCE,

@@ -338,7 +338,7 @@ def _finish(directory: str, job: _Job, names: Sequence[str], places: np.ndarray)
         shards.target_names(job.source.targets),
         job.fingerprint,
     )
-    source = replace(job.source.take(rows), images=records)
+    source = job.source.take(rows).with_columns(image=records)
     shards.write_index(directory, index, source, job.split[rows])
     for path in records.shards:
         tf.io.gfile.remove(shards.places_path(path))

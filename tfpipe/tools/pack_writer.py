@@ -106,7 +106,7 @@ def _samples(task: Task) -> Generator[tuple[int, int, bytes], None, None]:
         num_parallel_calls=task.threads,
     )
     # The number of a sample travels as its label, since files that cannot be used may be left out.
-    images = ImageDataset(Source(task.files, np.arange(len(rows))), spec)
+    images = ImageDataset(Source.of(task.files, np.arange(len(rows))), spec)
     with ThreadPoolExecutor(task.threads) as pool:
         for batch, numbers in _read_batches(images):
             encoded = pool.map(lambda image: _encoded(image, task), tf.unstack(batch))
