@@ -67,13 +67,32 @@ def show_batch(batch: Any, class_names: Sequence[str], n: int, *, stretch: bool 
     check_int("n", n, 1)
     x, y = batch[:2] if isinstance(batch, tuple) else (batch, None)
     images = (x[0] if isinstance(x, list) else x)[:n]
-    titles = [label_text(sample_of(y, place), class_names) for place in range(len(images))]
+    masks, labels = masks_and_labels(y)
+    titles = [label_text(sample_of(labels, place), class_names) for place in range(len(images))]
     shown = for_the_eye(images, stretch=stretch)
-    if is_mask(y) and not np.array_equal(
-        y[: len(images)], images
-    ):  # else y is x, for an autoencoder
-        shown = with_mask(shown, y[: len(images)])
+    for number, mask in enumerate(masks):
+        mask = mask[: len(images)]
+        if not np.array_equal(mask, images):  # else y is x, for an autoencoder
+            # One of several masks has a color of its own.
+            shown = with_mask(shown, mask if len(masks) == 1 else (mask > 0) * (number + 1))
     return grid(shown, titles)
+
+
+def masks_and_labels(y: Any) -> tuple[list[np.ndarray], Any]:
+    """Returns the masks of a batch, and its labels or None.
+
+    >>> mask = np.zeros([2, 4, 4, 1])
+    >>> masks, labels = masks_and_labels({"segmentation_masks": mask, "labels": [0, 1]})
+    >>> len(masks), labels
+    (1, [0, 1])
+    """
+    if isinstance(y, dict) and "segmentation_masks" in y:
+        return masks_and_labels(y["segmentation_masks"])[0], y["labels"]
+    if isinstance(y, dict):
+        return list(y.values()), None
+    if isinstance(y, list) and len(y) == 2 and (is_mask(y[0]) or isinstance(y[0], dict)):
+        return masks_and_labels(y[0])[0], y[1]
+    return ([y], None) if is_mask(y) else ([], y)
 
 
 def is_mask(y: Any) -> bool:

@@ -51,6 +51,126 @@ def dataframe(pairs, frame=None, **options):
     return tfpipe.image_dataset_from_dataframe(frame, pairs, mask_col="mask", **options)
 
 
+def classes_of(part):
+    return part[..., 0] // 60
+
+
+class TestLabelsBeside:
+    """y has both where the user asks for labels, too."""
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"label_mode": "int"},
+            {"labels": "inferred"},
+            {"class_names": ["a", "b"]},
+            {"label_mode": "categorical"},
+        ],
+        ids=str,
+    )
+    def test_of_folders(self, pairs, options):
+        dataset = directory(pairs, batch_size=4, **options)
+        assert dataset.class_names == ["a", "b"]
+        for x, y in (dataset[0], next(iter(dataset))):
+            assert list(y) == ["segmentation_masks", "labels"]
+            np.testing.assert_array_equal(classes_of(x), y["segmentation_masks"][..., 0])
+        labels = dataset[0][1]["labels"]
+        ids = labels.argmax(-1) if labels.ndim == 2 else labels
+        assert sorted(ids.tolist()) == [0, 0, 1, 1]
+
+    def test_of_a_list(self, pairs):
+        _, y = directory(pairs, labels=[3, 4, 5, 6], shuffle=False)[0]
+        assert y["labels"].tolist() == [3, 4, 5, 6]
+
+    @pytest.mark.parametrize(
+        ("options", "labels"),
+        [
+            ({"y_col": "patient"}, [0, 1, 0, 1]),
+            ({"y_col": "patient", "label_mode": "binary"}, [[0], [1], [0], [1]]),
+            ({"y_col": "age", "label_mode": "raw"}, [1.5, 2.5, 3.5, 4.5]),
+        ],
+        ids=str,
+    )
+    def test_of_columns(self, pairs, options, labels):
+        frame = frame_of(pairs).assign(age=[1.5, 2.5, 3.5, 4.5])
+        _, y = dataframe(pairs, frame, shuffle=False, **options)[0]
+        assert y["labels"].tolist() == labels
+        frame.to_csv(pairs / "table.csv", index=False)
+        _, same = dataframe(pairs, pairs / "table.csv", shuffle=False, **options)[0]
+        np.testing.assert_array_equal(same["labels"], y["labels"])
+
+    def test_as_a_tuple(self, pairs):
+        dataset = directory(pairs, label_mode="int", targets="tuple", shuffle=False)
+        _, (masks, labels) = next(iter(dataset))
+        assert (masks.shape, labels.numpy().tolist()) == ((4, 12, 16, 1), [0, 0, 1, 1])
+
+    def test_without_labels_only_the_mask(self, pairs):
+        _, y = directory(pairs, label_mode=None)[0]
+        assert y.shape == (4, 12, 16, 1)
+
+    def test_they_follow_a_split_weights_and_a_resume(self, pairs):
+        options = {"label_mode": "int", "seed": 1, "batch_size": 2, "class_weights": "balanced"}
+        training, validation = directory(pairs, validation_split=0.5, subset="both", **options)
+        assert training[0][1]["labels"].shape == training[0][2].shape == (2,)
+        assert len(validation[0]) == 2
+        whole = directory(pairs, **options)
+        rest = [y["labels"].numpy().tolist() for _, y, _ in whole.starting_at(3, 1)]
+        assert rest == [y["labels"].numpy().tolist() for _, y, _ in whole.starting_at(3)][1:]
+
+    def test_a_mixture_is_refused(self, pairs):
+        with pytest.raises(ValueError, match="Received: masks"):
+            directory(pairs, label_mode="categorical", augment=tfpipe.Augment(mixup_alpha=0.2))
+
+    def test_pictures(self, pairs):
+        dataset = directory(pairs, label_mode="int", shuffle=False)
+        titles = [axes.get_title() for axes in dataset.show(4).axes]
+        assert titles == ["a", "a", "b", "b"]
+
+
+class TestSeveralMasks:
+    def several(self, pairs, **options):
+        frame = frame_of(pairs).assign(other=list(reversed(frame_of(pairs)["mask"])))
+        frame = frame.iloc[[0, 0]].assign(other=["masks/a/0.png", "masks/a/0.png"])
+        options = {"image_size": (12, 16), "interpolation": "nearest", "verbose": False} | options
+        return tfpipe.image_dataset_from_dataframe(
+            frame, pairs, mask_col=["mask", "other"], **options
+        )
+
+    def test_a_dict_by_column(self, pairs):
+        augment = tfpipe.Augment(rotation_range=90, horizontal_flip=True, interpolation_order=0)
+        dataset = self.several(pairs, augment=augment)
+        for x, y in (dataset[0], next(iter(dataset))):
+            assert list(y) == ["mask", "other"]
+            for mask in y.values():
+                np.testing.assert_array_equal(classes_of(x), mask[..., 0])
+        assert len(dataset.show(2).axes) == 2
+
+    def test_beside_labels_and_in_a_cache(self, pairs, tmp_path):
+        options = {"y_col": "patient", "seed": 1}
+        plain, cached = (
+            self.several(pairs, cache=cache, **options) for cache in (None, str(tmp_path))
+        )
+        for _ in range(2):
+            for one, other in zip(plain, cached, strict=True):
+                tf.nest.map_structure(np.testing.assert_array_equal, one, other)
+        assert list(plain[0][1]["segmentation_masks"]) == ["mask", "other"]
+
+    def test_the_one_that_does_not_fit_is_named(self, tmp_path, write):
+        for name, size in (("image", (4, 3)), ("one", (4, 3)), ("two", (5, 3)), ("three", (4, 3))):
+            write(tmp_path / f"{name}.png", np.zeros([*size, 1], np.uint8))
+        frame = pd.DataFrame({n: [f"{n}.png"] for n in ("image", "one", "two", "three")})
+        options = {"x_col": "image", "verbose": False, "color_mode": "grayscale"}
+        for columns in (["one", "two", "three"], ["two", "one"]):
+            bad = tfpipe.image_dataset_from_dataframe(frame, tmp_path, mask_col=columns, **options)
+            with pytest.raises(tf.errors.OpError, match=r"differs .* its mask '.*two\.png'"):
+                list(bad)
+
+    @pytest.mark.parametrize("columns", [[], ["mask", "mask"], [1], {"mask"}], ids=str)
+    def test_rejects(self, pairs, columns):
+        with pytest.raises(ValueError, match="mask_col must be the name of a column, or a list"):
+            tfpipe.image_dataset_from_dataframe(frame_of(pairs), pairs, mask_col=columns)
+
+
 class TestMasks:
     @pytest.mark.parametrize("door", [directory, dataframe])
     def test_every_pixel_keeps_its_class(self, pairs, door):
@@ -123,9 +243,10 @@ class TestMasks:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"label_mode": "categorical"}, "no others. Received: label_mode='categorical'"),
-            ({"class_names": ["a"]}, "no others. Received: class_names="),
-            ({"labels": [1] * 4}, "no others. Received: labels="),
+            (
+                {"targets": "list"},
+                "targets must be one of 'dict', 'tuple'. Received: targets='list'",
+            ),
             ({"mask_dtype": "uint8"}, "mask_dtype must be one of 'int32', 'float32'"),
             ({"balance": "oversample"}, "balance needs exactly one class"),
             ({"class_weights": "balanced"}, "class_weights needs samples of one class"),

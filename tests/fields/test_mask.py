@@ -13,7 +13,6 @@ from PIL import Image
 from tfpipe import Augment, ImageDataset
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.fields.image import ImageSpec
-from tfpipe.fields.label import LabelSpec
 from tfpipe.fields.mask import decode_mask, decode_mask_with_pillow
 from tfpipe.ops.resize_spec import ResizeSpec
 from tfpipe.pipeline.bad_files import ErrorPolicy
@@ -130,7 +129,7 @@ def dataset_of(top, mask_dtype="int32", seed=3, **changes):
     source = Source.of(Files(str(top / "images"), names), masks=Files(str(top / "masks"), names))
     spec = PipelineSpec(
         ImageSpec(resize=ResizeSpec(changes.pop("size", SIZE))),
-        LabelSpec("mask", mask_dtype),
+        mask_dtype=mask_dtype,
         seed=seed,
         batch_size=4,
     )
@@ -217,7 +216,7 @@ class TestBadMasks:
             Files(str(copy / "images"), names), masks=Files(str(copy / "masks"), masks)
         )
         image = ImageSpec(DecodeSpec(max_pixels=40 * 40), ResizeSpec(SIZE))
-        spec = PipelineSpec(image, LabelSpec("mask", "int32"), seed=1)
+        spec = PipelineSpec(image, seed=1)
         message = rf"images/4\.png': its mask '.*masks/{masks[4]}' cannot be read: it has 400 x 30"
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*decoded by Pillow")
@@ -247,13 +246,6 @@ class TestBadMasks:
         assert sum(len(x) for x, _ in dataset) == N - 1
         assert "its size differs from the size of its mask" in dataset.skipped[0][1]
 
-    def test_no_masks(self, folders):
-        with pytest.raises(ValueError, match="need image files, and a mask file for each"):
-            ImageDataset(
-                Source.of(Files(str(folders / "images"), ["0.png"])),
-                PipelineSpec(ImageSpec(resize=ResizeSpec(SIZE)), LabelSpec("mask", "int32")),
-            )
-
     def test_an_unknown_dtype(self):
         with pytest.raises(ValueError, match="mask_dtype must be one of 'int32', 'float32'"):
-            LabelSpec("mask", "uint8")
+            PipelineSpec(mask_dtype="uint8")

@@ -133,7 +133,6 @@ class TestCheckLabels:
             (LabelSpec("value"), np.array([1, 2]), "not floating-point"),
             (LabelSpec("outputs"), [[1.0], [2.0]], "several labels"),
             (LabelSpec("image"), None, "images themselves"),
-            (LabelSpec("mask", "int32"), None, "masks"),
             (LabelSpec(), None, "no labels"),
         ],
     )
@@ -141,6 +140,11 @@ class TestCheckLabels:
     def test_rejects_what_cannot_be_shared(self, name, label, targets, received):
         with pytest.raises(ValueError, match=rf"{name}.*Received:.*{received}.*categorical"):
             check_mixable(Augment(**{name: 0.2}), label, targets)
+
+    def test_rejects_masks(self):
+        one_hot = LabelSpec("one_hot", num_classes=3)
+        with pytest.raises(ValueError, match=r"mixup_alpha.*Received: masks"):
+            check_mixable(Augment(mixup_alpha=0.2), one_hot, [0, 1], has_masks=True)
 
     def test_asks_nothing_where_nothing_is_mixed(self):
         check_mixable(Augment(rotation_range=3), LabelSpec("index"), [0, 1])

@@ -12,7 +12,9 @@ import pandas as pd
 from tfpipe.builders import keras_checks as checks
 from tfpipe.builders.options import (
     DATAFRAME_LABEL_MODES,
+    LABEL_MODE,
     LABEL_MODES,
+    Y_COL,
     KerasArguments,
     Options,
     deliver_found,
@@ -20,6 +22,7 @@ from tfpipe.builders.options import (
     label_spec,
     pipeline_spec,
     share_of,
+    with_labels_beside,
 )
 from tfpipe.checks import check_bool, check_names
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
@@ -38,9 +41,9 @@ def image_dataset_from_dataframe(
     dataframe: pd.DataFrame | str | os.PathLike[str],
     directory: str | os.PathLike[str] | None = None,
     x_col: str = "filename",
-    y_col: Any = "class",
+    y_col: Any = Y_COL,
     weight_col: str | None = None,
-    label_mode: str | None = "int",
+    label_mode: str | None = LABEL_MODE,
     class_names: Sequence[str] | None = None,
     color_mode: str = "rgb",
     batch_size: int | None = 32,
@@ -58,8 +61,7 @@ def image_dataset_from_dataframe(
     separator: str = ",",
     validate_filenames: bool = True,
     groups: str | Callable[[str], Any] | None = None,
-    mask_col: str | None = None,
-    mask_dtype: str = "int32",
+    mask_col: str | Sequence[str] | None = None,
     **options: Unpack[Options],
 ) -> ImageDataset | list[ImageDataset]:
     """Returns batches of the images that a dataframe names, with the arguments of Keras 3.
@@ -82,9 +84,11 @@ def image_dataset_from_dataframe(
             warn.
         validation_split, subset: the split is taken over all rows that are left.
         groups: a column, or a function path -> group; no group is in both subsets.
-        mask_col: the column of mask files; y is the mask, see `masks` of `image_dataset_from_directory`.
+        mask_col: the column of mask files: y is the mask, see `masks` of `image_dataset_from_directory`. A
+            list of columns, for several masks per image: a dict of them, by column. If you also give
+            `y_col`, `label_mode` or `class_names`, y has the masks and the labels, see `targets`.
         color_mode, batch_size, image_size, shuffle, seed, interpolation, crop_to_aspect_ratio,
-            pad_to_aspect_ratio, data_format, verbose, mask_dtype: as for `image_dataset_from_directory`.
+            pad_to_aspect_ratio, data_format, verbose: as for `image_dataset_from_directory`.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
@@ -120,14 +124,15 @@ def image_dataset_from_dataframe(
         data_format=data_format,
     )
     checks.check_label_mode(label_mode, DATAFRAME_LABEL_MODES)
-    if mask_col is not None:
-        label_mode = checks.check_masks_alone(label_mode, class_names=class_names)
+    beside = with_labels_beside(y_col=y_col, label_mode=label_mode, class_names=class_names)
+    if mask_col is not None and not beside:
+        label_mode = None
     check_bool("validate_filenames", validate_filenames)
     spec = pipeline_spec(arguments, options)
     share = share_of(arguments, options, label_mode)
     frame = read_labelled_table(dataframe, x_col, y_col, label_mode, mask_col, groups)
     checks.check_label_columns(frame, x_col, y_col, weight_col, label_mode)
-    checks.check_mask_column(frame, mask_col)
+    checks.check_mask_columns(frame, mask_col)
     targets = LABEL_MODES[label_mode][0]
     given_as = None if class_names is None else "class_names"
     if targets == "classes":
@@ -156,20 +161,23 @@ def image_dataset_from_dataframe(
     elif groups is not None:
         source = grouped(source, groups)
     where = f"in x_col={x_col!r} of the dataframe, below {os.fspath(directory or '.')!r}."
-    return deliver_found(source, spec, label_spec(label_mode, mask_dtype), share, where, verbose)
+    return deliver_found(source, spec, label_spec(label_mode), share, where, verbose)
 
 
 def read_labelled_table(
     dataframe: pd.DataFrame | str | os.PathLike[str],
     x_col: str = "filename",
-    y_col: Any = "class",
-    label_mode: str | None = "int",
-    mask_col: str | None = None,
+    y_col: Any = Y_COL,
+    label_mode: str | None = LABEL_MODE,
+    mask_col: str | Sequence[str] | None = None,
     groups: Any = None,
 ) -> pd.DataFrame:
     """Reads the table. No class, name or group of a CSV file becomes a number: "01" stays "01"."""
-    has_classes = LABEL_MODES[label_mode][0] == "classes" and mask_col is None
-    text = table.text_columns(x_col, y_col, mask_col, groups, has_classes=has_classes)
+    has_classes = LABEL_MODES[label_mode][0] == "classes"
+    if mask_col is not None and not with_labels_beside(y_col=y_col, label_mode=label_mode):
+        has_classes = False
+    masks = [mask_col] if mask_col is None or isinstance(mask_col, str) else list(mask_col)
+    text = table.text_columns(x_col, y_col, *masks, groups, has_classes=has_classes)
     frame = table.read_frame(dataframe, text)
     one_class = has_classes and label_mode != "multi_label" and not isinstance(y_col, list | tuple)
     if isinstance(dataframe, pd.DataFrame) or not one_class or y_col not in frame:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tfpipe import console
 from tfpipe.builders import keras_checks as checks
 from tfpipe.builders.options import (
+    INFERRED,
+    LABEL_MODE,
     KerasArguments,
     Options,
     deliver_found,
@@ -16,9 +18,10 @@ from tfpipe.builders.options import (
     label_spec,
     pipeline_spec,
     share_of,
+    with_labels_beside,
 )
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
-from tfpipe.sources.directory import from_directory, from_tree
+from tfpipe.sources.directory import from_directory, from_tree, masks_below
 from tfpipe.sources.source import grouped
 
 if TYPE_CHECKING:
@@ -32,8 +35,8 @@ DIRECTORY_LABEL_MODES = ("int", "categorical", "binary", "raw", "input")
 @door(Options, decoding="keras")
 def image_dataset_from_directory(
     directory: str | os.PathLike[str],
-    labels: Any = "inferred",
-    label_mode: str | None = "int",
+    labels: Any = INFERRED,
+    label_mode: str | None = LABEL_MODE,
     class_names: Sequence[str] | None = None,
     color_mode: str = "rgb",
     batch_size: int | None = 32,
@@ -52,7 +55,6 @@ def image_dataset_from_directory(
     *,
     groups: Callable[[str], Any] | None = None,
     masks: str | os.PathLike[str] | None = None,
-    mask_dtype: str = "int32",
     **options: Unpack[Options],
 ) -> ImageDataset | list[ImageDataset]:
     """Returns batches of the images below a directory, as Keras' function of this name does.
@@ -84,11 +86,10 @@ def image_dataset_from_directory(
         format: "tf".
         verbose: print what was found; in a terminal, also show a progress bar if listing takes a while.
         groups: a function path -> group; no group is in both subsets (needs scikit-learn).
-        masks: a directory with a mask for each image, under the same relative path except for the suffix. y
-            is the mask [B, H, W, 1], which the augmentation moves as it moves the image, without
-            interpolation. Sub-folders are not classes then.
-        mask_dtype: "int32" for class ids, the values as they are stored (the indices of a palette);
-            "float32" for gray values in 0..1.
+        masks: a directory with a mask for each image, under the same relative path except for the suffix.
+            The augmentation moves it as it moves the image, without interpolation. y is the mask
+            [B, H, W, 1], and sub-folders are not classes; if you also give `labels`, `label_mode` or
+            `class_names`, y has the masks and the labels, see `targets`.
 
     Returns:
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both". x is [B, H, W, C]
@@ -124,9 +125,8 @@ def image_dataset_from_directory(
         data_format=data_format,
     )
     checks.check_label_mode(label_mode, DIRECTORY_LABEL_MODES)
-    if masks is not None:
-        label_mode = checks.check_masks_alone(label_mode, labels=labels, class_names=class_names)
-    if labels is None and label_mode not in ("input", "mask"):
+    beside = with_labels_beside(labels=labels, label_mode=label_mode, class_names=class_names)
+    if (masks is not None and not beside) or (labels is None and label_mode != "input"):
         label_mode = None
     checks.check_labels(labels if label_mode in checks.LABELLED else None, class_names)
     spec = pipeline_spec(arguments, options)
@@ -141,10 +141,13 @@ def image_dataset_from_directory(
                 directory, KNOWN_SUFFIXES, classes=class_names, follow_links=follow_links
             )
         else:
-            source = from_tree(directory, KNOWN_SUFFIXES, masks=masks, follow_links=follow_links)
+            source = from_tree(directory, KNOWN_SUFFIXES, follow_links=follow_links)
             if label_mode in checks.LABELLED:
                 source = checks.with_labels(source, labels, label_mode, directory)
+        if masks is not None:
+            found = masks_below(masks, source.images, KNOWN_SUFFIXES, follow_links=follow_links)
+            source = source.with_columns(mask=found)
     if groups is not None:
         source = grouped(source, groups)
     where = f"in directory {directory}. Allowed formats: {KNOWN_SUFFIXES}"
-    return deliver_found(source, spec, label_spec(label_mode, mask_dtype), share, where, verbose)
+    return deliver_found(source, spec, label_spec(label_mode), share, where, verbose)

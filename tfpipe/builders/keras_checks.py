@@ -49,28 +49,12 @@ def check_labels(labels: Any, class_names: Any) -> None:
 
 def check_label_mode(label_mode: Any, allowed: Sequence[str]) -> None:
     """Raises unless `label_mode` is one of `allowed`, or None."""
-    if label_mode is not None and (type(label_mode) is not str or label_mode not in allowed):
+    if label_mode is not None and (not isinstance(label_mode, str) or label_mode not in allowed):
         names = ", ".join(f'"{mode}"' for mode in allowed)
         raise ValueError(
             f"`label_mode` argument must be one of {names}, or None. Received: "
             f"label_mode={label_mode}" + did_you_mean(label_mode, allowed)
         )
-
-
-def check_masks_alone(label_mode: Any, **others: Any) -> str:
-    """Returns the label mode of masks; raises if other labels are given too."""
-    given = {name: value for name, value in others.items() if value is not None}
-    if isinstance(given.get("labels"), str) and given["labels"] == "inferred":
-        del given["labels"]
-    if label_mode not in ("int", None):
-        given["label_mode"] = label_mode
-    if given:
-        raise ValueError(
-            "Masks are the labels of their images, so there can be no others. Received: "
-            + ", ".join(f"{name}={value!r}" for name, value in given.items())
-            + ". Leave it out."
-        )
-    return "mask"
 
 
 def check_image_arguments(color_mode: Any, image_size: Any, interpolation: Any) -> tuple[int, int]:
@@ -274,7 +258,7 @@ def check_label_columns(
             f'label_mode="{label_mode}" needs one column in y_col. Received: y_col={y_col!r}. Several '
             'columns go with "raw" or "multi_output".'
         )
-    has_labels = label_mode not in ("input", "mask", None)
+    has_labels = label_mode not in ("input", None)
     table.require_columns(
         frame, x_col=x_col, y_col=y_col if has_labels else None, weight_col=weight_col
     )
@@ -285,8 +269,17 @@ def check_label_columns(
         )
 
 
-def check_mask_column(frame: pd.DataFrame, mask_col: str | None) -> None:
-    """Raises unless the column of masks is there and all str."""
-    table.require_columns(frame, mask_col=mask_col)
-    if mask_col is not None:
-        table.check_strings(frame, mask_col, f"mask_col={mask_col!r}")
+def check_mask_columns(frame: pd.DataFrame, mask_col: Any) -> None:
+    """Raises unless the columns of masks are there, different, and all str."""
+    if mask_col is None:
+        return
+    columns = mask_col if isinstance(mask_col, list | tuple) else [mask_col]
+    are_names = bool(columns) and all(isinstance(column, str) for column in columns)
+    if not are_names or len(set(columns)) < len(columns):
+        raise ValueError(
+            "mask_col must be the name of a column, or a list of different names. "
+            f"Received: mask_col={mask_col!r}."
+        )
+    table.require_columns(frame, mask_col=columns)
+    for column in columns:
+        table.check_strings(frame, column, f"mask_col={column!r}")

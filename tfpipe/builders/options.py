@@ -37,10 +37,9 @@ LABEL_MODES: dict[str | None, tuple[str | None, str | None, str]] = {
     "raw": ("values", "value", "float32"),
     "multi_output": ("outputs", "outputs", "float32"),
     "input": (None, "image", "float32"),
-    "mask": (None, "mask", "int32"),  # set if masks are given, not by name
     None: (None, None, "float32"),
 }
-DATAFRAME_LABEL_MODES = tuple(mode for mode in LABEL_MODES if mode not in ("mask", None))
+DATAFRAME_LABEL_MODES = tuple(mode for mode in LABEL_MODES if mode is not None)
 
 # Pillow's antialiased filters, by the names that Keras has for these kernels.
 _PILLOW_NAMES = {"bilinear": "bilinear", "bicubic": "bicubic", "lanczos3": "lanczos"}
@@ -82,6 +81,25 @@ class ShardOptions(SampleOptions, ErrorOptions, total=False):
 
 class Options(SampleOptions, FileOptions, TuningOptions, total=False):
     """Options of `image_dataset_from_directory` and `image_dataset_from_dataframe`."""
+
+    mask_dtype: str
+    targets: str
+
+
+class Default(str):
+    """A default that can be told from the same text, given by the user."""
+
+
+LABEL_MODE, INFERRED, Y_COL = Default("int"), Default("inferred"), Default("class")
+
+
+def with_labels_beside(**given: Any) -> bool:
+    """Whether the user asks for labels where masks alone would be y.
+
+    >>> with_labels_beside(label_mode=LABEL_MODE, class_names=None), with_labels_beside(label_mode="int")
+    (False, True)
+    """
+    return any(not (value is None or isinstance(value, Default)) for value in given.values())
 
 
 # What other libraries, and our other door, call these arguments.
@@ -215,14 +233,14 @@ def share_of(
     return Share(subset, fraction or 0.0, **routed(options, *SPECS)[Share])
 
 
-def label_spec(label_mode: str | None, mask_dtype: str) -> LabelSpec:
+def label_spec(label_mode: str | None) -> LabelSpec:
     """Returns how the targets of a label mode are encoded; `num_classes` is set later.
 
-    >>> label_spec("categorical", "int32").encoding
+    >>> label_spec("categorical").encoding
     'one_hot'
     """
     _, encoding, dtype = LABEL_MODES[label_mode]
-    return LabelSpec(encoding, mask_dtype if label_mode == "mask" else dtype)
+    return LabelSpec(encoding, dtype)
 
 
 def deliver_found(
@@ -239,7 +257,7 @@ def deliver_found(
     if not len(source):
         raise ValueError(f"No images found {where}")
     checks.check_balance(spec.balance, source)
-    if label.encoding is None:
+    if label.encoding is None and not source.masks:
         checks.check_no_class_weights(share.class_weights)
         source = source.with_columns(weight=None)  # they belong to labels that are not requested
     if label.encoding == "index_column":

@@ -115,7 +115,7 @@ def image_dataset_from_shards(
         source = grouped(source, groups)
     spec = pipeline_spec(arguments, options)
     where = f"in the shards of {os.fspath(directory)!r}."
-    return deliver_found(source, spec, label_spec(label_mode, "int32"), share, where, verbose)
+    return deliver_found(source, spec, label_spec(label_mode), share, where, verbose)
 
 
 def _rows_of_host(

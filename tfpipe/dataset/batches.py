@@ -150,11 +150,15 @@ class Batches:
 def _as_numpy(element: Any) -> Any:
     """Returns a batch in the classic's form: writable arrays in a tuple, several inputs in a list."""
     if not isinstance(element, tuple):
-        return _array(element)
-    parts = tuple(
-        [_array(t) for t in part] if isinstance(part, tuple) else _array(part) for part in element
-    )
+        return _arrays(element)
+    parts = tuple(_arrays(part) for part in element)
     return parts if len(parts) > 1 else parts[0]
+
+
+def _arrays(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _arrays(value) for name, value in part.items()}
+    return [_arrays(value) for value in part] if isinstance(part, tuple) else _array(part)
 
 
 def _array(tensor: tf.Tensor) -> np.ndarray:

@@ -24,7 +24,6 @@ from tfpipe.fields.label import LabelSpec
 from tfpipe.keywords import suggests, takes
 from tfpipe.pipeline import pipeline
 from tfpipe.pipeline import plan as pipeline_plan
-from tfpipe.pipeline.bad_files import SkipList
 from tfpipe.pipeline.cursor import Cursor
 from tfpipe.pipeline.plan import Plan, order_of, place_after
 from tfpipe.pipeline.resources import AUTOTUNE
@@ -107,7 +106,7 @@ class ImageDataset(KnowsSamples):
     ) -> None:
         # Where the next iterator begins.
         self._cursor = Cursor.new() if cursor is None else cursor
-        self._plan = plan or pipeline_plan.plan(source, spec, skipped=SkipList())
+        self._plan = plan or pipeline_plan.plan(source, spec)
         self._epochs = epochs
         self._batches = Batches(self._plan)
         super().__init__(source, spec)
@@ -282,7 +281,7 @@ class ImageDataset(KnowsSamples):
             changes["prefetch"] = PipelineSpec.prefetch
         if isinstance(changes.get("cache"), os.PathLike):
             changes["cache"] = os.fspath(changes["cache"])
-        plan = pipeline_plan.plan(self._source, replace(self._spec, **changes), skipped=SkipList())
+        plan = pipeline_plan.plan(self._source, replace(self._spec, **changes))
         return self._like(plan, self._epochs, self._cursor.copy())
 
     # On several replicas, or hosts.

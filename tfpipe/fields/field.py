@@ -19,6 +19,9 @@ from tfpipe.transforms.motion import Motion
 # The fields of one sample, or of one batch, by name.
 Record: TypeAlias = dict[str, tf.Tensor]
 
+# The name of a field, or a tuple or a dict of names; these may be nested.
+Names: TypeAlias = "str | tuple[Names, ...] | Mapping[str, Names]"
+
 IMAGE = "image"  # the field that every sample has
 
 
@@ -85,18 +88,20 @@ class Layout:
     """How the fields of a batch become what the model is given.
 
     Attributes:
-        x: the name of a field, or a tuple of names.
+        x: the name of a field, or a tuple or a dict of names.
         y: the same, or None.
         extras: further names: the weights, the paths.
 
     >>> Layout("image", ("age", "sex")).arranged({"image": 1, "age": 2, "sex": 3})
     (1, (2, 3))
+    >>> Layout("image", {"label": "class"}).arranged({"image": 1, "class": 2})
+    (1, {'label': 2})
     >>> Layout("image").arranged({"image": 1})
     1
     """
 
-    x: str | tuple[str, ...] = IMAGE
-    y: str | tuple[str, ...] | None = None
+    x: Names = IMAGE
+    y: Names | None = None
     extras: tuple[str, ...] = ()
 
     def arranged(self, record: Mapping[str, Any]) -> Any:
@@ -106,5 +111,9 @@ class Layout:
         return parts if len(parts) > 1 else parts[0]
 
 
-def _of_names(record: Mapping[str, Any], names: str | tuple[str, ...]) -> Any:
-    return record[names] if isinstance(names, str) else tuple(record[name] for name in names)
+def _of_names(record: Mapping[str, Any], names: Names) -> Any:
+    if isinstance(names, str):
+        return record[names]
+    if isinstance(names, Mapping):
+        return {key: _of_names(record, value) for key, value in names.items()}
+    return tuple(_of_names(record, name) for name in names)

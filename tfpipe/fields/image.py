@@ -13,7 +13,7 @@ from tfpipe.codecs import decode, formats
 from tfpipe.codecs.diagnose import reason
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.fields.field import IMAGE, Finish, Kind, Loader
-from tfpipe.fields.mask import MaskSpec, with_masks
+from tfpipe.fields.mask import MaskSpec, require_mask_reader, with_masks
 from tfpipe.graph import as_is
 from tfpipe.ops.color_modes import CHANNELS, convert_color
 from tfpipe.ops.resize_spec import ResizeSpec, resizer
@@ -56,7 +56,7 @@ class Image(Kind):
 
 
 def file_loader(
-    source: Source, spec: ImageSpec, column: ColumnMaker, mask_dtype: str | None = None
+    source: Source, spec: ImageSpec, column: ColumnMaker, mask_dtype: str = "int32"
 ) -> Loader:
     """Reads, decodes and resizes files, or records of shards.
 
@@ -64,7 +64,7 @@ def file_loader(
         source: of files or records.
         spec: what they become.
         column: how the graph reads the columns of the source.
-        mask_dtype: load the mask of each image too, in this dtype; None: no masks.
+        mask_dtype: of the masks, if the source has any.
     """
     files = source.images
     if isinstance(files, Arrays):
@@ -89,17 +89,21 @@ def file_loader(
         {IMAGE: Image()},
         reader.describe,
     )
-    if mask_dtype is None:
+    if not source.masks:
         return loader
-    if source.masks is None:
-        raise ValueError("Labels that are masks need image files, and a mask file for each.")
     if spec.decode.decoding == "fast":
         raise ValueError(
             "decoding='fast' decodes images at a different size than their masks. Choose 'exact' or 'keras'."
         )
-    mask_reader = readers.reader(source.masks, spec.decode, column)
-    mask = MaskSpec(mask_dtype, spec.decode.max_pixels, source.masks.suffixes)
-    return with_masks(loader, load_image, mask_reader, mask, spec.resize)
+    require_mask_reader(frozenset().union(*(files.suffixes for files in source.masks.values())))
+    masks = {
+        name: (
+            readers.reader(files, spec.decode, column),
+            MaskSpec(mask_dtype, spec.decode.max_pixels, files.suffixes),
+        )
+        for name, files in source.masks.items()
+    }
+    return with_masks(loader, load_image, masks, spec.resize)
 
 
 def array_loader(source: Source, column: ColumnMaker) -> Loader:

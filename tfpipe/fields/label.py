@@ -10,13 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.checks import check_one_of
-from tfpipe.fields.field import IMAGE
-from tfpipe.fields.mask import MASK, check_mask_dtype
+from tfpipe.fields.field import IMAGE, Names
 from tfpipe.sources.columns import ColumnMaker
 from tfpipe.transforms.augment import Augment
 
 LABEL = "label"  # the name of the field
-LABEL_ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "image", "mask", None)
+LABEL_ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "image", None)
 
 # Classes whose ids, from 0 on, a dtype holds exactly.
 _EXACT = {"uint8": 256, "bfloat16": 257, "float16": 2049, "float32": 2**24 + 1}
@@ -29,10 +28,8 @@ class LabelSpec:
     Attributes:
         encoding: "one_hot" (class ids, or lists of them, to [B, K]), "index" (class ids as numbers
             [B]), "index_column" (the same, [B, 1]), "value" (one column as it is), "outputs" (a tuple
-            of columns as they are), "image" (a copy of the images), "mask" (the mask of each image,
-            [B, H, W, 1]) or None (no y at all).
-        dtype: of "one_hot", "index" and "index_column" labels; of masks, one of `mask.MASK_DTYPES`. The
-            others keep the dtype of their column.
+            of columns as they are), "image" (the images) or None (no labels).
+        dtype: of "one_hot", "index" and "index_column" labels. The others keep the dtype of their column.
         num_classes: K.
     """
 
@@ -42,8 +39,6 @@ class LabelSpec:
 
     def __post_init__(self) -> None:
         check_one_of("encoding", self.encoding, LABEL_ENCODINGS)
-        if self.encoding == "mask":
-            check_mask_dtype(self.dtype)
         most = _EXACT.get(self.dtype, self.num_classes)
         if self.encoding in ("index", "index_column") and self.num_classes > most:
             raise ValueError(
@@ -52,31 +47,34 @@ class LabelSpec:
             )
 
 
-def check_mixable(augment: Augment, label: LabelSpec, targets: Any) -> None:
+def check_mixable(
+    augment: Augment, label: LabelSpec, targets: Any, *, has_masks: bool = False
+) -> None:
     """Raises `ValueError` unless the labels are numbers that a mixture of two samples can share.
 
     Args:
         augment: the augmentation; without MixUp and CutMix, any labels pass.
         label: the encoding of the targets.
         targets: of a `Source`.
+        has_masks: whether masks are among the targets.
     """
     if not augment.mixes:
         return
     name = "mixup_alpha" if augment.mixup_alpha else "cutmix_alpha"
-    if label.encoding == "one_hot" and tf.as_dtype(label.dtype).is_floating:
+    if not has_masks and label.encoding == "one_hot" and tf.as_dtype(label.dtype).is_floating:
         return
-    if label.encoding == "value" and np.asarray(targets).dtype.kind == "f":
+    if not has_masks and label.encoding == "value" and np.asarray(targets).dtype.kind == "f":
         return
     received = {
         None: "no labels",
         "index": "class ids (binary, sparse or int labels)",
         "index_column": "class ids (binary labels)",
-        "mask": "masks",
         "image": "the images themselves as labels",
         "outputs": "several labels per sample",
         "one_hot": f"one-hot labels of dtype {label.dtype}",
         "value": "labels that are not floating-point numbers",
     }[label.encoding]
+    received = "masks" if has_masks else received
     raise ValueError(
         f"{name} gives each sample a share of another sample's label, so labels must be one-hot or "
         f"multi-hot vectors, or floating-point numbers. Received: {received}. Ask for categorical or "
@@ -99,7 +97,7 @@ def label_fields(
     >>> fields["label"](tf.constant([1, 0], tf.int64)).numpy().tolist()
     [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
     """
-    if spec.encoding in (None, "image", "mask"):  # y is nothing, or a field that has pixels
+    if spec.encoding in (None, "image"):  # the image is loaded already
         return {}
     if spec.encoding == "outputs":
         return {f"y_{number}": column(values) for number, values in enumerate(targets)}
@@ -116,17 +114,17 @@ def label_fields(
     return {LABEL: encoded[spec.encoding]}
 
 
-def y_of(spec: LabelSpec, fields: Iterable[str]) -> str | tuple[str, ...] | None:
-    """Returns the name of the field that is y, or the names: `fields` are the names that labels take.
+def names_of_labels(spec: LabelSpec, fields: Iterable[str]) -> Names | None:
+    """Returns the name of the field that the labels are, or the names; `fields` are the names that they take.
 
-    >>> y_of(LabelSpec("image"), []), y_of(LabelSpec("index"), ["label"]), y_of(LabelSpec(), [])
-    ('image', 'label', None)
+    >>> names_of_labels(LabelSpec("image"), []), names_of_labels(LabelSpec("index"), ["label"])
+    ('image', 'label')
     """
     if spec.encoding is None:
         return None
     if spec.encoding == "outputs":
         return tuple(fields)
-    return {"image": IMAGE, "mask": MASK}.get(spec.encoding, LABEL)
+    return IMAGE if spec.encoding == "image" else LABEL
 
 
 def padded(lists: Sequence[Sequence[int]]) -> np.ndarray:

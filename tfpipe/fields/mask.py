@@ -6,8 +6,9 @@ A mask goes through the same geometry as its image, without interpolation, and t
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from tfpipe.codecs import formats
 from tfpipe.codecs.headers import bounded, png_size
 from tfpipe.codecs.pillow import check_pixels
 from tfpipe.codecs.png import COLOR_TYPE, PALETTE, palette_as_gray, unit_of_samples
-from tfpipe.fields.field import IMAGE, Finish, Kind, Loader, Record
+from tfpipe.fields.field import IMAGE, Finish, Kind, Loader, Names, Record
 from tfpipe.graph import succeeds
 from tfpipe.installed import require_pillow
 from tfpipe.ops.color import luma
@@ -27,7 +28,7 @@ from tfpipe.sources.readers import Reader
 from tfpipe.transforms.motion import Motion
 
 MASK_DTYPES = ("int32", "float32")
-MASK = "mask"  # the name of the field
+MASK = "mask"  # the name of the field; several are "mask_" and a name each
 
 
 def check_mask_dtype(dtype: str) -> None:
@@ -66,11 +67,21 @@ class Mask(Kind):
         return finish.layout(batch)
 
 
+def names_of_masks(fields: Sequence[str]) -> Names:
+    """Returns the name of the field that is the mask, or the names by those of the user.
+
+    >>> names_of_masks(["mask"]), names_of_masks(["mask_lesion", "mask_skin"])
+    ('mask', {'lesion': 'mask_lesion', 'skin': 'mask_skin'})
+    """
+    if list(fields) == [MASK]:
+        return MASK
+    return {name.removeprefix(f"{MASK}_"): name for name in fields}
+
+
 def with_masks(
     loader: Loader,
     load_image: Callable[[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor],
-    reader: Reader,
-    mask: MaskSpec,
+    masks: Mapping[str, tuple[Reader, MaskSpec]],
     resize: ResizeSpec,
 ) -> Loader:
     """Makes a loader of images and masks from a loader of images.
@@ -78,44 +89,61 @@ def with_masks(
     Args:
         loader: of the images.
         load_image: (index, resize) -> image.
-        reader: of the masks.
-        mask: how they are decoded.
+        masks: by the names of their fields: how they are read, and decoded.
         resize: how the images are resized.
     """
-    require_mask_reader(mask.suffixes)
     finish = resizer(resize)
     # The same pixels of the mask as of the image, none computed from several.
     finish_mask = resizer(replace(resize, interpolation="nearest", antialias=False, fill_value=0))
 
-    def load(index: tf.Tensor) -> Record:
-        decoded = mask.decode(reader.read(index))
+    def decoded_mask(name: str, index: tf.Tensor) -> tf.Tensor:
+        reader, mask = masks[name]
+        return mask.decode(reader.read(index))
 
-        def finish_like_mask(image: tf.Tensor) -> tf.Tensor:
-            same = tf.reduce_all(tf.shape(image)[:2] == tf.shape(decoded)[:2])
-            check = tf.raw_ops.Assert(condition=same, data=["The mask differs in size."])
-            with tf.control_dependencies([check] if check is not None else []):
+    def load_with(names: Iterable[str], index: tf.Tensor) -> Record:
+        decoded = {name: decoded_mask(name, index) for name in names}
+
+        def finish_like_masks(image: tf.Tensor) -> tf.Tensor:
+            checks = []
+            for value in decoded.values():
+                same = tf.reduce_all(tf.shape(image)[:2] == tf.shape(value)[:2])
+                check = tf.raw_ops.Assert(condition=same, data=["The mask differs in size."])
+                checks += [] if check is None else [check]
+            with tf.control_dependencies(checks):
                 return finish(tf.identity(image))
 
-        return {IMAGE: load_image(index, finish_like_mask), MASK: finish_mask(decoded)}
+        image = load_image(index, finish_like_masks)
+        return {IMAGE: image, **{name: finish_mask(value) for name, value in decoded.items()}}
+
+    def what_is_wrong(name: str, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what a message says of a mask that is not sound, and of one of another size."""
+        reader, mask = masks[name]
+        path, reason = reader.describe(index)
+        reason = tf.where(
+            succeeds(lambda: mask.decode(reader.read(index), "float32")),
+            "a mask of whole numbers cannot have colors: save it with a palette or in gray, or use float32",
+            reason,
+        )
+        of_mask = tf.strings.join(["its mask '", path, "' cannot be read: ", reason])
+        return of_mask, tf.strings.join(["its size differs from the size of its mask '", path, "'"])
 
     def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         path, reason = loader.describe_failure(index) if loader.describe_failure else ("", "")
-        mask_path, mask_reason = reader.describe(index)
-        mask_reason = tf.where(
-            succeeds(lambda: mask.decode(reader.read(index), "float32")),
-            "a mask of whole numbers cannot have colors: save it with a palette or in gray, or use float32",
-            mask_reason,
-        )
-        of_mask = tf.strings.join(["its mask '", mask_path, "' cannot be read: ", mask_reason])
-        of_sizes = tf.strings.join(["its size differs from the size of its mask '", mask_path, "'"])
-        mask_is_sound = succeeds(lambda: mask.decode(reader.read(index)))
-        reason = tf.where(
-            succeeds(lambda: loader.load(index)), tf.where(mask_is_sound, of_sizes, of_mask), reason
-        )
-        return path, reason
+        wrong: Any = None
+        for name in reversed(list(masks)):
+            of_mask, of_sizes = what_is_wrong(name, index)
+            if wrong is not None:  # if this one fits, it is one of those after it
+                of_sizes = tf.where(succeeds(partial(load_with, [name], index)), wrong, of_sizes)
+            wrong = tf.where(succeeds(partial(decoded_mask, name, index)), of_sizes, of_mask)
+        return path, tf.where(succeeds(lambda: loader.load(index)), wrong, reason)
 
-    mask_spec = tf.TensorSpec([*resize.size, 1], mask.dtype)
-    return Loader(load, {**loader.specs, MASK: mask_spec}, {**loader.kinds, MASK: Mask()}, describe)
+    specs = {n: tf.TensorSpec([*resize.size, 1], mask.dtype) for n, (_, mask) in masks.items()}
+    return Loader(
+        lambda index: load_with(masks, index),
+        {**loader.specs, **specs},
+        {**loader.kinds, **dict.fromkeys(masks, Mask())},
+        describe,
+    )
 
 
 def decode_mask(

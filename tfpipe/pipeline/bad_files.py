@@ -136,12 +136,7 @@ class SkipList:
 
     def __init__(self) -> None:
         with tf.init_scope(), tf.device("CPU:0"):
-            self._table: Any = tf.lookup.experimental.MutableHashTable(
-                tf.int64,
-                tf.int64,
-                -1,
-                experimental_is_anonymous=True,  # else it is never freed
-            )
+            self._table: Any = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)
         self._reported: set[int] = set()
 
     def note(self, indices: tf.Tensor) -> tf.Tensor:  # int64 scalar

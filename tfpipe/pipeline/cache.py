@@ -134,12 +134,7 @@ def in_directory(load: Load, specs: Specs, directory: str, description: str) -> 
         ) from err
     size = len(tf.io.serialize_tensor(tf.zeros([sample_bytes(specs)], tf.uint8)).numpy())
     with tf.init_scope(), tf.device("CPU:0"):
-        known = tf.lookup.experimental.MutableHashTable(
-            tf.int64,
-            tf.int64,
-            -1,
-            experimental_is_anonymous=True,  # else it is never freed
-        )
+        known = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)
         there = tf.constant(_indices(top), tf.int64)
         known.insert(there, there)
 

@@ -63,16 +63,8 @@ class Plan:
         return min(self.length, self.count * self.spec.batch_size)
 
 
-def plan(
-    source: Source,
-    spec: PipelineSpec,
-    skipped: bad_files.SkipList | None = None,
-    feeds: Feeds | None = None,
-) -> Plan:
-    """Returns the stages for the samples of `source`, whose columns become `feeds` of the graph.
-
-    `skipped` is where files that cannot be used are noted, if `spec` says so.
-    """
+def plan(source: Source, spec: PipelineSpec, feeds: Feeds | None = None) -> Plan:
+    """Returns the stages for the samples of `source`, whose columns become `feeds` of the graph."""
     feeds = Feeds() if feeds is None else feeds
     with tf.device("CPU:0"):  # the columns would land on a GPU, where tf.data does not read them
         seed = feeds.value(spec.seed)
@@ -81,8 +73,9 @@ def plan(
         check_budget(spec, loader.specs, len(source) if spec.image else 0)  # before memory is taken
         loader = stages.kept(loader, source, spec)
         skipping = None
-        if skipped is not None and spec.errors.skips and loader.describe_failure is not None:
+        if spec.errors.skips and loader.describe_failure is not None:
             limit = spec.errors.limit(len(source))
+            skipped = bad_files.SkipList()
             skipping = bad_files.Skipping(skipped, limit, loader.describe_failure, index_at)
         unit_range = stages.unit_range_of(source, spec)
         augment = stages.augmentation(loader, source, spec, seed, unit_range)
@@ -119,8 +112,7 @@ def key_of(source: Source, spec: PipelineSpec, unit_range: bool) -> Hashable | N
 def _loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> field.Loader:
     if spec.image is None:
         return image.array_loader(source, column)
-    mask_dtype = spec.label.dtype if spec.label.encoding == "mask" else None
-    return image.file_loader(source, spec.image, column, mask_dtype)
+    return image.file_loader(source, spec.image, column, spec.mask_dtype)
 
 
 def order_of(plan: Plan, epoch: int) -> np.ndarray:  # int64 [length]

@@ -11,6 +11,7 @@ from tfpipe import seeds
 from tfpipe.checks import check_bool, check_int, check_one_of
 from tfpipe.fields.image import ImageSpec
 from tfpipe.fields.label import LabelSpec
+from tfpipe.fields.mask import check_mask_dtype
 from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.cache import check_cache
 from tfpipe.pipeline.order import BALANCES
@@ -19,6 +20,7 @@ from tfpipe.transforms.augment import Augment
 from tfpipe.transforms.standardize import Standardize
 
 DATA_FORMATS = ("channels_last", "channels_first")
+TARGETS = ("dict", "tuple")
 DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
 
 # Samples that are delivered one by one are still finished together, because a batch for each of them
@@ -49,6 +51,10 @@ class PipelineSpec:
     Attributes:
         image: how files become images; None for arrays, which keep their size.
         label: the encoding of the targets.
+        mask_dtype: of masks: "int32" for class ids, the values as they are stored (the indices of a palette);
+            "float32" for gray values in 0..1.
+        targets: what y is where there are masks and labels: "dict" for {"segmentation_masks": masks,
+            "labels": labels}, "tuple" for (masks, labels).
         batch_size: samples per batch; the last batch may have fewer.
         batched: False, with a batch size of 1, for samples without a batch dimension.
         drop_remainder: leave out a last batch that is not full, so that every shape is static, as TPUs need.
@@ -84,6 +90,8 @@ class PipelineSpec:
 
     image: ImageSpec | None = None
     label: LabelSpec = field(default_factory=LabelSpec)
+    mask_dtype: str = "int32"
+    targets: str = "dict"
     augment: Augment = field(default_factory=Augment)
     standardize: Standardize = field(default_factory=Standardize)
     batch_size: int = 32
@@ -104,6 +112,8 @@ class PipelineSpec:
     deterministic: bool = True
 
     def __post_init__(self) -> None:
+        check_mask_dtype(self.mask_dtype)
+        check_one_of("targets", self.targets, TARGETS)
         check_int("batch_size", self.batch_size, 1)
         check_bool("batched", self.batched)
         if self.augment.mixes and not self.batched:

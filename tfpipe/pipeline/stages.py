@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from tfpipe import seeds
 from tfpipe.codecs import formats
-from tfpipe.fields.field import IMAGE, Finish, Layout, Loader, Record
-from tfpipe.fields.label import LABEL, check_mixable, label_fields, y_of
-from tfpipe.fields.mask import mask_needs_python
+from tfpipe.fields.field import IMAGE, Finish, Layout, Loader, Names, Record
+from tfpipe.fields.label import LABEL, check_mixable, label_fields, names_of_labels
+from tfpipe.fields.mask import mask_needs_python, names_of_masks
 from tfpipe.graph import succeeds
 from tfpipe.ops import color
 from tfpipe.ops.xla import compiled, xla_available
@@ -59,7 +59,7 @@ def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
         return loader
     if spec.cache == cache.MEMORY:
         return replace(loader, load=cache.in_memory(loader.load, loader.specs, len(source)))
-    kinds = [source.images, *([] if source.masks is None else [source.masks])]
+    kinds = [source.images, *source.masks.values()]
     contents = [(cache.description_of_files(kind.stored_in), kind.paths) for kind in kinds]
     # Another library, or another release of it, may read other pixels from the same file.
     read_by = [formats.description_of_libraries(kind.suffixes) for kind in kinds]
@@ -176,8 +176,9 @@ def python_parts(source: Source, spec: PipelineSpec) -> list[str]:
     if isinstance(files, Files) and formats.needs_python(files.suffixes):
         suffixes = [suffix for suffix in files.suffixes if formats.needs_python([suffix])]
         parts.append(f"files that Python decodes ({_listed(suffixes)}): convert them to PNG")
-    if source.masks is not None and mask_needs_python(source.masks.suffixes):
-        suffixes = list(source.masks.suffixes - frozenset(formats.PNG.suffixes))
+    of_masks = frozenset().union(*(files.suffixes for files in source.masks.values()))
+    if mask_needs_python(of_masks):
+        suffixes = list(of_masks - frozenset(formats.PNG.suffixes))
         parts.append(f"masks that Python decodes ({_listed(suffixes)}): convert them to PNG")
     if function is not None:
         name = getattr(function, "__name__", type(function).__name__)
@@ -205,13 +206,16 @@ def batch_finisher(
     loader: Loader, source: Source, spec: PipelineSpec, seed: Value, feeds: Feeds
 ) -> BatchStep:
     """Returns the step that mixes and finishes a batch, adds its labels and weights, and lays it out."""
-    check_mixable(spec.augment, spec.label, source.targets)
+    check_mixable(spec.augment, spec.label, source.targets, has_masks=bool(source.masks))
     labels = label_fields(spec.label, source.targets, feeds.column)
+    y = _names_of_targets(source, spec, labels)
+    if source.weights is not None and y is None:
+        raise ValueError("Sample weights need labels, or Keras would take the weights for labels.")
     others = _columns(source, spec, feeds)
     further = tuple(name for name in others if name.startswith("misc_"))
     layout = Layout(
         (IMAGE, *further) if further else IMAGE,
-        y_of(spec.label, labels),
+        y,
         tuple(name for name in others if name not in further),
     )
     finish = Finish(_standardizer(spec, feeds), spec.data_format == "channels_first")
@@ -231,14 +235,23 @@ def batch_finisher(
     return finish_batch
 
 
+def _names_of_targets(source: Source, spec: PipelineSpec, labels: Iterable[str]) -> Names | None:
+    """Returns the names of the fields that are y: labels, masks, or both."""
+    of_labels = names_of_labels(spec.label, labels)
+    if not source.masks:
+        return of_labels
+    of_masks = names_of_masks(list(source.masks))
+    if of_labels is None:
+        return of_masks
+    if spec.targets == "tuple":
+        return (of_masks, of_labels)
+    return {"segmentation_masks": of_masks, "labels": of_labels}
+
+
 def _columns(source: Source, spec: PipelineSpec, feeds: Feeds) -> dict[str, Rows]:
     """Returns the fields that are added to a batch as they are: further inputs, weights, paths."""
     columns = {name: feeds.column(values) for name, values in source.named("misc_").items()}
     if source.weights is not None:
-        if spec.label.encoding is None:
-            raise ValueError(
-                "Sample weights need labels, or Keras would take the weights for labels."
-            )
         columns["weight"] = feeds.column(source.weights)
     if spec.include_paths:
         if isinstance(source.images, Arrays):

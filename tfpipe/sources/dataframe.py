@@ -198,7 +198,7 @@ def from_dataframe(
     x_col: str,
     y_col: str | list[str] | None = None,
     weight_col: str | None = None,
-    mask_col: str | None = None,
+    mask_col: str | Sequence[str] | None = None,
     targets: str | None = "classes",
     classes: Sequence[str] | None = None,
     classes_given_as: str | None = "classes",
@@ -213,7 +213,7 @@ def from_dataframe(
         frame: from `read_frame`.
         suffixes: which files are images.
         directory: where relative names start.
-        mask_col: the column of the files of masks.
+        mask_col: the column of the files of masks, or several columns.
         targets: "classes" (labels become ids), "values" (one array), "outputs" (one array per column)
             or None.
         classes: the class names in the order of their ids; rows of other classes are dropped.
@@ -262,19 +262,21 @@ def from_dataframe(
         None: lambda: None,
     }[targets]()
     images = Files(directory, frame[x_col].tolist(), refused)
-    masks = None
-    if mask_col is not None:
-        mask_names = frame[mask_col].tolist()
+    of_one = mask_col is None or isinstance(mask_col, str)
+    mask_columns = [mask_col] if of_one else list(mask_col or ())
+    masks = {}
+    for column in [] if mask_col is None else mask_columns:
+        mask_names = frame[column].tolist()
         refused = {} if validate_filenames else refused_files(mask_names, directory)
-        masks = Files(directory, mask_names, refused)
-    if masks is not None and validate_filenames:
-        check_each_has_a_mask(images, listing.are_files(masks.paths))
+        masks[str(column)] = Files(directory, mask_names, refused)
+        if validate_filenames:
+            check_each_has_a_mask(images, listing.are_files(masks[str(column)].paths))
     source = Source.of(
         images,
         values,
         None if weight_col is None else weight_values(frame, weight_col),
         class_names=tuple(class_names),
         frame_rows=rows,
-        masks=masks,
+        masks=masks.get(str(mask_col)) if of_one else masks,
     )
     return source if subset is None else source.take(split_rows(len(source), fraction, subset))

@@ -55,7 +55,6 @@ def from_tree(
     directory: str | os.PathLike[str],
     suffixes: Sequence[str],
     *,
-    masks: str | os.PathLike[str] | None = None,
     follow_links: bool = False,
 ) -> Source:
     """Lists all images in and below `directory`, whose folders are not classes.
@@ -63,15 +62,12 @@ def from_tree(
     Args:
         directory: a local folder or a path with a scheme.
         suffixes: which files are images, lower case, without the dot.
-        masks: the directory of their masks; see `masks_below`.
         follow_links: whether links to folders are followed.
     """
     directory = os.fspath(directory)
     listing.require_directory(directory)
-    images = Files(directory, listing.image_files(directory, suffixes, follow_links=follow_links))
-    if masks is None:
-        return Source.of(images)
-    return Source.of(images, masks=masks_below(masks, images, suffixes, follow_links=follow_links))
+    names = listing.image_files(directory, suffixes, follow_links=follow_links)
+    return Source.of(Files(directory, names))
 
 
 def masks_below(

@@ -153,7 +153,8 @@ class Source:
     Attributes:
         columns: "image", and what there is of the others. Labels are "label" (one column, where class ids are
             int32, or lists of class ids) or, for several outputs, "y_0", "y_1" and so on; "mask" has the file
-            of each sample's mask; "weight" is float [n]; "misc_0" and so on are further inputs.
+            of each sample's mask, and where there are several, "mask_" and a name each; "weight" is float
+            [n]; "misc_0" and so on are further inputs.
         class_names: the name of each class id; empty if there are no classes.
         groups: [n], which samples belong together, such as all of one patient; or None.
         frame_rows: int64 [n], the row of each sample in the dataframe; None without one.
@@ -171,11 +172,19 @@ class Source:
         targets: Any = None,
         weights: np.ndarray | None = None,
         *,
-        masks: Files | None = None,
+        masks: Files | Mapping[str, Files] | None = None,
         misc: Sequence[np.ndarray] = (),
         **others: Any,
     ) -> Source:
-        """Returns a source by the usual names: `targets` are one column, or a tuple of columns.
+        """Returns a source by the usual names.
+
+        Args:
+            images: the images.
+            targets: one column, or a tuple of columns.
+            weights: of the samples.
+            masks: of the images: one for each, or several by their names.
+            misc: further inputs.
+            **others: further attributes.
 
         >>> source = Source.of(Arrays(np.zeros([2, 4, 4, 1])), (np.zeros(2), np.ones(2)))
         >>> list(source.columns), len(source.targets)
@@ -187,7 +196,7 @@ class Source:
             **{f"misc_{number}": values for number, values in enumerate(misc)},
             **{f"y_{number}": values for number, values in labels},
             "label": None if isinstance(targets, tuple) else targets,
-            "mask": masks,
+            **_mask_columns(masks),
             "weight": weights,
         }
         return cls({n: c for n, c in columns.items() if c is not None}, **others)
@@ -200,8 +209,8 @@ class Source:
         return self.columns["image"]
 
     @property
-    def masks(self) -> Any:  # Files, or None
-        return self.columns.get("mask")
+    def masks(self) -> dict[str, Any]:  # name of the column -> Files
+        return self.named("mask")
 
     @property
     def weights(self) -> Any:  # float [n], or None
@@ -230,6 +239,12 @@ class Source:
             None if self.groups is None else self.groups[rows],
             None if self.frame_rows is None else self.frame_rows[rows],
         )
+
+
+def _mask_columns(masks: Files | Mapping[str, Files] | None) -> dict[str, Files | None]:
+    if isinstance(masks, Mapping):
+        return {f"mask_{name}": files for name, files in masks.items()}
+    return {"mask": masks}
 
 
 def _taken(column: Column, rows: Any) -> Column:

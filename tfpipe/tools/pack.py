@@ -221,7 +221,7 @@ def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
                 "pack takes an ImageDataset of image files, or a dict of them. Received: "
                 f"{name!r}: {dataset!r}."
             )
-        if dataset.source.masks is not None:
+        if dataset.source.masks:
             raise ValueError(f"Masks cannot be packed. Received: {name!r} with masks.")
     first = next(iter(datasets.values()))
     for name, other in datasets.items():
