@@ -12,6 +12,7 @@ from PIL import Image
 
 from tfpipe import ImageDataGenerator, seeds
 from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.pipeline import feeds
 from tfpipe.transforms import augment, motion
 
 HEIGHT, WIDTH = 9, 13
@@ -249,13 +250,14 @@ class TestReproducibility:
 class TestCompilation:
     def test_once_for_all_images_batches_and_epochs(self, images, monkeypatch):
         traced = []
-        apply = motion.apply
+        warp = motion.Motion.warp
 
-        def counted(image, *args, **options):
+        def counted(self, image, *args, **options):
             traced.append(image.shape)
-            return apply(image, *args, **options)
+            return warp(self, image, *args, **options)
 
-        monkeypatch.setattr(motion, "apply", counted)
+        monkeypatch.setattr(motion.Motion, "warp", counted)
+        monkeypatch.setattr(feeds, "_known", type(feeds._known)())  # no graph was traced before
         dataset = ImageDataGenerator(**EVERYTHING).flow(images, batch_size=BATCH, seed=1)
         sizes = [len(x) for _ in range(2) for x in dataset]
         assert sizes == [4, 4, 2, 4, 4, 2]
@@ -272,6 +274,7 @@ class TestCompilation:
         options = {"batch_size": N, "shuffle": False, "seed": SEED}
         compiled = generator.flow(images, **options)[0]
         monkeypatch.setattr("tfpipe.pipeline.stages.xla_available", lambda: False)
+        monkeypatch.setattr(feeds, "_known", type(feeds._known)())
         np.testing.assert_allclose(generator.flow(images, **options)[0], compiled, atol=0.01 / 255)
 
 

@@ -174,8 +174,8 @@ class TestTake:
         whole = joined(parts)
         assert whole.images.paths == ["a/1.png", "a/2.png", "b/1.png", "b/2.png"]
         assert whole.images.refused == dict.fromkeys(["a/2.png", "b/2.png"], "it is a FIFO")
-        assert whole.masks.paths == ["masks/a.png"] * 2 + ["masks/b.png"] * 2
-        assert set(whole.masks.refused) == {"masks/a.png", "masks/b.png"}
+        assert whole.masks["mask"].paths == ["masks/a.png"] * 2 + ["masks/b.png"] * 2
+        assert set(whole.masks["mask"].refused) == {"masks/a.png", "masks/b.png"}
         assert whole.frame_rows.tolist() == [3, 1, 0, 2]
         with pytest.raises(ValueError, match="all have or all lack weights, groups, and masks"):
             joined([parts[0], Source.of(Files("", ["c.png"]))])

@@ -105,10 +105,10 @@ class Layout:
     extras: tuple[str, ...] = ()
 
     def arranged(self, record: Mapping[str, Any]) -> Any:
-        """Returns x, (x, y) or (x, y, weights) of a record."""
+        """Returns x, (x, y) or (x, y, weights) of a record; several inputs without labels are (x,)."""
         names = (self.x, *(() if self.y is None else (self.y,)), *self.extras)
         parts = tuple(_of_names(record, part) for part in names)
-        return parts if len(parts) > 1 else parts[0]
+        return parts if len(parts) > 1 or not isinstance(self.x, str) else parts[0]
 
 
 def _of_names(record: Mapping[str, Any], names: Names) -> Any:
