@@ -215,3 +215,16 @@ class TestLazy:
         dataset = ImageDataGenerator().flow(np.zeros([4, 2, 2, 1]))
         assert dataset.options().deterministic
         assert dataset.take(1).options().deterministic
+
+    def test_a_function_may_be_the_first_that_needs_it(self):
+        dataset = ImageDataGenerator().flow(np.ones([4, 2, 2, 1]), np.arange(4), shuffle=False)
+
+        @tf.function
+        def total():
+            result = tf.constant(0, tf.int64)
+            for _, y in dataset:
+                result += tf.reduce_sum(y)
+            return result
+
+        assert int(total()) == int(total()) == 6
+        assert [y.numpy().tolist() for _, y in dataset] == [[0, 1, 2, 3]]

@@ -25,7 +25,8 @@ class LazyDataset(KnowsClasses):
 
     @cached_property
     def _inner(self) -> tf.data.Dataset:
-        return for_strategies(self._make())
+        with tf.init_scope():  # a `tf.function` may be the first that needs it, and not the last
+            return for_strategies(self._make())
 
     @cached_property
     def _looped(self) -> tf.data.Dataset:
