@@ -48,7 +48,7 @@ class LazyDataset(KnowsClasses):
 
     @property
     def _options_attr(self) -> tf.data.Options:
-        return self._inner.options() if self._is_ready else self._no_options
+        return self._inner._options_attr if self._is_ready else self._no_options
 
     @_options_attr.setter
     def _options_attr(self, options: tf.data.Options) -> None:
