@@ -7,6 +7,10 @@ from .builders.folds import folds as folds
 from .builders.generator import ImageDataGenerator as ImageDataGenerator
 from .builders.shards import image_dataset_from_shards as image_dataset_from_shards
 from .dataset.image_dataset import ImageDataset as ImageDataset
+from .dataset.iterators import DataFrameIterator as DataFrameIterator
+from .dataset.iterators import DirectoryIterator as DirectoryIterator
+from .dataset.iterators import Iterator as Iterator
+from .dataset.iterators import NumpyArrayIterator as NumpyArrayIterator
 from .dataset.resume import ResumableFit as ResumableFit
 from .plotting import plot_augmentation as plot_augmentation
 from .tools.check import CheckReport as CheckReport

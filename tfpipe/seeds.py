@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 _SEED_BITS = 63
+_LOOK = -0x61C8864680B583EB  # 2**64 divided by the golden ratio, as a signed number
 
 
 def draw_seed() -> int:
@@ -51,8 +52,16 @@ def fold_in(key: tf.Tensor, number: tf.Tensor) -> tf.Tensor:  # int64 [2]
     return tf.random.experimental.stateless_fold_in(key, number, alg="philox")
 
 
-def sample_key(key: tf.Tensor, epoch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:  # int64 [2]
+def sample_key(
+    key: tf.Tensor, epoch: tf.Tensor, index: tf.Tensor, look: Any = None
+) -> tf.Tensor:  # int64 [2]
     """Returns the key of one sample in one epoch, from the key of a stream; cheap, because nothing is drawn.
+
+    Args:
+        key: from `stream_key`.
+        epoch: int64 scalar.
+        index: of the sample, int64 scalar.
+        look: how many times the sample was read in this epoch before, int64 scalar; None is 0.
 
     >>> sample_key(stream_key(7, "augment"), tf.constant(1, tf.int64), tf.constant(5, tf.int64)).shape
     TensorShape([2])
@@ -60,4 +69,8 @@ def sample_key(key: tf.Tensor, epoch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     # Two streams of a seed differ in the first word. The second has room for 2**40 samples and 2**23
     # epochs.
     word = tf.bitwise.bitwise_xor(key[0], tf.bitwise.left_shift(key[1], 31))
+    if (
+        look is not None
+    ):  # spread over all bits, so that no look of one seed is the first of another
+        word += look * _LOOK
     return tf.stack([word, tf.bitwise.left_shift(epoch, 40) + index])

@@ -37,9 +37,11 @@ CLASS_MODES: dict[str | None, tuple[str | None, str | None]] = {
 }
 
 
-def save_spec(directory: str | None, prefix: str, format: str) -> SaveSpec | None:
+def save_spec(save_to_dir: str | None, save_prefix: str, save_format: str) -> SaveSpec | None:
     """Returns where images are saved, or None for nowhere."""
-    return SaveSpec(os.fspath(directory), str(prefix), format) if directory else None
+    if not save_to_dir:
+        return None
+    return SaveSpec(os.fspath(save_to_dir), str(save_prefix), save_format)
 
 
 def image_spec(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,12 @@ from tfpipe.codecs.formats import KNOWN_SUFFIXES
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.console import say
 from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.dataset.iterators import (
+    DataFrameIterator,
+    DirectoryIterator,
+    Iterator,
+    NumpyArrayIterator,
+)
 from tfpipe.fields.image import ImageSpec
 from tfpipe.fields.label import LabelSpec
 from tfpipe.keywords import routed, suggests, takes
@@ -158,7 +164,7 @@ class ImageDataGenerator(GeneratorSettings):
         save_format: str = "png",
         ignore_class_split: bool = False,
         subset: str | None = None,
-    ) -> ImageDataset:
+    ) -> NumpyArrayIterator:
         """Returns batches of images that are in memory.
 
         Args:
@@ -199,16 +205,20 @@ class ImageDataGenerator(GeneratorSettings):
         if subset is not None and y is not None and not ignore_class_split:
             checks.check_same_labels(y, fraction)
         source = from_arrays(images, misc, y, weights, fraction=fraction, subset=subset)
+        save_options = _save_options(save_to_dir, save_prefix, save_format)
         dataset = self._dataset(
+            NumpyArrayIterator,
             source,
             LabelSpec("value" if y is not None else None),
             None,
             batch_size,
             shuffle,
             seed,
-            save_spec(save_to_dir, save_prefix, save_format),
+            save_spec(**save_options),
         )
-        return _with_attributes(dataset, subset=subset, split=self._split(subset))
+        return self._with_attributes(
+            dataset, save_options, subset=subset, split=self._split(subset)
+        )
 
     @takes(FileOptions, *FILE_SPECS, synonyms=SYNONYMS)
     def flow_from_directory(
@@ -257,7 +267,8 @@ class ImageDataGenerator(GeneratorSettings):
         image = image_spec(
             target_size, color_mode, interpolation, keep_aspect_ratio, given[DecodeSpec]
         )
-        save = save_spec(save_to_dir, save_prefix, save_format)
+        save_options = _save_options(save_to_dir, save_prefix, save_format)
+        save = save_spec(**save_options)
         errors = ErrorPolicy(**given[ErrorPolicy])
         source = from_directory(
             directory,
@@ -269,9 +280,12 @@ class ImageDataGenerator(GeneratorSettings):
         )
         say(f"Found {len(source)} images belonging to {len(source.class_names)} classes.")
         label = LabelSpec(CLASS_MODES[class_mode][1], self.dtype, len(source.class_names))
-        dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save, errors)
-        return _with_attributes(
+        dataset = self._dataset(
+            DirectoryIterator, source, label, image, batch_size, shuffle, seed, save, errors
+        )
+        return self._with_attributes(
             dataset,
+            save_options,
             directory=directory,
             class_mode=class_mode,
             subset=subset,
@@ -339,7 +353,8 @@ class ImageDataGenerator(GeneratorSettings):
         image = image_spec(
             target_size, color_mode, interpolation, keep_aspect_ratio, given[DecodeSpec]
         )
-        save = save_spec(save_to_dir, save_prefix, save_format)
+        save_options = _save_options(save_to_dir, save_prefix, save_format)
+        save = save_spec(**save_options)
         errors = ErrorPolicy(**given[ErrorPolicy])
         fraction = self._fraction(subset)
         targets, encoding = CLASS_MODES[class_mode]
@@ -369,9 +384,12 @@ class ImageDataGenerator(GeneratorSettings):
             + (f" belonging to {len(source.class_names)} classes." if has_classes else ".")
         )
         label = LabelSpec(encoding, self.dtype, len(source.class_names))
-        dataset = self._dataset(source, label, image, batch_size, shuffle, seed, save, errors)
-        return _with_attributes(
+        dataset = self._dataset(
+            DataFrameIterator, source, label, image, batch_size, shuffle, seed, save, errors
+        )
+        return self._with_attributes(
             dataset,
+            save_options,
             directory=directory or "",
             class_mode=class_mode,
             subset=subset,
@@ -381,6 +399,7 @@ class ImageDataGenerator(GeneratorSettings):
 
     def _dataset(
         self,
+        kind: type[Iterator],
         source: Source,
         label: LabelSpec,
         image: ImageSpec | None,
@@ -389,10 +408,10 @@ class ImageDataGenerator(GeneratorSettings):
         seed: int | None,
         save: SaveSpec | None,
         errors: ErrorPolicy | None = None,
-    ) -> ImageDataset:
+    ) -> Iterator:
         self._check_own("batches", "get_random_transform", "apply_transform", "standardize")
         warn_of_unfitted(self.standardization, "The step is left out, even if fit is called later.")
-        return ImageDataset(
+        return kind(
             source,
             PipelineSpec(
                 image=image,
@@ -408,6 +427,14 @@ class ImageDataGenerator(GeneratorSettings):
                 errors=errors or ErrorPolicy(),
             ),
         )
+
+    def _with_attributes(
+        self, dataset: Iterator, save_options: dict[str, Any], **attributes: Any
+    ) -> Iterator:
+        """Returns the data set with the attributes that the classic's iterators have."""
+        known = {"image_data_generator": self, "_save_options": save_options}
+        dataset.__dict__ |= known | attributes
+        return dataset
 
     def _check_own(self, what: str, *names: str) -> None:
         """Raises `ValueError` for methods of a subclass that `what` would bypass."""
@@ -446,14 +473,12 @@ class ImageDataGenerator(GeneratorSettings):
 
 def _each_batch(
     images: ImageDataset, passes: int, advance: console.Advance
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray, None, None]:
     for _ in range(passes):
         for batch in images:
             yield batch.numpy()
             advance(1)
 
 
-def _with_attributes(dataset: ImageDataset, **attributes: Any) -> ImageDataset:
-    for name, value in attributes.items():
-        setattr(dataset, name, value)
-    return dataset
+def _save_options(directory: Any, prefix: str, format: str) -> dict[str, Any]:
+    return {"save_to_dir": directory, "save_prefix": prefix, "save_format": format}

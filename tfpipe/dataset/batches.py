@@ -3,55 +3,43 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfpipe.checks import check_int
 from tfpipe.pipeline import pipeline
 from tfpipe.pipeline.cursor import Cursor
-from tfpipe.pipeline.plan import Plan, place_after
+from tfpipe.pipeline.plan import Plan, in_order, order_of, place_after
 
 
-class Batches:
-    """Single batches of one data set, read beside its loops; safe to use from several threads.
-
-    Attributes:
-        epoch: the one that `following` is in.
-        number: of the batch that `following` gives next.
-        seen: how many batches were given.
-    """
+class _Window:
+    """Any stretch of an epoch, read with one graph that is made at the first read."""
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._lock = threading.RLock()
-        self._stream: Iterator[Any] | None = None
-        self._run: Iterator[Any] = iter(())
-        self._last_place = (0, -2)  # epoch and number of the batch that was subscripted last
-        self._subscript_epoch = 0
-        self.epoch = 0
-        self.number = 0
-        self.seen = 0
+        self.plan = plan
 
     @cached_property
     def _cursor(self) -> Cursor:
         return Cursor.new()
 
     @cached_property
-    def _window(self) -> Any:  # a data set of the batches between the cursor and its end
+    def _dataset(self) -> Any:
         with tf.device("CPU:0"):  # where the columns are
-            return pipeline.for_a_loop(pipeline.epochs(self._plan, self._cursor))
+            return pipeline.for_a_loop(pipeline.epochs(self.plan, self._cursor))
 
-    def _start(self, epoch: int, batch: int, count: int) -> Iterator[Any]:
+    def start(self, epoch: int, batch: int, count: int, look: int = 0) -> Iterator[Any]:
         """Returns an iterator over some batches of one epoch, which has read the cursor already."""
-        begin = place_after(self._plan, epoch, 0, batch)
-        end = place_after(self._plan, epoch, begin, count)
-        if self._plan.skipping is not None:  # bad files make the batch reach further
-            end = self._plan.end
-        self._cursor.move_to(epoch, begin, end)
-        iterator = iter(self._window)
+        begin = place_after(self.plan, epoch, 0, batch)
+        end = place_after(self.plan, epoch, begin, count)
+        if self.plan.skipping is not None:  # bad files make the batch reach further
+            end = self.plan.end
+        self._cursor.move_to(epoch, begin, end, look)
+        iterator = iter(self._dataset)
         first = next(iterator, None)
         if first is None:
             return iter(())
@@ -62,8 +50,45 @@ class Batches:
 
         return chained()
 
+
+class Batches:
+    """Single batches of one data set, read beside its loops; safe to use from several threads.
+
+    There are two ways to read: `at` gives a batch by its number, `following` one batch after another. Both
+    are functions of (seed, epoch, number); if looks count, `at` also of how many there were at that batch.
+
+    Attributes:
+        epoch: the one that `following` is in.
+        number: of the batch that `following` gives next.
+        seen: how many batches were given.
+    """
+
+    def __init__(self, plan: Plan, *, looks_count: bool = False) -> None:
+        self._plan = plan
+        self._looks_count = looks_count
+        self._lock = threading.RLock()
+        self._window = _Window(plan)
+        self._assigned: _Window | None = None  # in an order of the user's, until an epoch begins
+        self._stream: Iterator[Any] | None = None
+        self._run: Iterator[Any] = iter(())
+        self._last_place = (
+            -1,
+            -2,
+            0,
+        )  # epoch, number and look of the batch that was subscripted last
+        self._looks: Counter[Hashable] = Counter()
+        self._looks_by_index: Counter[Hashable] = Counter()
+        self._subscript_epoch = 0
+        self._given: tuple[Plan, int] | None = (
+            None  # what the last batch was taken from, and its epoch
+        )
+        self._order: np.ndarray | None = None
+        self.epoch = 0
+        self.number = 0
+        self.seen = 0
+
     def at(self, item: Any) -> Any:
-        """Returns one batch of the first epoch, or a list of batches for a slice.
+        """Returns one batch, or a list of batches for a slice.
 
         If files are left out, batch i begins after the ones that are known by then.
 
@@ -89,26 +114,32 @@ class Batches:
 
     def _subscripted(self, number: int) -> Any:
         """Returns one batch. Numbers in a row share one iterator, since starting one takes time."""
-        place = (self._subscript_epoch, number)
-        follows = self._last_place == (self._subscript_epoch, number - 1)
+        window = self._assigned or self._window
+        look = self._looks[number] if self._looks_count else 0
+        place = (self._subscript_epoch, number, look)
+        follows = self._last_place == (self._subscript_epoch, number - 1, look)
         batch = next(self._run, None) if follows else None
         if batch is None:  # the first of a run reads nothing ahead, the second all that follow
-            self._run = self._start(*place, self._plan.count - number if follows else 1)
+            rest = self._plan.count - number if follows else 1
+            self._run = window.start(self._subscript_epoch, number, rest, look)
             batch = next(self._run, None)
             if batch is None:
                 raise ValueError(
                     f"There is no batch {number}: too many files cannot be used; see `skipped`."
                 )
         self._last_place = place
+        self._looks[number] += 1
+        self._note(window.plan, self._subscript_epoch)
         return batch
 
     def following(self) -> Any:
         """Returns the next batch, from epoch to epoch with no limit.
 
         Raises:
-            StopIteration: there is not a single sample that can be used.
+            ValueError: there is not a single sample that can be used.
         """
         with self._lock:
+            window = self._window_of_following()
             try:
                 batch = next(self._stream, None) if self._stream is not None else None
                 if batch is None:
@@ -116,35 +147,122 @@ class Batches:
                         self.epoch += 1
                         self.number = 0
                     rest = self._plan.count - self.number
-                    self._stream = self._start(self.epoch, self.number, rest)
-                    batch = next(self._stream)
+                    self._stream = window.start(self.epoch, self.number, rest)
+                    batch = next(self._stream, None)
+                    if batch is None:
+                        raise ValueError("None of the files can be used; see `skipped`.")
             except tf.errors.OpError:  # a bad file costs its own batch, not the rest of the epoch
                 self._stream = None
-                self._step()
+                self._step(window.plan)
                 raise
-            self.seen += 1
-            self._step()
+            self._step(window.plan)
         return _as_numpy(batch)
 
-    def _step(self) -> None:
+    def following_indices(self) -> np.ndarray:
+        """Returns the indices of the next batch, which counts as given: `of_indices` reads it."""
+        with self._lock:
+            plan = self._window_of_following().plan
+            first = self.number * plan.spec.batch_size
+            self._stream = None
+            indices = order_of(plan, self.epoch)[first : first + plan.spec.batch_size]
+            self._step(plan)
+        return indices
+
+    def of_indices(self, indices: np.ndarray) -> Any:
+        """Returns some samples as one batch of any size, with new draws at each call."""
+        size = self._plan.spec.batch_size
+        with self._lock:
+            epoch = self.epoch if self._given is None else self._given[1]
+            draw = (epoch, indices.tobytes())
+            window = _Window(in_order(self._plan, indices))
+            count = -(-len(indices) // size)
+            parts = list(window.start(epoch, 0, count, self._looks_by_index[draw]))
+            self._looks_by_index[draw] += 1
+        if len(parts) == 1:
+            return _as_numpy(parts[0])
+        return _as_numpy(tf.nest.map_structure(lambda *values: tf.concat(values, 0), *parts))
+
+    def _window_of_following(self) -> _Window:
+        if self.number == 0:  # an epoch begins, in an order of its own
+            self._assigned = None
+        return self._assigned or self._window
+
+    def _step(self, plan: Plan) -> None:
+        """Notes that the batch at `number` was given."""
+        self._note(plan, self.epoch)
+        self.seen += 1
         self.number += 1
         if self.number == self._plan.count:
             self.number = 0
             self.epoch += 1
             self._stream = None
+            self._looks_by_index.clear()
+
+    def _note(self, plan: Plan, epoch: int) -> None:
+        if self._given is None or self._given[0] is not plan or self._given[1] != epoch:
+            self._given, self._order = (plan, epoch), None
+
+    @property
+    def order(self) -> np.ndarray | None:
+        """The order of the epoch that the last batch was taken from; None before the first batch."""
+        with self._lock:
+            if self._order is None and self._given is not None:
+                self._order = order_of(*self._given)
+                self._order.flags.writeable = False  # a write would not change what comes next
+        return self._order
+
+    @order.setter
+    def order(self, indices: Any) -> None:
+        with self._lock:
+            self._forget()
+            if indices is None:  # the next batch by number is the first of another order
+                self._assigned, self._given = None, None
+                self._subscript_epoch += 1
+                return
+            self._assigned = _Window(in_order(self._plan, np.asarray(indices, np.int64)))
+            self._note(self._assigned.plan, self._subscript_epoch)
+
+    def go_to(self, number: int) -> None:
+        """Makes `following` go on at another batch of the epoch; at 0, another epoch begins."""
+        check_int("batch_index", number, 0)
+        with self._lock:
+            if number == 0:
+                self.reset()
+                return
+            self._stream = None
+            self.number = number % self._plan.count
+
+    def move_to(self, epoch: int, number: int) -> None:
+        """Makes `following` go on at a batch of an epoch, and `at` give the batches of that epoch."""
+        with self._lock:
+            self._forget()
+            self._assigned = None
+            self.epoch, self.number = divmod(number, self._plan.count or 1)
+            self.epoch += epoch
+            self._subscript_epoch = self.epoch
 
     def reset(self) -> None:
-        """Makes `following` go back to the first batch of its epoch."""
+        """Makes `following` go to the first batch, of the next epoch if it has begun this one."""
         with self._lock:
             self._stream = None
-            self.number = 0
+            if self.number:
+                self.number = 0
+                self.epoch += 1
 
     def on_epoch_end(self) -> None:
-        """Moves both ways of reading to the first batch of the next epoch."""
+        """Gives both ways of reading the order of the next epoch; the number of the batch stays."""
         with self._lock:
-            self.reset()
+            self._forget()
+            self._assigned = None
             self.epoch += 1
             self._subscript_epoch += 1
+            self._note(self._plan, self._subscript_epoch)
+
+    def _forget(self) -> None:
+        """Ends what was begun, since what comes next is something else."""
+        self._stream = None
+        self._last_place = (-1, -2, 0)
+        self._looks.clear()
 
 
 def _as_numpy(element: Any) -> Any:

@@ -16,6 +16,7 @@ from tfpipe import plotting
 from tfpipe.checks import check_int
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.dataset import pictures
+from tfpipe.dataset.askers import HiddenFromTfKeras
 from tfpipe.dataset.batches import Batches
 from tfpipe.dataset.samples import KnowsSamples
 from tfpipe.distribute.service import ServiceSpec, content_of, plan_for_service, service_epochs
@@ -25,7 +26,7 @@ from tfpipe.keywords import suggests, takes
 from tfpipe.pipeline import pipeline
 from tfpipe.pipeline import plan as pipeline_plan
 from tfpipe.pipeline.cursor import Cursor
-from tfpipe.pipeline.plan import Plan, order_of, place_after
+from tfpipe.pipeline.plan import Plan, place_after
 from tfpipe.pipeline.resources import AUTOTUNE
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources.source import Arrays, Source
@@ -108,10 +109,14 @@ class ImageDataset(KnowsSamples):
         self._cursor = Cursor.new() if cursor is None else cursor
         self._plan = plan or pipeline_plan.plan(source, spec)
         self._epochs = epochs
-        self._batches = Batches(self._plan)
-        super().__init__(source, spec)
+        self._batches = self._new_batches()
+        super().__init__(source, self._plan.spec)
+
+    def _new_batches(self) -> Batches:
+        return Batches(self._plan)
 
     def _make(self) -> tf.data.Dataset:
+        self._check_images()
         with tf.device("CPU:0"):  # where the columns are
             return self._epochs(self._plan, self._cursor)
 
@@ -120,10 +125,15 @@ class ImageDataset(KnowsSamples):
         """The number of batches in an epoch, as `len`, which a trainer that shares epochs does not have."""
         return self._plan.count
 
+    def __len__(self) -> int:
+        return super().__len__() if self.samples else 0
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        images = tf.nest.flatten(self.element_spec)[0]
-        return tuple(images.shape[-3:])
+        height, width, channels = self._plan.loader.shape
+        if self._spec.data_format == "channels_first":
+            return channels, height, width
+        return height, width, channels
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
@@ -248,11 +258,19 @@ class ImageDataset(KnowsSamples):
         cursor: Cursor,
     ) -> ImageDataset:
         """Returns the same samples, with the attributes that a door has added, such as class_mode."""
-        other = ImageDataset(self._source, plan.spec, plan, epochs, cursor)
-        for name, value in vars(self).items():
-            if not name.startswith("_"):
-                setattr(other, name, value)
+        kind = type(self) if epochs is self._epochs else ImageDataset
+        other = kind(self._source, plan.spec, plan, epochs, cursor)
+        other.__dict__ |= {n: value for n, value in vars(self).items() if n[0] != "_"}
         return other
+
+    def _copy(self, plan: Plan) -> ImageDataset:
+        """Returns a data set of its own that stands where this one does."""
+        other = self._like(plan, self._epochs, self._cursor.copy())
+        other._batches.move_to(self._batches.epoch, self._batches.number)
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ImageDataset:
+        return self._copy(self._plan)
 
     @takes(TuningOptions, PipelineSpec, DecodeSpec, as_given=True)
     def tuned(self, **options: Unpack[TuningOptions]) -> ImageDataset:
@@ -281,8 +299,7 @@ class ImageDataset(KnowsSamples):
             changes["prefetch"] = PipelineSpec.prefetch
         if isinstance(changes.get("cache"), os.PathLike):
             changes["cache"] = os.fspath(changes["cache"])
-        plan = pipeline_plan.plan(self._source, replace(self._spec, **changes))
-        return self._like(plan, self._epochs, self._cursor.copy())
+        return self._copy(pipeline_plan.plan(self._source, replace(self._spec, **changes)))
 
     # On several replicas, or hosts.
 
@@ -389,21 +406,25 @@ class ImageDataset(KnowsSamples):
     # Batches by number, or one after another with no limit, as the classic gives them.
 
     def __getitem__(self, item: int | slice) -> Any:
+        self._check_images()
         return self._batches.at(item)
 
+    @HiddenFromTfKeras
     def __next__(self) -> Any:
+        self._check_images()
         return self._batches.following()
 
+    @HiddenFromTfKeras
     def next(self) -> Any:
         """Returns the next batch, endlessly: `next(dataset)`, as Keras 2 spelled it."""
         return next(self)
 
     def reset(self) -> None:
-        """Makes `next` go back to the first batch of the epoch that it is in."""
+        """Makes `next` go to the first batch: of the next epoch, if it has begun this one."""
         self._batches.reset()
 
     def on_epoch_end(self) -> None:
-        """Moves `next` and `[]` to the first batch of the next epoch, newly shuffled."""
+        """Gives `next` and `[]` the order of the next epoch; `next` goes on at the same number."""
         self._batches.on_epoch_end()
 
     @property
@@ -415,8 +436,8 @@ class ImageDataset(KnowsSamples):
         return self._batches.seen
 
     @property
-    def index_array(self) -> np.ndarray:
-        return order_of(self._plan, self._batches.epoch)
+    def index_array(self) -> np.ndarray | None:
+        return self._batches.order
 
     def __repr__(self) -> str:
         images = self._source.images

@@ -59,6 +59,17 @@ class KnowsSamples(LazyDataset):
 
     n = samples
 
+    def _check_images(self) -> None:
+        """Raises `ValueError` if there are no images, which says where they were looked for."""
+        if self.samples:
+            return
+        images = self._source.images
+        where = (
+            "an empty array" if isinstance(images, Arrays) else f"directory={images.directory!r}"
+        )
+        subset = f" as subset={self.subset!r}" if getattr(self, "subset", None) else ""
+        raise ValueError(f"This data set has no images: none were found in {where}{subset}.")
+
     @property
     def batch_size(self) -> int | None:
         return self._spec.batch_size if self._spec.batched else None

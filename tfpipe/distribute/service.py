@@ -17,9 +17,9 @@ from tensorflow.python.data.experimental.ops import data_service_ops
 
 from tfpipe.checks import check_one_of
 from tfpipe.graph import flat_mapped, mapped
-from tfpipe.pipeline.cursor import Cursor
+from tfpipe.pipeline.cursor import Cursor, Span
 from tfpipe.pipeline.feeds import Feeds
-from tfpipe.pipeline.pipeline import Span, batches_of_spans, begins, host_options, of_length
+from tfpipe.pipeline.pipeline import batches_of_spans, begins, host_options, of_length
 from tfpipe.pipeline.plan import Plan, plan
 from tfpipe.pipeline.resources import on_any_host
 from tfpipe.pipeline.spec import PipelineSpec
@@ -62,7 +62,7 @@ def service_epochs(
 
         def span(number: tf.Tensor) -> Span:
             first = number * plan.spec.batch_size
-            return tf.stack([epoch, first, tf.minimum(first + plan.spec.batch_size, plan.end)])
+            return tf.stack([epoch, first, tf.minimum(first + plan.spec.batch_size, plan.end), 0])
 
         spans = mapped(tf.data.Dataset.range(batch, plan.count), span)
         name = tf.strings.join([content, ", epoch ", tf.strings.as_string(epoch)])

@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfpipe.graph import filtered, flat_mapped, mapped
-from tfpipe.pipeline.cursor import Cursor
-from tfpipe.pipeline.pipeline import Span, batches_of_spans, begins, of_length
+from tfpipe.pipeline.cursor import Cursor, Span
+from tfpipe.pipeline.pipeline import batches_of_spans, begins, of_length
 from tfpipe.pipeline.plan import Plan
 
 
@@ -77,7 +77,7 @@ def replica_epochs(plan: Plan, cursor: Cursor, replicas: Replicas) -> tf.data.Da
         def of_part(number: tf.Tensor) -> Span:
             replica = replicas.first + number % replicas.count
             first = number // replicas.count * plan.spec.batch_size + replica * size
-            return tf.stack([epoch, first, tf.minimum(first + size, plan.end)])
+            return tf.stack([epoch, first, tf.minimum(first + size, plan.end), 0])
 
         parts = tf.data.Dataset.range(batch * replicas.count, plan.count * replicas.count)
         # The last replicas may get nothing of a short last batch.

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfpipe.checks import check_one_of, is_number, warn
 from tfpipe.sources.readers import Describe
 
-# A batch of samples and their end marks: spans int64 [B, 3], positions int64 [B], indices in the
+# A batch of samples and their end marks: spans int64 [B, 4], positions int64 [B], indices in the
 # source int64 [B] (-1 for an end mark), and records of [B, ...].
 Samples: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]
 IndexAt: TypeAlias = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # positions, epoch -> indices

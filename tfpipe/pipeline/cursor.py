@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"  # TensorFlow's name for "share with nobody"
 
+# A span is int64 [4]: an epoch, the first and the end position of a part of it, and the look: how many times
+# this part was read before, beside the loops. The look changes the random draws, and nothing else.
+Span: TypeAlias = Any
+
 _TO_THE_END = -1
+_SIZE = 4
 
 
 class Cursor:
-    """An epoch, a position in it and an end, which a graph reads each time an iterator starts.
+    """An epoch, a position in it, an end and a look, which a graph reads each time an iterator starts.
 
     Without an end, an iterator runs to the end of its epoch and moves the cursor to the next one. With an
     end, it stops there, and the cursor stays.
@@ -32,12 +37,14 @@ class Cursor:
     @classmethod
     def new(cls, epoch: int = 0, position: int = 0) -> Cursor:
         with tf.init_scope(), tf.device("CPU:0"):
-            cursor = cls(tf.raw_ops.VarHandleOp(dtype=tf.int64, shape=[3], shared_name=ANONYMOUS))
+            cursor = cls(
+                tf.raw_ops.VarHandleOp(dtype=tf.int64, shape=[_SIZE], shared_name=ANONYMOUS)
+            )
             cursor.move_to(epoch, position)
         return cursor
 
-    def move_to(self, epoch: int, position: int, end: int = _TO_THE_END) -> None:
-        value = tf.constant(np.array([epoch, position, end], np.int64))
+    def move_to(self, epoch: int, position: int, end: int = _TO_THE_END, look: int = 0) -> None:
+        value = tf.constant(np.array([epoch, position, end, look], np.int64))
         tf.raw_ops.AssignVariableOp(resource=self.handle, value=value)
 
     def copy(self) -> Cursor:
@@ -51,11 +58,11 @@ class Cursor:
     def position(self) -> int:
         return int(self._read()[1])
 
-    def next_span(self, end: tf.Tensor) -> tf.Tensor:  # int64 [3]: epoch, first position, end
+    def next_span(self, end: tf.Tensor) -> Span:
         """Returns the span of the iterator that starts, in an epoch that ends at a position."""
-        epoch, position, stop = tf.unstack(self._read_and_move_on())
+        epoch, position, stop, look = tf.unstack(self._read_and_move_on())
         stop = tf.where(stop < 0, end, stop)
-        return tf.stack([epoch, tf.minimum(position, stop), stop])
+        return tf.stack([epoch, tf.minimum(position, stop), stop, look])
 
     def next_begin(self) -> tf.Tensor:  # int64 [2]: epoch, position
         """Returns where the iterator that starts begins; it runs to the end of the epoch."""
@@ -63,11 +70,11 @@ class Cursor:
 
     def _read(self) -> Any:
         value = tf.raw_ops.ReadVariableOp(resource=self.handle, dtype=tf.int64)
-        return tf.ensure_shape(value, [3])
+        return tf.ensure_shape(value, [_SIZE])
 
     def _read_and_move_on(self) -> tf.Tensor:
         here = self._read()
-        following = tf.where(here[2] < 0, tf.stack([here[0] + 1, 0, _TO_THE_END]), here)
+        following = tf.where(here[2] < 0, tf.stack([here[0] + 1, 0, _TO_THE_END, 0]), here)
         with tf.control_dependencies([here]):
             moved = tf.raw_ops.AssignVariableOp(resource=self.handle, value=following)
         with tf.control_dependencies([] if moved is None else [moved]):

@@ -56,6 +56,13 @@ class Feeds:
         self._specs: list[tf.TensorSpec] = []
         self._tracing = threading.local()
 
+    def extended(self) -> Feeds:
+        """Returns the same feeds, to which more can be added without changing what is here."""
+        other = Feeds()
+        other._values, other._specs = list(self._values), list(self._specs)
+        other._tracing = self._tracing
+        return other
+
     def value(self, value: Any, dtype: tf.DType | None = None) -> Value:
         """Adds a tensor, or what becomes one; whole numbers become int64."""
         if dtype is None and isinstance(value, int):

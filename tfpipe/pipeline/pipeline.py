@@ -7,23 +7,20 @@ Builds the `tf.data` graph with the tools of `graph`; `distribute` and `dataset`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import tensorflow as tf
 
 from tfpipe.fields import field
 from tfpipe.graph import as_is, filtered, flat_mapped, mapped, scanned, unbatched
 from tfpipe.pipeline import bad_files, stages
-from tfpipe.pipeline.cursor import Cursor
+from tfpipe.pipeline.cursor import Cursor, Span
 from tfpipe.pipeline.plan import Plan
 from tfpipe.pipeline.resources import AUTOTUNE, Parallelism
 
 # Indices are computed this many at a time. One call per sample would cost 35 microseconds, not 1.
 # The checkpoint of an iterator holds one chunk.
 _CHUNK = 256
-
-# A span is int64 [3]: an epoch, and the first and the end position of a part of it.
-Span: TypeAlias = Any
 
 
 def epochs(plan: Plan, cursor: Cursor) -> tf.data.Dataset:
@@ -129,7 +126,7 @@ def finished(plan: Plan, batched: tf.data.Dataset, size: int) -> tf.data.Dataset
                 name: tf.ensure_shape(value, [size, *value.shape[1:]])
                 for name, value in record.items()
             }
-        return plan.finish(spans[0, 0], positions[0], indices, record)
+        return plan.finish(spans[0], positions[0], indices, record)
 
     if plan.skipping is not None and dropping:
         batched = filtered(batched, lambda *samples: tf.size(samples[1]) == size)
@@ -146,7 +143,7 @@ def positions(plan: Plan, spans: tf.data.Dataset) -> tf.data.Dataset:
     """
 
     def of_span(span: Span) -> tf.data.Dataset:
-        epoch, first, end = tf.unstack(span)
+        epoch, first, end, _ = tf.unstack(span)
 
         def chunk(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             position = tf.range(start, tf.minimum(start + _CHUNK, end))
@@ -176,7 +173,7 @@ def load_or_end(plan: Plan) -> Callable[..., bad_files.Samples]:
                 return loaded
             # A balanced epoch may have a sample more than once, so each position draws for itself.
             drawer = index if plan.spec.balance is None else position
-            return augment(span[0], drawer, loaded)
+            return augment(span, drawer, loaded)
 
         record = tf.cond(index < 0, lambda: zeros(specs), sample)
         return span, position, index, of_specs(record, specs)
@@ -192,7 +189,7 @@ def transform_or_end(plan: Plan, transform: stages.SampleStep) -> Callable[..., 
         span: Span, position: tf.Tensor, index: tf.Tensor, record: field.Record
     ) -> bad_files.Samples:
         def changed() -> field.Record:
-            result = transform(span[0], index, record)
+            result = transform(span, index, record)
             return {**result, field.IMAGE: tf.cast(result[field.IMAGE], plan.spec.compute_dtype)}
 
         whole = tf.cond(index < 0, lambda: zeros(specs), changed)

@@ -30,9 +30,9 @@ class Plan:
         length: positions in an epoch.
         index_at: (positions, epoch) -> indices in the source.
         loader: index -> record.
-        augment: (epoch, index, record) -> record, the random transforms, or None.
+        augment: (span, index, record) -> record, the random transforms, or None.
         transform: the same, for saving and the user's function.
-        finish: (epoch, first position, indices, record) -> what the model is given.
+        finish: (span, first position, indices, record) -> what the model is given.
         parallelism: how many samples are prepared at once, and on which threads.
         skipping: how files that cannot be used are stepped over; None: they are errors.
     """
@@ -113,6 +113,29 @@ def _loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> field.Lo
     if spec.image is None:
         return image.array_loader(source, column)
     return image.file_loader(source, spec.image, column, spec.mask_dtype)
+
+
+def in_order(plan: Plan, indices: np.ndarray) -> Plan:
+    """Returns a plan whose epochs are some samples of another plan, in the order that is given.
+
+    Args:
+        plan: of all samples.
+        indices: of the samples in the source, int64 [m].
+    """
+    feeds = plan.feeds.extended()
+    rows = feeds.column(np.asarray(indices, np.int64))
+
+    def index_at(positions: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        return rows(positions)
+
+    return replace(
+        plan,
+        feeds=feeds,
+        key=None if plan.key is None else ("in order", plan.key),
+        length=len(indices),
+        index_at=index_at,
+        skipping=plan.skipping and replace(plan.skipping, index_at=index_at),
+    )
 
 
 def order_of(plan: Plan, epoch: int) -> np.ndarray:  # int64 [length]

@@ -12,6 +12,7 @@ from tfpipe import seeds
 from tfpipe.checks import check_one_of
 from tfpipe.codecs.encode import SAVE_FORMATS, WITH_PILLOW, encode
 from tfpipe.installed import require_pillow
+from tfpipe.pipeline.cursor import Span
 from tfpipe.pipeline.feeds import Value
 from tfpipe.sources import listing
 
@@ -23,7 +24,7 @@ class SaveSpec:
     Attributes:
         directory: created if it does not exist.
         prefix: of the file names, "{prefix}_{index}_{hash}.{format}": index is the sample's place in
-            the source, hash a number below 10**7 that is a function of (seed, epoch, index).
+            the source, hash a number below 10**7 that is a function of (seed, epoch, index, look).
         format: one of `SAVE_FORMATS`.
     """
 
@@ -36,7 +37,7 @@ class SaveSpec:
 
 
 def saver(spec: SaveSpec, seed: Value, channels: int, scale: float) -> Callable[..., tf.Tensor]:
-    """Returns the function (epoch, index, image [H, W, C]) -> image that writes the image on its way.
+    """Returns the function (span, index, image [H, W, C]) -> image that writes the image on its way.
 
     Args:
         spec: where and how.
@@ -57,10 +58,10 @@ def saver(spec: SaveSpec, seed: Value, channels: int, scale: float) -> Callable[
     tf.io.gfile.makedirs(spec.directory)
     stem = listing.join(spec.directory, spec.prefix) if spec.prefix else spec.directory + os.sep
 
-    def save(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+    def save(span: Span, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         key = seeds.stream_key(seed(), "save_to_dir")
         number = tf.random.stateless_uniform(
-            [], seeds.sample_key(key, epoch, index), 0, 10**7, tf.int32, alg="philox"
+            [], seeds.sample_key(key, span[0], index, span[3]), 0, 10**7, tf.int32, alg="philox"
         )
         parts = [stem, "_", tf.strings.as_string(index), "_", tf.strings.as_string(number)]
         pixels = tf.saturate_cast(tf.round(tf.cast(image, tf.float32) * scale), tf.uint8)

@@ -19,6 +19,7 @@ from tfpipe.graph import succeeds
 from tfpipe.ops import color
 from tfpipe.ops.xla import compiled, xla_available
 from tfpipe.pipeline import bad_files, cache, order
+from tfpipe.pipeline.cursor import Span
 from tfpipe.pipeline.feeds import Feeds, Value
 from tfpipe.pipeline.saving import saver
 from tfpipe.pipeline.spec import PipelineSpec
@@ -30,10 +31,10 @@ from tfpipe.transforms.motion import Motion
 from tfpipe.transforms.standardize import standardize_batch, with_statistics
 from tfpipe.transforms.user_function import in_graph_function
 
-SampleStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, Record], Record]  # epoch, index, record
-ImageStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]  # epoch, index, image
-# epoch, position of the first sample, indices [B], record [B, ...] -> what the model is given
-BatchStep: TypeAlias = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Record], Any]
+SampleStep: TypeAlias = Callable[[Span, tf.Tensor, Record], Record]  # span, index, record
+ImageStep: TypeAlias = Callable[[Span, tf.Tensor, tf.Tensor], tf.Tensor]  # span, index, image
+# span, position of the first sample, indices [B], record [B, ...] -> what the model is given
+BatchStep: TypeAlias = Callable[[Span, tf.Tensor, tf.Tensor, Record], Any]
 
 
 def epoch_order(
@@ -82,10 +83,10 @@ def sample_transform(
     asked = (saving(loader, spec, seed, unit_range), preprocessing(loader, spec))
     steps = [step for step in asked if step is not None]
 
-    def transform(epoch: tf.Tensor, index: tf.Tensor, record: Record) -> Record:
+    def transform(span: Span, index: tf.Tensor, record: Record) -> Record:
         image = record[IMAGE]
         for step in steps:
-            image = step(epoch, index, image)
+            image = step(span, index, image)
         return {**record, IMAGE: image}
 
     return transform if steps else None
@@ -118,9 +119,9 @@ def augmentation(
 
     fast_apply = compiled(apply) if xla_available() else apply
 
-    def step(epoch: tf.Tensor, index: tf.Tensor, record: Record) -> Record:
+    def step(span: Span, index: tf.Tensor, record: Record) -> Record:
         key = seeds.stream_key(seed(), "augment")
-        numbers = augment.uniform_numbers(seeds.sample_key(key, epoch, index))
+        numbers = augment.uniform_numbers(seeds.sample_key(key, span[0], index, span[3]))
         return fast_apply(record, numbers)
 
     return step
@@ -160,7 +161,7 @@ def preprocessing(loader: Loader, spec: PipelineSpec) -> ImageStep | None:
     shape = (channels, height, width) if first else (height, width, channels)
     function = in_graph_function(user_function, shape, tf.as_dtype(spec.compute_dtype))
 
-    def step(epoch: tf.Tensor, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+    def step(span: Span, index: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         image = tf.cast(image, spec.compute_dtype)
         if first:
             return tf.transpose(function(tf.transpose(image, [2, 0, 1])), [1, 2, 0])
@@ -220,12 +221,10 @@ def batch_finisher(
     )
     finish = Finish(_standardizer(spec, feeds), spec.data_format == "channels_first")
 
-    def finish_batch(
-        epoch: tf.Tensor, position: tf.Tensor, indices: tf.Tensor, record: Record
-    ) -> Any:
+    def finish_batch(span: Span, position: tf.Tensor, indices: tf.Tensor, record: Record) -> Any:
         record = {**record, **{name: rows(indices) for name, rows in labels.items()}}
         if spec.augment.mixes:
-            key = mix.batch_key(seed(), epoch, position)
+            key = mix.batch_key(seed(), span[0], position, span[3])
             images = tf.cast(record[IMAGE], spec.compute_dtype)
             record[IMAGE], record[LABEL] = mix.mix_batch(spec.augment, key, images, record[LABEL])
         for name, kind in loader.kinds.items():

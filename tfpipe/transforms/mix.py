@@ -17,13 +17,15 @@ from tfpipe.ops.erase import blend, paste
 from tfpipe.transforms.augment import Augment
 
 
-def batch_key(seed: Any, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:  # int64 [2]
+def batch_key(
+    seed: Any, epoch: tf.Tensor, position: tf.Tensor, look: Any = None
+) -> tf.Tensor:  # int64 [2]
     """Returns the key of a batch, from the seed, the epoch and the position of its first sample in the epoch.
 
     >>> batch_key(7, tf.constant(1, tf.int64), tf.constant(32, tf.int64)).shape
     TensorShape([2])
     """
-    return seeds.sample_key(seeds.stream_key(seed, "mix"), epoch, position)
+    return seeds.sample_key(seeds.stream_key(seed, "mix"), epoch, position, look)
 
 
 def mix_batch(

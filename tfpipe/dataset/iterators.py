@@ -1,0 +1,244 @@
+"""What the `flow...` methods of `ImageDataGenerator` return: data sets that Python sees as the classic's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpipe import seeds
+from tfpipe.dataset.askers import wants_epochs
+from tfpipe.dataset.batches import Batches
+from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.dataset.loop import Loop
+from tfpipe.dataset.samples import ShuffleFlag
+from tfpipe.keywords import suggests
+from tfpipe.pipeline import plan as pipeline_plan
+from tfpipe.pipeline.saving import SaveSpec
+from tfpipe.sources.source import Source
+
+# The attributes that cannot be set, by what to do instead.
+_REMEDIES = {
+    "Pass it to ImageDataGenerator.flow..., which makes another data set.": (
+        *("target_size", "color_mode", "class_mode", "directory", "interpolation"),
+        *("keep_aspect_ratio", "subset"),
+    ),
+    "Make another data set from the files, rows or arrays that you want.": (
+        *(
+            "classes",
+            "labels",
+            "sample_weight",
+            "filenames",
+            "filepaths",
+            "file_paths",
+            "_filepaths",
+        ),
+        *("n", "samples", "class_indices", "class_names", "num_classes", "class_weight", "groups"),
+        *("frame_rows", "source", "skipped", "split"),
+    ),
+    "Pass it to ImageDataGenerator(...), and make the data set again.": (
+        *("data_format", "dtype", "image_shape", "spec"),
+    ),
+}
+_FIXED = {name: remedy for remedy, names in _REMEDIES.items() for name in names}
+
+
+class Iterator(ImageDataset):
+    """Batches of images and labels: for Python the classic's iterator, for everything else a data set.
+
+    Made by the `flow...` methods of `ImageDataGenerator`. Python sees what the classic generator returns:
+    a `for` loop never ends, gives writable NumPy arrays in a tuple, and is the same sequence as
+    `next(flow)`; `flow[i]` is batch i, and each further look at an augmented batch draws new numbers. What
+    takes it as a data set (`fit`, `evaluate`, `predict`, `adapt`, a `tf.function`, a strategy, the service,
+    `map`, `take` and the other methods of tf.data) sees one epoch of tensors, and each time the next one.
+    Neither side moves the other; `seek` moves both.
+
+    The attributes are those of `ImageDataset`. `shuffle`, `batch_size`, `seed`, `save_to_dir`,
+    `save_prefix`, `save_format`, `batch_index`, `index_array` and `total_batches_seen` can be set.
+
+    Attributes:
+        batch_index: the number of the batch that `next` gives; 0 after the last batch of an epoch.
+        index_array: the order of the epoch that the last batch was taken from, int64 [n]; None before the
+            first batch.
+        total_batches_seen: how many batches the loop, `next` and `[]` gave.
+        index_generator: gives the indices of one batch after another, without reading the images.
+
+    >>> from itertools import islice
+    >>> from tfpipe import ImageDataGenerator
+    >>> flow = ImageDataGenerator().flow(np.zeros([5, 4, 6, 3]), np.arange(5), 2, shuffle=False)
+    >>> [y.tolist() for x, y in islice(flow, 4)]
+    [[0, 1], [2, 3], [4], [0, 1]]
+    >>> flow.batch_index, [y.numpy().tolist() for x, y in flow.take(-1)]
+    (1, [[0, 1], [2, 3], [4]])
+    """
+
+    def __init__(self, source: Source, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(source, Source):
+            raise TypeError(
+                f"{type(self).__name__} is what ImageDataGenerator.flow... returns; it is here for "
+                "isinstance. To write an iterator of your own, derive it from Keras' class."
+            )
+        self._save_options: dict[str, Any] = {
+            "save_to_dir": None,
+            "save_prefix": "",
+            "save_format": "png",
+        }
+        super().__init__(source, *args, **kwargs)
+
+    def _new_batches(self) -> Batches:
+        return Batches(self._plan, looks_count=True)
+
+    def __iter__(self) -> Any:
+        if not tf.executing_eagerly() or wants_epochs():
+            return super().__iter__()
+        return Loop(self)
+
+    @suggests
+    def seek(self, epoch: int, batch: int = 0) -> None:
+        super().seek(epoch, batch)
+        self._batches.move_to(epoch, batch)
+
+    seek.__doc__ = (ImageDataset.seek.__doc__ or "").replace(
+        "Makes the next loop (the next iterator) begin", "Makes both sides, `fit` and Python, begin"
+    )
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The epoch and the number of the batch that `next` gives; can be set."""
+        return self._batches.epoch, self._batches.number
+
+    @place.setter
+    def place(self, place: tuple[int, int]) -> None:
+        self._batches.move_to(*place)
+
+    # What public scripts reach for.
+
+    @property
+    def index_generator(self) -> Generator[np.ndarray, None, None]:
+        while True:
+            yield self._batches.following_indices()
+
+    def _set_index_array(self) -> None:
+        self._batches.on_epoch_end()
+
+    def _get_batches_of_transformed_samples(self, index_array: Any) -> Any:
+        return self._batches.of_indices(np.asarray(index_array, np.int64))
+
+    @property
+    def _filepaths(self) -> list[str]:
+        return self.filepaths
+
+    # What can be set.
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and self._is_ready:
+            raise AttributeError(
+                f"{name} tells what this data set was made from; setting it would change nothing. "
+                + _FIXED[name]
+            )
+        super().__setattr__(name, value)
+
+    def _change(self, **changes: Any) -> None:
+        """Makes the plan again; the place in the epochs stays."""
+        spec = replace(self._spec, **changes)
+        place, seen = self.place, self._batches.seen
+        self._spec, self._plan = spec, pipeline_plan.plan(self._source, spec)
+        for made in ("_inner", "_looped"):
+            self.__dict__.pop(made, None)
+        self._batches = self._new_batches()
+        self._batches.move_to(place[0], place[1] % (self._count or 1))
+        self._batches.seen = seen
+
+    @property
+    def shuffle(self) -> ShuffleFlag:
+        return super().shuffle
+
+    @shuffle.setter
+    def shuffle(self, value: bool) -> None:
+        self._change(shuffle=bool(value))
+
+    @property
+    def batch_size(self) -> int | None:
+        return super().batch_size
+
+    @batch_size.setter
+    def batch_size(self, value: int) -> None:
+        self._change(batch_size=value)
+
+    @property
+    def seed(self) -> int:
+        return super().seed
+
+    @seed.setter
+    def seed(self, value: int | None) -> None:
+        self._change(seed=seeds.as_seed(value))
+
+    @property
+    def batch_index(self) -> int:
+        return self._batches.number
+
+    @batch_index.setter
+    def batch_index(self, value: int) -> None:
+        self._batches.go_to(value)
+
+    @property
+    def total_batches_seen(self) -> int:
+        return self._batches.seen
+
+    @total_batches_seen.setter
+    def total_batches_seen(self, value: int) -> None:
+        self._batches.seen = value
+
+    @property
+    def index_array(self) -> np.ndarray | None:
+        return self._batches.order
+
+    @index_array.setter
+    def index_array(self, value: Any) -> None:
+        self._batches.order = value
+
+    def _change_saving(self, **options: Any) -> None:
+        self._save_options |= options
+        directory, prefix, save_format = self._save_options.values()
+        save = SaveSpec(os.fspath(directory), str(prefix), save_format) if directory else None
+        self._change(save=save)
+
+    @property
+    def save_to_dir(self) -> Any:
+        return self._save_options["save_to_dir"]
+
+    @save_to_dir.setter
+    def save_to_dir(self, value: Any) -> None:
+        self._change_saving(save_to_dir=value)
+
+    @property
+    def save_prefix(self) -> Any:
+        return self._save_options["save_prefix"]
+
+    @save_prefix.setter
+    def save_prefix(self, value: Any) -> None:
+        self._change_saving(save_prefix=value)
+
+    @property
+    def save_format(self) -> Any:
+        return self._save_options["save_format"]
+
+    @save_format.setter
+    def save_format(self, value: Any) -> None:
+        self._change_saving(save_format=value)
+
+
+class NumpyArrayIterator(Iterator):
+    """What `ImageDataGenerator.flow` returns; see `Iterator`."""
+
+
+class DirectoryIterator(Iterator):
+    """What `ImageDataGenerator.flow_from_directory` returns; see `Iterator`."""
+
+
+class DataFrameIterator(Iterator):
+    """What `ImageDataGenerator.flow_from_dataframe` returns; see `Iterator`."""
