@@ -51,6 +51,14 @@ def flow_both(classic, directory, generator_options=(), **options):
     )
 
 
+@pytest.fixture
+def flat(tmp_path, picture, write):
+    """Six images: five in the folder itself, the last in a sub-folder."""
+    for number in range(6):
+        write(tmp_path / ("below" * (number == 5)) / f"{number}.png", picture(7, 9, seed=number))
+    return tmp_path
+
+
 class TestParity:
     @pytest.mark.parametrize("class_mode", ["categorical", "binary", "sparse", "input", None])
     def test_every_class_mode(self, classic, animals, assert_same, class_mode):
@@ -137,6 +145,29 @@ class TestParity:
         assert ours.filenames == theirs.filenames == ["a/1.png", "a/link/n/2.png", "b/n/2.png"]
         ours, theirs = flow_both(classic, tmp_path / "top")
         assert ours.filenames == theirs.filenames == ["a/1.png", "b/n/2.png"]
+
+    def test_class_mode_of_a_flat_folder(self, classic, flat, assert_same):
+        for class_mode in ("categorical", "binary", "sparse", "input", None):
+            ours, theirs = flow_both(classic, flat, classes=["."], class_mode=class_mode)
+            assert ours.filenames == theirs.filenames
+            assert ours.filenames[:2] == ["./0.png", "./1.png"]
+            assert ours.filenames[-1] == "./below/5.png"
+            assert ours.filepaths == theirs.filepaths
+            assert ours.class_indices == theirs.class_indices == {".": 0}
+            assert ours.classes.tolist() == theirs.classes.tolist() == [0] * 6
+            assert ours.num_classes == theirs.num_classes == 1
+            assert_same(ours[1], theirs[1])
+
+    @pytest.mark.parametrize("subset", ["training", "validation"])
+    @pytest.mark.parametrize("classes", [["."], [""], ["below", "."]])
+    def test_split_of_a_flat_folder(self, classic, flat, assert_same, classes, subset):
+        ours, theirs = flow_both(
+            classic, flat, {"validation_split": 0.4}, subset=subset, classes=classes
+        )
+        assert ours.filenames == theirs.filenames
+        assert ours.class_indices == theirs.class_indices
+        assert ours.classes.tolist() == theirs.classes.tolist()
+        assert_same(ours[0], theirs[0])
 
     def test_directory_as_str_with_slash(self, classic, animals):
         ours, theirs = flow_both(classic, f"{animals}{os.sep}")
@@ -239,6 +270,15 @@ class TestSchemes:
         assert remote.filenames == local.filenames
         assert remote.filepaths == [f"{top}/{name}" for name in local.filenames]
         assert_same(remote[0], local[0])
+
+    def test_a_flat_folder(self, flat, assert_same):
+        for name in os.listdir(flat):
+            if name.endswith(".png"):
+                tf.io.gfile.makedirs("ram:///flat")
+                tf.io.gfile.copy(f"{flat}/{name}", f"ram:///flat/{name}", overwrite=True)
+        remote = flow("ram:///flat", classes=["."], shuffle=False)
+        assert remote.filenames == [f"{number}.png" for number in range(5)]
+        assert_same(remote[0][0], flow(flat, classes=["."], shuffle=False)[0][0][:5])
 
 
 class TestRejects:

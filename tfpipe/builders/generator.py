@@ -246,7 +246,8 @@ class ImageDataGenerator(GeneratorSettings):
             directory: a local folder, or one with a scheme such as gs://.
             target_size: (height, width) that every image is resized to, in pixels.
             color_mode: "grayscale", "rgb" or "rgba".
-            classes: the sub-folders to take, in the order of their ids. Default: all, sorted.
+            classes: the sub-folders to take, in the order of their ids. Default: all, sorted. ["."] takes the
+                files of the directory itself and below, as one class.
             class_mode: "categorical" (one-hot [B, K]), "binary" or "sparse" (class ids [B]), "input"
                 (y is x) or None (no y).
             batch_size, shuffle, seed, save_to_dir, save_prefix, save_format, subset: as for `flow`; each

@@ -13,6 +13,8 @@ from tfpipe.sources import listing
 from tfpipe.sources.source import Files, Source
 from tfpipe.sources.splits import split_rows
 
+_ITSELF = (".", "")  # names of a class that stand for the directory itself, as in the classic
+
 
 def from_directory(
     directory: str | os.PathLike[str],
@@ -28,12 +30,13 @@ def from_directory(
     Args:
         directory: a local folder or a path with a scheme.
         suffixes: which files are images, lower case, without the dot.
-        classes: the class folders, in the order of their ids. Default: all, sorted.
+        classes: the class folders, in the order of their ids; "." is `directory` itself. Default: all
+            sub-folders, sorted.
         follow_links: whether links to folders below a class are followed.
         fraction, subset: the split, taken from each class on its own.
 
     Returns:
-        A `Source` with int32 targets; file names are "class/sub/file".
+        A `Source` with int32 targets; file names are "class/sub/file", which is "./sub/file" for ".".
     """
     directory = os.fspath(directory)
     class_names = chosen_classes(directory, classes)
@@ -41,11 +44,14 @@ def from_directory(
     counts = []
     with console.bar("Listing files") as advance:
         for class_name in class_names:
-            folder = listing.join(directory, class_name)
+            is_itself = class_name in _ITSELF
+            folder = directory if is_itself else listing.join(directory, class_name)
             files = listing.image_files(folder, suffixes, follow_links, advance)
             if subset is not None:
                 files = [files[row] for row in split_rows(len(files), fraction, subset)]
-            names += listing.join_all(class_name, files)
+            # No object has a name with "/./" in it: only local paths have a "." that means nothing.
+            prefix = "" if is_itself and listing.scheme(directory) else class_name
+            names += listing.join_all(prefix, files)
             counts.append(len(files))
     targets = np.repeat(np.arange(len(class_names), dtype=np.int32), counts)
     return Source.of(Files(directory, names), targets, class_names=tuple(class_names))
@@ -133,17 +139,18 @@ def chosen_classes(directory: str, classes: Sequence[str] | None) -> list[str]:
     """Returns the class folders of a directory: all of them, or `classes` in the order given, once each.
 
     Raises:
-        ValueError: a name in `classes` has no folder; lists the folders that exist.
+        ValueError: a name in `classes` has no folder and is not "."; lists the folders that exist.
     """
     check_names("classes", classes)
     existing = class_folders(directory)
     if not classes:
         return existing
     chosen = list(dict.fromkeys(classes))
-    unknown = [name for name in chosen if name not in existing]
+    unknown = [name for name in chosen if name not in existing and name not in _ITSELF]
     if unknown:
+        known = head(existing, 20) if existing else "it has none"
         raise ValueError(
-            f"classes must be names of sub-folders of {directory!r}: {head(existing, 20)}. "
+            f"classes must be names of sub-folders of {directory!r}: {known}; or '.', the folder itself. "
             f"Received unknown: {head(unknown)}." + did_you_mean(unknown[0], existing)
         )
     return chosen
