@@ -29,7 +29,8 @@ class Augment(keras.layers.Layer):
     before. That number is saved with the model, so a resumed `fit` continues the draws.
 
     Args:
-        seed: int, or None for one from the operating system. Two layers with the same seed draw the same.
+        seed: int, or None to draw one from NumPy's global generator. Two layers with the same seed draw
+            the same.
         unit_range: whether images are in 0..1, not in 0..255; matters for brightness, contrast, saturation
             and RandAugment.
         name, trainable, dtype: as in any layer. Images are computed in float32 (in float64 under "float64")

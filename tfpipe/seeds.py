@@ -2,12 +2,15 @@
 
 A *key* is an int64 [2] tensor. It is derived from the seed by name and number, never by the order of calls,
 so one more consumer of random numbers does not change what the others draw.
+
+A seed that the user does not give is drawn from NumPy's global generator, so that `np.random.seed` and
+`keras.utils.set_random_seed` make a whole run repeat. No global generator is ever set.
 """
 
 from __future__ import annotations
 
-import os
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,18 +21,26 @@ _LOOK = -0x61C8864680B583EB  # 2**64 divided by the golden ratio, as a signed nu
 
 
 def draw_seed() -> int:
-    """Draws a new seed from the operating system; the user's global generators stay untouched."""
-    return int.from_bytes(os.urandom(8), "little") >> (64 - _SEED_BITS)
+    """Draws a new seed, one number, from NumPy's global generator."""
+    return int(np.random.randint(2**_SEED_BITS - 1, dtype=np.int64))  # noqa: NPY002
 
 
-def as_seed(seed: Any) -> int:
-    """Returns `seed` as a whole number in 0..2**63 - 1, or a new one if it is None.
+def draw_keras_seed() -> int:
+    """Draws the seed that `keras.utils.image_dataset_from_directory` would draw here.
+
+    Source: `keras.src.utils.image_dataset_utils`.
+    """
+    return int(np.random.randint(10**6))  # noqa: NPY002
+
+
+def as_seed(seed: Any, draw: Callable[[], int] = draw_seed) -> int:
+    """Returns `seed` as a whole number in 0..2**63 - 1, or a new one, from `draw`, if it is None.
 
     >>> as_seed(7)
     7
     """
     if seed is None:
-        return draw_seed()
+        return draw()
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise ValueError(f"seed must be an int or None. Received: seed={seed!r}.")
     return int(seed) & ((1 << _SEED_BITS) - 1)

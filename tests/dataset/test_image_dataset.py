@@ -229,7 +229,7 @@ class TestNext:
 class TestGlobalGenerators:
     def test_are_left_alone(self, small_dataset):
         def use():
-            dataset = small_dataset(seed=None)
+            dataset = small_dataset()
             list(dataset)
             next(dataset)
             dataset[0]

@@ -72,7 +72,8 @@ def image_dataset_from_directory(
         batch_size: samples per batch; the last batch may have fewer. None: samples without a batch dimension.
         image_size: (height, width) in pixels, or one int for both.
         shuffle: a new order each epoch, over all samples. False: sorted by path.
-        seed: of the order, the split and the augmentation; None draws one.
+        seed: of the order, the split and the augmentation; None draws one as Keras does, from NumPy's global
+            generator.
         validation_split: the fraction of the samples, 0 < fraction < 1, that is for validation: as many as
             Keras takes, int(fraction * samples) in floating point, 28 of 100 for 0.29.
         subset: "training", "validation", or "both" for a list of the two, the second not shuffled. Each has

@@ -107,7 +107,7 @@ class ImageDataGenerator(GeneratorSettings):
                 the images and their size; augmentation and standardization are this generator's.
             augment: whether to transform the images at random.
             rounds: passes over the data, if `augment`.
-            seed: of the random transforms.
+            seed: of the random transforms; None draws one from NumPy's global generator.
             verbose: whether to show a progress bar, in a terminal, if it takes a while.
 
         Raises:
@@ -126,7 +126,7 @@ class ImageDataGenerator(GeneratorSettings):
                 featurewise_std_normalization=False,
                 zca_whitening=False,
             ),
-            seed=seeds.as_seed(seed),
+            seed=seeds.as_seed(seed) if augment else 0,
             dtype="float64" if self.dtype == "float64" else "float32",
             data_format=self.data_format,
         )
@@ -148,7 +148,7 @@ class ImageDataGenerator(GeneratorSettings):
 
     def _plain_flow(self, x: Any) -> ImageDataset:
         source = from_arrays(self._image_array("fit", x))
-        return ImageDataset(source, PipelineSpec(shuffle=False))
+        return ImageDataset(source, PipelineSpec(shuffle=False, seed=0))
 
     @suggests
     def flow(
@@ -174,7 +174,7 @@ class ImageDataGenerator(GeneratorSettings):
             batch_size: samples per batch; the last batch may have fewer.
             shuffle: a new order each epoch.
             sample_weight: a weight for each sample, [n].
-            seed: of the order; None draws one.
+            seed: of the order and the augmentation; None draws one from NumPy's global generator.
             save_to_dir: a folder to which each image is written as it leaves the pipeline.
             save_prefix, save_format: of the files written.
             ignore_class_split: allow a subset that lacks some of the labels.

@@ -129,7 +129,7 @@ class GeneratorSettings:
 
         Args:
             img_shape: of one image, as `data_format` lays it out.
-            seed: equal seeds give equal parameters; None takes one from the operating system.
+            seed: equal seeds give equal parameters; None draws one from NumPy's global generator.
 
         Returns:
             theta and shear in degrees, tx (columns) and ty (rows) in pixels, zx, zy, flip_horizontal,
@@ -157,7 +157,7 @@ class GeneratorSettings:
 
     @suggests
     def random_transform(self, x: np.ndarray, seed: int | None = None) -> np.ndarray:
-        """Applies a random transform to one image."""
+        """Applies a random transform to one image; `seed` as for `get_random_transform`."""
         return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
 
     @suggests

@@ -17,7 +17,7 @@ from tfpipe.transforms.user_function import call_with_numpy
 
 
 def random_params(augment: Augment, height: int, width: int, seed: int | None) -> dict[str, Any]:
-    """Draws parameters once, as Python numbers; `seed=None` takes a seed from the operating system.
+    """Draws parameters once, as Python numbers; `seed=None` draws a seed.
 
     >>> from tfpipe.transforms.augment import NEUTRAL
     >>> random_params(Augment(), 4, 6, seed=1) == NEUTRAL
