@@ -303,6 +303,17 @@ class TestSplit:
         assert not set(training.groups) & set(validation.groups)
         assert set(validation.groups) == set(map(group, validation.file_paths))
 
+    @pytest.mark.parametrize("strata", [{"stratify": True}, {"groups": os.path.basename}])
+    def test_a_random_subset_needs_a_seed_in_any_order(self, animals, strata):
+        options = {"validation_split": 0.3, "shuffle": False, **strata}
+        for subset in ("training", "validation"):
+            with pytest.raises(ValueError, match=r"Pass a `seed`.*Received: seed=None, subset="):
+                ours(animals, subset=subset, **options)
+        training, validation = ours(animals, subset="both", **options)
+        assert training.samples + validation.samples == 14
+        alone = [ours(animals, subset=s, seed=3, **options) for s in ("training", "validation")]
+        assert not set(alone[0].file_paths) & set(alone[1].file_paths)
+
 
 class TestWeights:
     def test_balanced(self, animals):

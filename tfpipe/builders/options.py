@@ -230,7 +230,8 @@ def share_of(
     fraction, subset = arguments.validation_split, arguments.subset
     checks.check_split(fraction, subset, arguments.shuffle, arguments.seed)
     checks.check_stratify(options["stratify"], fraction, label_mode)
-    return Share(subset, fraction or 0.0, **routed(options, *SPECS)[Share])
+    seeded = arguments.seed is not None
+    return Share(subset, fraction or 0.0, seeded=seeded, **routed(options, *SPECS)[Share])
 
 
 def label_spec(label_mode: str | None) -> LabelSpec:

@@ -26,12 +26,14 @@ class Share:
         stratify: keep the class proportions in both subsets (needs scikit-learn).
         class_weights: "balanced", or {class name or id: weight}: adds the weight of each training sample as
             the third item of each batch.
+        seeded: whether the user gave the seed of the split.
     """
 
     subset: str | None = None
     fraction: float = 0.0
     stratify: bool = False
     class_weights: Any = None
+    seeded: bool = True
 
 
 def deliver(
@@ -68,12 +70,19 @@ def _parts(source: Source, spec: PipelineSpec, share: Share) -> dict[str, Source
     """Returns training and validation, or only the requested one; without a subset all is training."""
     if share.subset is None:
         return {"training": source}
+    strata = strata_of(source, share.stratify)
+    if strata.any and not share.seeded and share.subset != "both":
+        raise ValueError(
+            "A split with stratify=True or groups is made at random, even with shuffle=False. Pass a `seed`, "
+            "to make sure that there is no overlap between the training and validation subset, or ask for "
+            f"subset='both'. Received: seed=None, subset={share.subset!r}."
+        )
     cut = splits.holdout(
         len(source),
         share.fraction,
         seed=spec.seed,
         shuffle=spec.shuffle,
-        strata=strata_of(source, share.stratify),
+        strata=strata,
     )
     rows = {"training": cut.training, "validation": cut.validation}
     asked = tuple(rows) if share.subset == "both" else (share.subset,)
