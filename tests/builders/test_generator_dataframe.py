@@ -283,6 +283,17 @@ class TestErrorsOfTheClassic:
         with pytest.raises(TypeError, match="All values in column x_col=filename must be strings"):
             flow(frame, folder, class_mode=None)
 
+    def test_weights_without_labels(self, classic, folder, frame, assert_same):
+        frame.loc[4, "weight"] = float("nan")  # not looked at
+        with pytest.warns(UserWarning, match="`weight_col` will be ignored") as caught:
+            ours, theirs = flow_both(
+                classic, frame, folder, class_mode=None, weight_col="weight", subset=None
+            )
+        assert len(caught) == 1
+        for number in range(len(theirs)):
+            assert_same(ours[number], theirs[number])
+        assert ours.element_spec.shape == (None, 4, 6, 3)
+
 
 class TestRejects:
     def test_unknown_keyword(self, folder, frame):
@@ -304,10 +315,6 @@ class TestRejects:
         frame["weight"] = pd.array([1, 2, None, 4, 5, 6], "Int64")
         with pytest.raises(ValueError, match="weight_col='weight'.* in row 2"):
             flow(frame, folder, weight_col="weight")
-
-    def test_weights_without_labels(self, folder, frame):
-        with pytest.raises(ValueError, match="weight_col='weight' needs labels"):
-            flow(frame, folder, class_mode=None, weight_col="weight")
 
     def test_raw_values_of_no_common_type(self, folder, frame):
         frame["mixed"] = [1, "a", 2.0, None, [3], 4]

@@ -152,6 +152,15 @@ class TestParity:
         assert list(ours) == []
 
 
+class TestWithoutLabels:
+    @pytest.mark.parametrize("weight", [WEIGHT, WEIGHT * np.nan])
+    def test_weights_are_ignored_with_a_warning(self, classic, images, assert_same, weight):
+        with pytest.warns(UserWarning, match="`sample_weight` will be ignored"):
+            ours = flow(images, sample_weight=weight, shuffle=False)
+        theirs = classic().flow(images, sample_weight=weight, shuffle=False)
+        assert_same(ours[0], theirs[0])
+
+
 class TestRejects:
     @pytest.mark.parametrize(
         ("args", "options", "message"),
@@ -191,10 +200,6 @@ class TestRejects:
         weights[4] = weight
         with pytest.raises(ValueError, match="sample_weight must hold finite numbers"):
             flow(images, Y, sample_weight=weights)
-
-    def test_weights_without_labels(self, images):
-        with pytest.raises(ValueError, match="sample_weight needs labels"):
-            flow(images, sample_weight=WEIGHT)
 
     def test_subset_without_split(self, images):
         with pytest.raises(ValueError, match="subset='validation' needs a validation_split"):

@@ -19,6 +19,8 @@ DEPRECATED = {
     "drop_duplicates": "use pandas.DataFrame.drop_duplicates",
 }
 
+_IMAGES_ALONE = "Weights go with labels: a batch has the images alone."
+
 
 def check_deprecated(class_mode: str | None, keywords: Iterable[str]) -> str | None:
     """Warns about arguments that the classic once took; returns the class mode by its current name."""
@@ -71,9 +73,9 @@ def check_class_columns(
             "given."
         )
     if weight_col is not None:
-        table.check_weight_column(
-            frame, weight_col, f"weight_col={weight_col}", "class_mode", class_mode is not None
-        )
+        table.check_numeric(frame, weight_col, f"weight_col={weight_col}")
+        if class_mode is None:
+            warn(f"`weight_col` will be ignored given the class_mode=None. {_IMAGES_ALONE}")
 
 
 def check_binary_classes(source: Source, class_mode: str | None, classes: Any) -> None:
@@ -120,9 +122,10 @@ def check_rank_and_channels(where: str, images: np.ndarray, axis: int, data_form
 
 
 def check_weights(weights: np.ndarray, has_labels: bool) -> None:
-    """Raises unless the weights of `flow` are finite numbers that go with labels."""
+    """Raises unless the weights of `flow` are finite numbers; warns if there are no labels to go with."""
     if not has_labels:
-        raise ValueError("sample_weight needs labels: pass y too, or leave sample_weight out.")
+        warn(f"`sample_weight` will be ignored, since there is no y. {_IMAGES_ALONE}")
+        return
     if weights.dtype.kind not in "biuf" or not np.isfinite(weights).all():
         raise ValueError(
             "sample_weight must hold finite numbers. Received NaN, infinity, or values that are not numbers."

@@ -17,7 +17,6 @@ from tfpipe.builders.classic_specs import (
     CLASS_MODES,
     DATAFRAME_CLASS_MODES,
     DIRECTORY_CLASS_MODES,
-    SUBSETS,
     image_attributes,
     image_spec,
     save_spec,
@@ -173,7 +172,7 @@ class ImageDataGenerator(GeneratorSettings):
             y: targets [n, ...]; they keep their dtype.
             batch_size: samples per batch; the last batch may have fewer.
             shuffle: a new order each epoch.
-            sample_weight: a weight for each sample, [n].
+            sample_weight: a weight for each sample, [n]; ignored without y, with a warning.
             seed: of the order and the augmentation; None draws one from NumPy's global generator.
             save_to_dir: a folder to which each image is written as it leaves the pipeline.
             save_prefix, save_format: of the files written.
@@ -202,6 +201,7 @@ class ImageDataGenerator(GeneratorSettings):
         images = self._image_array("flow", x)
         if weights is not None:
             checks.check_weights(weights, y is not None)
+            weights = weights if y is not None else None
         if subset is not None and y is not None and not ignore_class_split:
             checks.check_same_labels(y, fraction)
         source = from_arrays(images, misc, y, weights, fraction=fraction, subset=subset)
@@ -325,7 +325,8 @@ class ImageDataGenerator(GeneratorSettings):
             directory: the folder of relative names; absolute names work with or without it.
             x_col: the column of file names, all str.
             y_col: the column of labels, or a list of columns for "raw" and "multi_output".
-            weight_col: the column of sample weights, numbers, which become the third item of each batch.
+            weight_col: the column of sample weights, numbers, which become the third item of each batch;
+                ignored without labels, with a warning.
             classes: the classes in the order of their ids; rows of other classes are dropped.
                 Default: the labels that occur, sorted.
             class_mode: "categorical" (labels str, list or tuple; one-hot or multi-hot [B, K]), "binary"
@@ -371,7 +372,7 @@ class ImageDataGenerator(GeneratorSettings):
             directory=os.fspath(directory or ""),
             x_col=x_col,
             y_col=y_col,
-            weight_col=weight_col,
+            weight_col=None if class_mode is None else weight_col,
             targets=targets,
             classes=classes,
             validate_filenames=validate_filenames,
@@ -446,30 +447,6 @@ class ImageDataGenerator(GeneratorSettings):
                     f"This {type(self).__name__} has its own {name}, but {what} are made in the graph, "
                     "which would not call it. Write it as a preprocessing_function, or use dataset.map(...)."
                 )
-
-    def _fraction(self, subset: str | None) -> float:
-        """Returns the fraction for validation, checked against the subset."""
-        check_one_of("subset", subset, SUBSETS)
-        if subset is not None and not self._validation_split:
-            raise ValueError(
-                f"subset={subset!r} needs a validation_split: pass "
-                "ImageDataGenerator(validation_split=0.2). Received: validation_split="
-                f"{self._validation_split!r}."
-            )
-        return self._validation_split or 0.0
-
-    def _split(self, subset: str | None) -> tuple[float, float] | None:
-        """Returns the classic's `split` attribute."""
-        share = self._validation_split
-        return {None: None, "validation": (0, share), "training": (share, 1)}[subset]
-
-    def _image_array(self, where: str, x: Any) -> np.ndarray:
-        """Returns images as [n, H, W, C] in uint8, or in the dtype of computation; `dtype` comes last."""
-        images = np.asarray(x)
-        checks.check_rank_and_channels(where, images, self.channel_axis, self.data_format)
-        if images.dtype != np.uint8:
-            images = images.astype("float64" if self.dtype == "float64" else "float32", copy=False)
-        return images.transpose(0, 2, 3, 1) if self.channel_axis == 1 else images
 
 
 def _each_batch(

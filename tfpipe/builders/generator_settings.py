@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfpipe.builders import classic_checks as checks
+from tfpipe.builders.classic_specs import SUBSETS
 from tfpipe.checks import check_number, check_one_of, is_share, warn
 from tfpipe.keywords import suggests
 from tfpipe.pipeline.spec import DATA_FORMATS, dtype_name
@@ -168,3 +170,27 @@ class GeneratorSettings:
         """
         warn_of_unfitted(self.standardization)
         return arrays.standardize_array(x, self.standardization, self.dtype)
+
+    def _fraction(self, subset: str | None) -> float:
+        """Returns the fraction for validation, checked against the subset."""
+        check_one_of("subset", subset, SUBSETS)
+        if subset is not None and not self._validation_split:
+            raise ValueError(
+                f"subset={subset!r} needs a validation_split: pass "
+                "ImageDataGenerator(validation_split=0.2). Received: validation_split="
+                f"{self._validation_split!r}."
+            )
+        return self._validation_split or 0.0
+
+    def _split(self, subset: str | None) -> tuple[float, float] | None:
+        """Returns the classic's `split` attribute."""
+        share = self._validation_split
+        return {None: None, "validation": (0, share), "training": (share, 1)}[subset]
+
+    def _image_array(self, where: str, x: Any) -> np.ndarray:
+        """Returns images as [n, H, W, C] in uint8, or in the dtype of computation; `dtype` comes last."""
+        images = np.asarray(x)
+        checks.check_rank_and_channels(where, images, self.channel_axis, self.data_format)
+        if images.dtype != np.uint8:
+            images = images.astype("float64" if self.dtype == "float64" else "float32", copy=False)
+        return images.transpose(0, 2, 3, 1) if self.channel_axis == 1 else images

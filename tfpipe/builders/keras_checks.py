@@ -264,9 +264,12 @@ def check_label_columns(
     )
     table.check_strings(frame, x_col, f"x_col={x_col!r}")
     if weight_col is not None:
-        table.check_weight_column(
-            frame, weight_col, f"weight_col={weight_col!r}", "label_mode", label_mode is not None
-        )
+        table.check_numeric(frame, weight_col, f"weight_col={weight_col!r}")
+        if label_mode is None:
+            raise ValueError(
+                f"weight_col={weight_col!r} needs labels, and label_mode=None has none: choose a label_mode, "
+                "or leave weight_col out."
+            )
 
 
 def check_mask_columns(frame: pd.DataFrame, mask_col: Any) -> None:

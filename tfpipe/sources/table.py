@@ -148,23 +148,8 @@ def check_strings(frame: pd.DataFrame, column: str, named: str) -> None:
         raise TypeError(f"All values in column {named} must be strings.")
 
 
-def check_weight_column(
-    frame: pd.DataFrame, weight_col: str, named: str, mode: str, has_labels: bool
-) -> None:
-    """Raises an error unless a column can hold weights, and there are labels.
-
-    Args:
-        frame: the frame that has the column.
-        weight_col: the column.
-        named: what a message calls the column.
-        mode: the argument that chooses the labels.
-        has_labels: whether it chose any.
-    """
-    column = frame[weight_col]
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+def check_numeric(frame: pd.DataFrame, column: str, named: str) -> None:
+    """Raises `TypeError` unless a column holds numbers; the message calls the column `named`."""
+    values = frame[column]
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         raise TypeError(f"Column {named} must be numeric.")
-    if not has_labels:
-        raise ValueError(
-            f"weight_col={weight_col!r} needs labels, and {mode}=None has none: choose a {mode}, or "
-            "leave weight_col out."
-        )
