@@ -228,7 +228,61 @@ def labels_order(dataset):
     return dataset.frame_rows[dataset.index_array].tolist()
 
 
+class TestNamesOfColumns:
+    @pytest.mark.parametrize("levels", [1, 2])
+    def test_int_and_tuple(self, frame, folder, levels):
+        names = list(frame.columns)
+        frame["mask"] = frame["filename"]
+        renamed = frame.rename(columns={name: number for number, name in enumerate(frame.columns)})
+
+        def name(column):
+            number = frame.columns.get_loc(column)
+            return number if levels == 1 else ("xy"[number % 2], number)
+
+        renamed.columns = pd.Index([name(column) for column in frame.columns])
+        for options in (
+            {"y_col": "class", "weight_col": "age"},
+            {"y_col": "digit", "label_mode": "categorical", "class_names": [10, 2]},
+            {"y_col": "tags", "label_mode": "multi_label"},
+            {"y_col": ["age", "height"], "label_mode": "raw"},
+            {"y_col": ("age", "digit"), "label_mode": "multi_output"},
+            {"y_col": "class", "groups": "patient", "validation_split": 0.3, "seed": 1},
+            {"mask_col": "mask", "mask_dtype": "float32"},
+            {"mask_col": ["mask", "filename"], "y_col": "class", "mask_dtype": "float32"},
+        ):
+            of_names = {
+                key: name(v) if v in [*names, "mask"] else type(v)(map(name, v))
+                for key, v in options.items()
+                if key.endswith("_col") or key == "groups"
+            }
+            subset = {"subset": "both"} if "groups" in options else {}
+            one = make(frame, folder, **options, **subset)
+            other = make(
+                renamed, folder, x_col=name("filename"), **{**options, **of_names}, **subset
+            )
+            for a, b in zip(*([d] if not subset else d for d in (one, other)), strict=True):
+                assert a.filenames == b.filenames
+                flat = [tf.nest.flatten(list(d)) for d in (a, b)]
+                for tensor, same in zip(*flat, strict=True):
+                    np.testing.assert_array_equal(tensor, same)
+
+    def test_folds_of_a_numbered_column(self, frame, folder):
+        frame = frame.rename(columns={"patient": 3})
+        pairs = list(tfpipe.folds(frame, 2, groups=3, directory=folder, verbose=False))
+        assert [len(set(t.groups) & set(v.groups)) for t, v in pairs] == [0, 0]
+
+
 class TestErrors:
+    def test_a_split_that_leaves_none(self, frame, folder):
+        options = {"validation_split": 0.05, "seed": 1}
+        for subset in ("validation", "both"):
+            with pytest.raises(
+                ValueError,
+                match=r"0\.05 of 12 image\(s\) leaves none for validation\. Pass a larger",
+            ):
+                make(frame, folder, subset=subset, **options)
+        assert make(frame, folder, subset="training", **options).samples == 12
+
     @pytest.mark.parametrize(
         ("options", "error", "message"),
         [
@@ -239,6 +293,18 @@ class TestErrors:
             ({"y_col": "age"}, TypeError, "one class per row, strings or whole numbers.*'raw'"),
             ({"y_col": "tags"}, ValueError, "3 row\\(s\\) have none, the first is row 3"),
             ({"y_col": ["class"]}, TypeError, "needs one column in y_col"),
+            ({"y_col": ["class", "age"], "label_mode": "categorical"}, TypeError, '"multi_output"'),
+            ({"y_col": {"a": "age"}}, TypeError, r"y_col must be the name of.*dataset\.map"),
+            (
+                {"y_col": {"a": "age"}, "label_mode": "multi_output"},
+                TypeError,
+                r"Received: y_col=\{'a': 'age'\}.*dataset\.map",
+            ),
+            ({"x_col": ["filename"]}, TypeError, "x_col="),
+            ({"weight_col": ["age"]}, TypeError, "weight_col="),
+            ({"groups": ["patient", "age"]}, TypeError, "groups must be the name of one column"),
+            ({"groups": "twice"}, ValueError, "groups='twice' .*more than once: 'twice'"),
+            ({"y_col": "twice", "label_mode": "raw"}, ValueError, "y_col='twice' must be"),
             ({"y_col": "age", "label_mode": "multi_label"}, TypeError, "lists of labels, or strings"),
             ({"label_mode": "multi_output"}, TypeError, "a list of columns in y_col"),
             ({"label_mode": "binary"}, ValueError, "there must be exactly 2 class_names"),
@@ -262,6 +328,7 @@ class TestErrors:
         ids=str,
     )  # fmt: skip
     def test_rejects(self, frame, folder, options, error, message):
+        frame = pd.concat([frame, pd.DataFrame([[0, 1]] * 12, columns=["twice"] * 2)], axis=1)
         with pytest.raises(error, match=message):
             make(frame, folder, **options)
 

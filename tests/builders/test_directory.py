@@ -441,7 +441,7 @@ class TestMessages:
                 # Keras gives validation all samples where its share of them is none.
                 {"validation_split": 0.01, "subset": "validation", "seed": 1},
                 ValueError,
-                "^No validation images found in directory",
+                r"^validation_split=0.01 of 14 image\(s\) leaves none for validation. Pass a larger one",
             ),
             (
                 {"labels": [0] + [2] * 13, "stratify": True}

@@ -466,6 +466,86 @@ class TestFiles:
         assert set(table._MISSING) == set(parsers.STR_NA_VALUES)
 
 
+class TestNamesOfColumns:
+    """A column may be named by anything that pandas takes for a name."""
+
+    RENAMED = {"filename": 0, "class": 1, "number": 2, "count": 3, "weight": 4}
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"y_col": 1, "class_mode": "categorical", "weight_col": 4},
+            {"y_col": 1, "class_mode": "binary", "classes": ["b", "a"]},
+            {"y_col": 2, "class_mode": "raw", "weight_col": 4},
+            {"y_col": [2, 3], "class_mode": "raw"},
+            {"y_col": [2, 2], "class_mode": "multi_output"},
+            {"y_col": 1, "class_mode": "input"},
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("levels", [1, 2])
+    def test_int_and_tuple(self, classic, folder, frame, assert_same, options, levels):
+        frame = frame[list(self.RENAMED)].rename(columns=self.RENAMED)
+
+        def name(number):
+            return number if levels == 1 else ("ab"[number % 2], number)
+
+        frame.columns = pd.Index([name(number) for number in frame.columns])
+        assert frame.columns.nlevels == levels
+        for key in ("y_col", "weight_col"):
+            value = options.get(key)
+            if value is not None:
+                named = [name(v) for v in value] if isinstance(value, list) else name(value)
+                options = options | {key: named}
+        ours, theirs = flow_both(classic, frame, folder, x_col=name(0), **options)
+        assert ours.filenames == theirs.filenames
+        for number in range(len(theirs)):
+            assert_same(ours[number], theirs[number])
+
+    @pytest.mark.parametrize(
+        "y_col", [pd.Index(["number", "count"]), np.array(["number", "count"], object)]
+    )
+    def test_an_index_of_names(self, classic, folder, frame, assert_same, y_col):
+        ours, theirs = flow_both(classic, frame, folder, class_mode="raw", y_col=y_col)
+        assert_same(ours[0], theirs[0])
+
+    def test_the_upper_level_alone(self, classic, folder, frame, assert_same):
+        frame = frame[["filename", "number", "count"]]
+        frame.columns = pd.MultiIndex.from_tuples([("f", ""), ("y", "a"), ("y", "b")])
+        ours, theirs = flow_both(
+            classic, frame, folder, x_col=("f", ""), y_col="y", class_mode="raw"
+        )
+        assert_same(ours[0], theirs[0])
+        with pytest.raises(TypeError, match="y_col must be one column"):
+            flow(frame, folder, x_col=("f", ""), y_col="y")
+
+    @pytest.mark.parametrize("class_mode", ["categorical", "sparse", "binary"])
+    @pytest.mark.parametrize("y_col", [["class"], ["class", "few"]])
+    def test_one_class_column(self, folder, frame, class_mode, y_col):
+        with pytest.raises(
+            TypeError, match=r"one column\. Received: y_col=\['class'.*multi_output"
+        ):
+            flow(frame, folder, class_mode=class_mode, y_col=y_col)
+
+    @pytest.mark.parametrize("class_mode", ["categorical", "binary", "raw", "multi_output"])
+    def test_a_dict_of_targets(self, folder, frame, class_mode):
+        with pytest.raises(TypeError, match=r"For outputs by name.*dataset\.map\(lambda x, y:"):
+            flow(frame, folder, class_mode=class_mode, y_col={"age": "number"})
+
+    @pytest.mark.parametrize("option", ["x_col", "weight_col"])
+    def test_a_list_for_one_column(self, folder, frame, option):
+        with pytest.raises(TypeError, match=option):
+            flow(frame, folder, **{option: ["weight"]})
+
+    def test_a_name_that_several_columns_have(self, folder, frame):
+        frame = pd.concat([frame, frame[["number", "class"]]], axis=1)
+        with pytest.raises(
+            ValueError, match=r"y_col='class' .*more than once: 'number', 'class'\. Rename"
+        ):
+            flow(frame, folder)
+        assert len(flow(frame, folder, y_col="count", class_mode="raw")) == 1
+
+
 def test_weights_in_a_column_of_number_0(folder):
     frame = pd.DataFrame({0: [0.5], "filename": ["0.png"], "class": ["a"]})
     flow = tfpipe.ImageDataGenerator().flow_from_dataframe(frame, folder, weight_col=0)

@@ -38,9 +38,9 @@ def check_deprecated(class_mode: str | None, keywords: Iterable[str]) -> str | N
 
 def check_class_columns(
     frame: pd.DataFrame,
-    x_col: str,
+    x_col: Any,
     y_col: Any,
-    weight_col: str | None,
+    weight_col: Any,
     classes: Sequence[str] | None,
     class_mode: str | None,
 ) -> None:
@@ -48,9 +48,17 @@ def check_class_columns(
     if class_mode == "multi_output" and not isinstance(y_col, list):
         raise TypeError(
             f'If class_mode="{class_mode}", y_col must be a list. Received {type(y_col).__name__}.'
+            + table.outputs_by_name(y_col)
         )
     table.require_columns(frame, x_col=x_col, y_col=y_col, weight_col=weight_col)
     table.check_strings(frame, x_col, f"x_col={x_col}")
+    has_classes = class_mode in ("binary", "sparse", "categorical")
+    if has_classes and not table.is_column(frame, y_col):
+        raise TypeError(
+            f'If class_mode="{class_mode}", y_col must be one column. Received: y_col={y_col!r}. For several '
+            'columns use class_mode="raw", which makes one array of them, or "multi_output", which gives an '
+            "array for each."
+        )
     if class_mode in ("binary", "sparse") and not table.all_strings(frame[y_col]):
         raise TypeError(
             f'If class_mode="{class_mode}", y_col="{y_col}" column values must be strings.'

@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 def image_dataset_from_dataframe(
     dataframe: pd.DataFrame | str | os.PathLike[str],
     directory: str | os.PathLike[str] | None = None,
-    x_col: str = "filename",
+    x_col: Any = "filename",
     y_col: Any = Y_COL,
-    weight_col: str | None = None,
+    weight_col: Any = None,
     label_mode: str | None = LABEL_MODE,
     class_names: Sequence[str] | None = None,
     color_mode: str = "rgb",
@@ -60,8 +60,8 @@ def image_dataset_from_dataframe(
     *,
     separator: str = ",",
     validate_filenames: bool = True,
-    groups: str | Callable[[str], Any] | None = None,
-    mask_col: str | Sequence[str] | None = None,
+    groups: Any | Callable[[str], Any] | None = None,
+    mask_col: Any = None,
     **options: Unpack[Options],
 ) -> ImageDataset | list[ImageDataset]:
     """Returns batches of the images that a dataframe names, with the arguments of Keras 3.
@@ -69,7 +69,8 @@ def image_dataset_from_dataframe(
     Args:
         dataframe: a dataframe, or the path of a .csv or .parquet file. It is not changed.
         directory: the folder of relative names; absolute names work with or without it.
-        x_col: the column of file names, all str.
+        x_col: the column of file names, all str. The name of a column may be a str, an int, or a tuple in a
+            frame whose column names have several levels.
         y_col: the column of labels, or a list of columns for "raw" and "multi_output".
         weight_col: the column of sample weights, numbers, which become the third item of each batch.
         label_mode: "int" (int32 [B]), "binary" (2 classes; float32 [B, 1]) or "categorical" (float32
@@ -141,7 +142,9 @@ def image_dataset_from_dataframe(
         raise ValueError(
             f"`class_names` needs labels that are classes. Received: label_mode={label_mode!r}."
         )
-    table.require_columns(frame, groups=groups if isinstance(groups, str) else None)
+    groups_are_named = groups is not None and not callable(groups)
+    if groups_are_named:
+        checks.check_group_column(frame, groups)
     source = from_dataframe(
         frame,
         KNOWN_SUFFIXES,
@@ -156,7 +159,7 @@ def image_dataset_from_dataframe(
         keep_unlabelled=label_mode == "multi_label",
         validate_filenames=validate_filenames,
     )
-    if isinstance(groups, str):
+    if groups_are_named:
         source = replace(source, groups=frame[groups].to_numpy(object)[source.frame_rows])
     elif groups is not None:
         source = grouped(source, groups)
@@ -166,34 +169,34 @@ def image_dataset_from_dataframe(
 
 def read_labelled_table(
     dataframe: pd.DataFrame | str | os.PathLike[str],
-    x_col: str = "filename",
+    x_col: Any = "filename",
     y_col: Any = Y_COL,
     label_mode: str | None = LABEL_MODE,
-    mask_col: str | Sequence[str] | None = None,
+    mask_col: Any = None,
     groups: Any = None,
 ) -> pd.DataFrame:
     """Reads the table. No class, name or group of a CSV file becomes a number: "01" stays "01"."""
     has_classes = LABEL_MODES[label_mode][0] == "classes"
     if mask_col is not None and not with_labels_beside(y_col=y_col, label_mode=label_mode):
         has_classes = False
-    masks = [mask_col] if mask_col is None or isinstance(mask_col, str) else list(mask_col)
+    masks = mask_col if isinstance(mask_col, list | tuple) else [mask_col]
     text = table.text_columns(x_col, y_col, *masks, groups, has_classes=has_classes)
     frame = table.read_frame(dataframe, text)
     one_class = has_classes and label_mode != "multi_label" and not isinstance(y_col, list | tuple)
-    if isinstance(dataframe, pd.DataFrame) or not one_class or y_col not in frame:
+    if isinstance(dataframe, pd.DataFrame) or not one_class or not table.is_column(frame, y_col):
         return frame
-    return frame.assign(**{y_col: table.plain_numbers(frame[y_col])})
+    return table.with_column(frame, y_col, table.plain_numbers(frame[y_col]))
 
 
 def _with_classes(
-    frame: pd.DataFrame, y_col: str, label_mode: str | None, class_names: Any, separator: str
+    frame: pd.DataFrame, y_col: Any, label_mode: str | None, class_names: Any, separator: str
 ) -> tuple[pd.DataFrame, Any]:
     """Returns the frame with classes as str, or lists of them, and the class names if they are known."""
     check_names("class_names", class_names)
     if label_mode == "multi_label":
         if not isinstance(separator, str) or not separator:
             raise ValueError(f"separator must be a str. Received: separator={separator!r}.")
-        return frame.assign(**{y_col: label_lists(frame[y_col], separator)}), class_names
+        return table.with_column(frame, y_col, label_lists(frame[y_col], separator)), class_names
     labels, names = class_labels(frame[y_col])
     names = names if class_names is None else [str(name) for name in class_names]
-    return frame.assign(**{y_col: labels}), names
+    return table.with_column(frame, y_col, labels), names

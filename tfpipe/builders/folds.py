@@ -24,7 +24,7 @@ def folds(
     k: int | str = 5,
     *,
     stratify: bool = False,
-    groups: str | Callable[[str], Any] | None = None,
+    groups: Any | Callable[[str], Any] | None = None,
     seed: int = 0,
     **options: Any,
 ) -> Iterator[tuple[ImageDataset, ImageDataset]]:

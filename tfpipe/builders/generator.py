@@ -299,9 +299,9 @@ class ImageDataGenerator(GeneratorSettings):
         self,
         dataframe: pd.DataFrame | str | os.PathLike[str],
         directory: str | os.PathLike[str] | None = None,
-        x_col: str = "filename",
+        x_col: Any = "filename",
         y_col: Any = "class",
-        weight_col: str | None = None,
+        weight_col: Any = None,
         target_size: tuple[int, int] = (256, 256),
         color_mode: str = "rgb",
         classes: Sequence[str] | None = None,
@@ -323,7 +323,8 @@ class ImageDataGenerator(GeneratorSettings):
         Args:
             dataframe: a dataframe, or the path of a .csv or .parquet file. It is not changed.
             directory: the folder of relative names; absolute names work with or without it.
-            x_col: the column of file names, all str.
+            x_col: the column of file names, all str. The name of a column may be a str, an int, or a tuple in
+                a frame whose column names have several levels.
             y_col: the column of labels, or a list of columns for "raw" and "multi_output".
             weight_col: the column of sample weights, numbers, which become the third item of each batch;
                 ignored without labels, with a warning.

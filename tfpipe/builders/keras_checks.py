@@ -170,6 +170,16 @@ def check_group_function(groups: Any) -> None:
         )
 
 
+def check_group_column(frame: pd.DataFrame, groups: Any) -> None:
+    """Raises unless `groups` is the name of one column."""
+    table.require_columns(frame, groups=groups)
+    if not table.is_column(frame, groups):
+        raise TypeError(
+            "groups must be the name of one column, or a function path -> group. Received: "
+            f"groups={groups!r}."
+        )
+
+
 def check_class_names(directory: str, class_names: Any) -> None:
     """Raises unless `class_names`, if given, are sub-folders of `directory`."""
     check_names("class_names", class_names)
@@ -245,15 +255,16 @@ def with_labels(source: Source, labels: Any, label_mode: str, directory: str) ->
 
 
 def check_label_columns(
-    frame: pd.DataFrame, x_col: str, y_col: Any, weight_col: str | None, label_mode: str | None
+    frame: pd.DataFrame, x_col: Any, y_col: Any, weight_col: Any, label_mode: str | None
 ) -> None:
     """Raises if the columns do not fit the label mode."""
-    if label_mode == "multi_output" and not isinstance(y_col, list | tuple):
+    of_several = table.names_several(frame, y_col)
+    if label_mode == "multi_output" and not of_several:
         raise TypeError(
             'label_mode="multi_output" needs a list of columns in y_col, one for each output. '
-            f"Received: y_col={y_col!r}."
+            f"Received: y_col={y_col!r}.{table.outputs_by_name(y_col)}"
         )
-    if label_mode in (*_CLASS_LABEL_MODES, "multi_label") and not isinstance(y_col, str):
+    if label_mode in (*_CLASS_LABEL_MODES, "multi_label") and of_several:
         raise TypeError(
             f'label_mode="{label_mode}" needs one column in y_col. Received: y_col={y_col!r}. Several '
             'columns go with "raw" or "multi_output".'
@@ -263,6 +274,11 @@ def check_label_columns(
         frame, x_col=x_col, y_col=y_col if has_labels else None, weight_col=weight_col
     )
     table.check_strings(frame, x_col, f"x_col={x_col!r}")
+    if label_mode in (*_CLASS_LABEL_MODES, "multi_label") and not table.is_column(frame, y_col):
+        columns = list(frame[y_col].columns)
+        raise ValueError(
+            f"y_col={y_col!r} names several columns: {head(columns)}. Pass one of them."
+        )
     if weight_col is not None:
         table.check_numeric(frame, weight_col, f"weight_col={weight_col!r}")
         if label_mode is None:
@@ -276,8 +292,8 @@ def check_mask_columns(frame: pd.DataFrame, mask_col: Any) -> None:
     """Raises unless the columns of masks are there, different, and all str."""
     if mask_col is None:
         return
-    columns = mask_col if isinstance(mask_col, list | tuple) else [mask_col]
-    are_names = bool(columns) and all(isinstance(column, str) for column in columns)
+    columns = table.columns_of(frame, mask_col)
+    are_names = bool(columns) and all(isinstance(c, str | int | tuple) for c in columns)
     if not are_names or len(set(columns)) < len(columns):
         raise ValueError(
             "mask_col must be the name of a column, or a list of different names. "

@@ -264,4 +264,4 @@ def deliver_found(
     if label.encoding == "index_column":
         checks.check_two_classes(names)
     spec = replace(spec, label=replace(label, num_classes=len(names)))
-    return deliver(source, spec, share, where, verbose)
+    return deliver(source, spec, share, verbose)

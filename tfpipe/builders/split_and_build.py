@@ -37,7 +37,7 @@ class Share:
 
 
 def deliver(
-    source: Source, spec: PipelineSpec, share: Share, where: str, verbose: bool
+    source: Source, spec: PipelineSpec, share: Share, verbose: bool
 ) -> ImageDataset | list[ImageDataset]:
     """Returns the data set of a part of a source; a list of two for "both".
 
@@ -45,18 +45,20 @@ def deliver(
         source: all samples.
         spec: what is done to them. Only training samples are changed at random.
         share: the requested part.
-        where: where the samples were looked for, for messages: "in directory ...".
         verbose: print how many samples there are.
 
     Raises:
-        ValueError: a part is empty.
+        ValueError: the split leaves a part empty.
     """
     parts = _parts(source, spec, share)
     for name, part in parts.items():
         if share.subset is not None and verbose:
             say(f"Using {len(part)} files for {name}.")
         if not len(part):
-            raise ValueError(f"No {name} images found {where}")
+            raise ValueError(
+                f"validation_split={share.fraction!r} of {len(source)} image(s) leaves none for {name}. "
+                f"Pass a {'larger' if name == 'validation' else 'smaller'} one, or use more images."
+            )
     datasets = [
         ImageDataset(part, for_validation(spec, shuffle=spec.shuffle and len(parts) == 1))
         if name == "validation"

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tfpipe.checks import check_names, did_you_mean, head, warn
-from tfpipe.sources import listing
+from tfpipe.sources import listing, table
 from tfpipe.sources.directory import check_each_has_a_mask
 from tfpipe.sources.source import Files, Source
 from tfpipe.sources.splits import split_rows
-from tfpipe.sources.table import all_strings
 
 
 def file_rows(names: Sequence[str], directory: str, suffixes: Sequence[str]) -> np.ndarray:
@@ -74,7 +73,7 @@ def encode_classes(
         lists of ids if a label is a list or tuple. Labels of other classes are left out.
     """
     ids = {name: number for number, name in enumerate(class_names)}
-    if all_strings(labels):
+    if table.all_strings(labels):
         codes = labels.astype(object).map(ids)
         rows = np.flatnonzero(codes.notna())
         return rows, codes.to_numpy()[rows].astype(np.int32)
@@ -110,7 +109,7 @@ def class_labels(column: pd.Series) -> tuple[pd.Series, list[str] | None]:
         )
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.astype(object).map(str), [str(name) for name in column.cat.categories]
-    if all_strings(column):
+    if table.all_strings(column):
         return column, None
     if column.dtype.kind in "iub":
         return column.map(str), [str(value) for value in sorted(column.unique().tolist())]
@@ -157,8 +156,7 @@ def column_values(frame: pd.DataFrame, columns: Any) -> np.ndarray:
     Raises:
         TypeError: the values have no common dtype or shape.
     """
-    # pandas would take a tuple for the name of one column.
-    columns = list(columns) if isinstance(columns, tuple) else columns
+    columns = list(columns) if table.names_several(frame, columns) else columns
     values = frame[columns].to_numpy()
     if values.dtype == object or not isinstance(values.dtype, np.dtype):
         items = values.tolist()
@@ -176,7 +174,7 @@ def column_values(frame: pd.DataFrame, columns: Any) -> np.ndarray:
     return values
 
 
-def weight_values(frame: pd.DataFrame, weight_col: str) -> np.ndarray:
+def weight_values(frame: pd.DataFrame, weight_col: Any) -> np.ndarray:
     """Returns the weights, [n]; raises `ValueError` if a weight is not a finite number."""
     column = frame[weight_col]
     nullable = not isinstance(column.dtype, np.dtype)
@@ -195,10 +193,10 @@ def from_dataframe(
     suffixes: Sequence[str],
     *,
     directory: str = "",
-    x_col: str,
-    y_col: str | list[str] | None = None,
-    weight_col: str | None = None,
-    mask_col: str | Sequence[str] | None = None,
+    x_col: Any,
+    y_col: Any = None,
+    weight_col: Any = None,
+    mask_col: Any = None,
     targets: str | None = "classes",
     classes: Sequence[str] | None = None,
     classes_given_as: str | None = "classes",
@@ -213,6 +211,7 @@ def from_dataframe(
         frame: from `read_frame`.
         suffixes: which files are images.
         directory: where relative names start.
+        x_col, y_col, weight_col: names of columns, or for "values" and "outputs" a list of names in y_col.
         mask_col: the column of the files of masks, or several columns.
         targets: "classes" (labels become ids), "values" (one array), "outputs" (one array per column)
             or None.
@@ -258,14 +257,13 @@ def from_dataframe(
     values = {
         "classes": lambda: ids,
         "values": lambda: column_values(frame, y_col),
-        "outputs": lambda: tuple(column_values(frame, column) for column in y_col or ()),
+        "outputs": lambda: tuple(column_values(frame, c) for c in table.columns_of(frame, y_col)),
         None: lambda: None,
     }[targets]()
     images = Files(directory, frame[x_col].tolist(), refused)
-    of_one = mask_col is None or isinstance(mask_col, str)
-    mask_columns = [mask_col] if of_one else list(mask_col or ())
+    of_one = not table.names_several(frame, mask_col)
     masks = {}
-    for column in [] if mask_col is None else mask_columns:
+    for column in [] if mask_col is None else table.columns_of(frame, mask_col):
         mask_names = frame[column].tolist()
         refused = {} if validate_filenames else refused_files(mask_names, directory)
         masks[str(column)] = Files(directory, mask_names, refused)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ def _read_csv(file: str | io.BytesIO, text_columns: Sequence[str]) -> pd.DataFra
 
 
 def text_columns(
-    x_col: str, y_col: Any = None, *others: Any, has_classes: bool = False
+    x_col: Any, y_col: Any = None, *others: Any, has_classes: bool = False
 ) -> list[str]:
     """Returns the columns of a CSV file to read as text: names of files and groups, and classes.
 
@@ -126,15 +126,96 @@ def plain_numbers(column: pd.Series) -> pd.Series:
     return column.map(numbers).astype(np.int64)
 
 
+def columns_of(frame: pd.DataFrame, value: Any) -> list[Any]:
+    """Returns the names of the columns that an argument means: its items, or itself.
+
+    A tuple is one name if the frame has a column of this name, or if its names have several levels.
+
+    >>> frame = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")]))
+    >>> columns_of(frame, ("a", "b")), columns_of(frame, [("a", "b"), ("a", "c")])
+    ([('a', 'b')], [('a', 'b'), ('a', 'c')])
+    >>> columns_of(frame.droplevel(0, axis=1), ("b", "c"))
+    ['b', 'c']
+    """
+    return list(value) if names_several(frame, value) else [value]
+
+
+def names_several(frame: pd.DataFrame, value: Any) -> bool:
+    """Whether an argument is a list of names of columns, even of one; see `columns_of`."""
+    if not isinstance(value, tuple):
+        return isinstance(value, list | np.ndarray | pd.Index | pd.Series)
+    names: list[Any] = frame.columns.tolist()
+    if value in names:
+        return False
+    return frame.columns.nlevels == 1 or any(isinstance(item, tuple) for item in value)
+
+
+def is_column(frame: pd.DataFrame, value: Any) -> bool:
+    """Whether a value is the name of one column.
+
+    >>> frame = pd.DataFrame({"a": [1], 0: [2]})
+    >>> [is_column(frame, value) for value in ("a", 0, "b", ["a"], {})]
+    [True, True, False, False, False]
+    """
+    return _can_be_name(value) and value in frame.columns and isinstance(frame[value], pd.Series)
+
+
+def _can_be_name(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
 def require_columns(frame: pd.DataFrame, **columns: Any) -> None:
-    """Raises `KeyError` if an argument names a column that the frame does not have."""
+    """Raises an error if an argument names a column that the frame does not have, or has several times.
+
+    Raises:
+        KeyError: there is no such column.
+        TypeError: the argument cannot be a name, such as a dict.
+        ValueError: there are several columns of this name.
+    """
     for argument, value in columns.items():
-        for column in value if isinstance(value, list | tuple) else [value]:
-            if column is not None and column not in frame.columns:
+        for column in [] if value is None else columns_of(frame, value):
+            if not _can_be_name(column):
+                raise TypeError(
+                    f"{argument} must be the name of a column, or a list of names where several are allowed. "
+                    f"Received: {argument}={value!r}.{outputs_by_name(value)}"
+                )
+            if column not in frame.columns:
                 raise KeyError(
                     f"{argument}={column!r} is not a column of the dataframe. Its columns are "
                     f"{head(list(frame.columns), 20)}." + did_you_mean(column, frame.columns)
                 )
+            if frame.columns.tolist().count(column) > 1:
+                twice = frame.columns[frame.columns.duplicated()].unique().tolist()
+                raise ValueError(
+                    f"{argument}={column!r} must be the name of one column, but several columns of the "
+                    f"dataframe have this name. Names that occur more than once: {head(twice, 20)}. Rename "
+                    "them, or keep the first of each with dataframe.loc[:, ~dataframe.columns.duplicated()]."
+                )
+
+
+def outputs_by_name(value: Any) -> str:
+    """Returns what to do about a dict of targets, to end a message; "" for anything else."""
+    if not isinstance(value, Mapping):
+        return ""
+    return (
+        ' For outputs by name, ask for "multi_output" with a list of columns, and name them in the graph: '
+        'dataset.map(lambda x, y: (x, {"age": y[0], "sex": y[1]})).'
+    )
+
+
+def with_column(frame: pd.DataFrame, name: Any, values: Any) -> pd.DataFrame:
+    """Returns the frame with other values in a column, whose name need not be a str.
+
+    >>> with_column(pd.DataFrame({0: [1]}), 0, ["a"])[0].tolist()
+    ['a']
+    """
+    changed = frame.copy(deep=False)
+    changed[name] = values
+    return changed
 
 
 def all_strings(column: pd.Series) -> bool:
@@ -142,14 +223,14 @@ def all_strings(column: pd.Series) -> bool:
     return pd.api.types.infer_dtype(column.astype(object), skipna=False) in ("string", "empty")
 
 
-def check_strings(frame: pd.DataFrame, column: str, named: str) -> None:
+def check_strings(frame: pd.DataFrame, column: Any, named: str) -> None:
     """Raises `TypeError` unless every value of a column is a str; the message calls the column `named`."""
-    if not all_strings(frame[column]):
+    if not is_column(frame, column) or not all_strings(frame[column]):
         raise TypeError(f"All values in column {named} must be strings.")
 
 
-def check_numeric(frame: pd.DataFrame, column: str, named: str) -> None:
+def check_numeric(frame: pd.DataFrame, column: Any, named: str) -> None:
     """Raises `TypeError` unless a column holds numbers; the message calls the column `named`."""
-    values = frame[column]
+    values: Any = frame[column] if is_column(frame, column) else None
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         raise TypeError(f"Column {named} must be numeric.")
