@@ -1,13 +1,13 @@
 """Images in records: any of them by its index, equal to the file's, and named when it is damaged."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.fields.image import ImageSpec
 from tfpipe.ops.resize_spec import ResizeSpec
@@ -15,7 +15,8 @@ from tfpipe.pipeline import plan as pipeline_plan
 from tfpipe.pipeline.feeds import Feeds
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import readers
-from tfpipe.sources.source import Records, Source
+from tfpipe.sources.record import FRAME, record_header, serialized
+from tfpipe.sources.source import Records, Source, Stored
 
 SHAPE = (5, 7, 3)
 
@@ -30,25 +31,24 @@ def encoded(image, encoding):
 
 def write_shards(folder, images, encoding, per_shard=3):
     """TensorFlow's own writer; the places of the records are reckoned from the format's framing."""
-    shards, shard, offset, length = [], [], [], []
+    shards, shard, offset, length, headers = [], [], [], [], []
     for first in range(0, len(images), per_shard):
         shards.append(f"{folder}/{len(shards)}.tfrecord")
         place = 0
         with tf.io.TFRecordWriter(shards[-1]) as writer:
             for image in images[first : first + per_shard]:
-                value = tf.train.BytesList(value=[encoded(image, encoding)])
-                feature = {"image": tf.train.Feature(bytes_list=value)}
-                record = tf.train.Example(
-                    features=tf.train.Features(feature=feature)
-                ).SerializeToString()
+                fields = {"image": encoded(image, encoding)}
+                headers.append(record_header(1, len(headers), fields))
+                record = serialized(headers[-1], fields)
                 writer.write(record)
                 shard.append(len(shards) - 1)
                 offset.append(place)
-                length.append(len(record) + 16)
+                length.append(len(record) + FRAME)
                 place += length[-1]
-    columns = [np.array(column, np.int64) for column in (shard, offset, length)]
+    headers = [header.numbers for header in headers]
+    columns = [np.array(column, np.int64) for column in (shard, offset, length, headers)]
     names = [f"{i}.png" for i in range(len(images))]
-    return Records(shards, *columns, names, encoding, SHAPE)
+    return Records(shards, *columns, names, Stored(encoding, "uint8", SHAPE))
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,8 @@ class TestRecords:
 
     def test_taken_rows_are_those_images(self, images, tmp_path):
         records = write_shards(tmp_path, images, "raw").take(np.array([6, 1]))
-        read = readers.reader(records, DecodeSpec(), Feeds().column).read
-        assert [read(tf.constant(i)).numpy() for i in (0, 1)] == [
+        read = readers.record_reader(records, ["image"], Feeds().column).read
+        assert [read(tf.constant(i))["image"].numpy() for i in (0, 1)] == [
             images[6].tobytes(),
             images[1].tobytes(),
         ]
@@ -94,15 +94,16 @@ class TestRecords:
             list(ImageDataset(Source.of(records), spec))
         assert place in str(caught.value)
 
-    def test_a_whole_record_that_is_no_image_says_so(self, images, tmp_path):
-        records = write_shards(tmp_path, images, "png")
-        with tf.io.TFRecordWriter(records.shards[0]) as writer:
-            value = tf.train.BytesList(value=[b"no image"])
-            feature = {"image": tf.train.Feature(bytes_list=value)}
-            example = tf.train.Example(features=tf.train.Features(feature=feature))
-            writer.write(example.SerializeToString())
-        path, reason = readers.reader(records, DecodeSpec(), Feeds().column).describe(
-            tf.constant(0, tf.int64)
-        )
-        assert path.numpy().decode().endswith("0.tfrecord at byte 0")
-        assert "of no format that is read here (8 bytes)" in reason.numpy().decode()
+    def test_a_whole_record_that_is_no_image_says_so(self, tmp_path):
+        no_image = np.frombuffer(b"no image", np.uint8)
+        for encoding, words in (
+            ("raw", "its 8 bytes are not 5 x 7 x 3 values"),
+            ("png", "of no format that is read here (8 bytes)"),
+        ):
+            records = write_shards(tmp_path, [no_image], "raw")
+            records = replace(records, stored=Stored(encoding, "uint8", SHAPE))
+            spec = PipelineSpec(ImageSpec(resize=ResizeSpec(SHAPE[:2])), shuffle=False)
+            with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+                list(ImageDataset(Source.of(records), spec))
+            assert "0.tfrecord at byte 0" in str(caught.value)
+            assert words in str(caught.value)

@@ -21,7 +21,7 @@ from tfpipe.fields.image import ImageSpec
 from tfpipe.ops.resize_spec import ResizeSpec
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import shards
-from tfpipe.sources.source import Records
+from tfpipe.sources.source import Records, Stored
 from tfpipe.tools import pack_process
 from tfpipe.tools.pack import PackSpec
 
@@ -365,8 +365,9 @@ class TestErrors:
     def test_rejects_objects(self, small_dataset, tmp_path):
         dataset = small_dataset()
         source = dataset.source.with_columns(weight=np.array([1.0, None] * 7, object))
-        records = Records([], *np.zeros([3, 14], int), [b""] * 14, "raw", (1, 1, 1))
-        index = shards.Index("raw", (1, 1, 1), "rgb", (), ("all",), (), None, "")
+        stored = Stored("raw", "uint8", (1, 1, 3))
+        records = Records([], *np.zeros([3, 14], int), np.zeros([14, 3], int), [b""] * 14, stored)
+        index = shards.Index({"image": stored}, "rgb", (), ("all",), (), None, "")
         with pytest.raises(ValueError, match=r"numbers or text. Received .*: \['weights'\]"):
             shards.write_index(
                 str(tmp_path), index, source.with_columns(image=records), np.zeros(14)

@@ -78,6 +78,8 @@ class SampleOptions(PreparationOptions, total=False):
 class ShardOptions(SampleOptions, ErrorOptions, total=False):
     """The options of `image_dataset_from_shards`, whose images are already decoded."""
 
+    targets: str
+
 
 class Options(SampleOptions, FileOptions, TuningOptions, total=False):
     """Options of `image_dataset_from_directory` and `image_dataset_from_dataframe`."""

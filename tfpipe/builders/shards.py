@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -53,15 +54,16 @@ def image_dataset_from_shards(
 ) -> ImageDataset | list[ImageDataset]:
     """Returns batches of the images that `pack`, or `tfpipe pack`, wrote.
 
-    The samples are the packed ones, in the same order, with their labels, weights, names and groups. A
-    `validation_split` keeps the groups whole. Each epoch is shuffled over all samples, and can be resumed,
+    The samples are the packed ones, in the same order, with their masks, labels, weights, names and groups.
+    Masks are y, or a part of it, as in the data set that was packed. A `validation_split` keeps the groups
+    whole. Each epoch is shuffled over all samples, and can be resumed,
     augmented and distributed like any other.
 
     Args:
         directory: the folder of the shards, local or with a scheme such as gs://.
         split: the name of a split that was packed; None for all samples.
         label_mode: "packed": "int" for classes, "multi_label" for lists of classes, "raw" or "multi_output"
-            for values, and no y if no labels were packed; or one of the modes of
+            for values, and no labels if none were packed; or one of the modes of
             `image_dataset_from_dataframe`.
         color_mode: None for the color mode of the packed images.
         image_size: (height, width); None for the size of the packed images, so that nothing is resized.
@@ -114,6 +116,7 @@ def image_dataset_from_shards(
     if groups is not None:
         source = grouped(source, groups)
     spec = pipeline_spec(arguments, options)
+    spec = replace(spec, mask_dtype=index.mask_dtype or spec.mask_dtype)
     where = f"in the shards of {os.fspath(directory)!r}."
     return deliver_found(source, spec, label_spec(label_mode), share, where, verbose)
 

@@ -1,4 +1,4 @@
-"""Images: read, decoded and resized from files and records, or taken from arrays."""
+"""Images: read, decoded and resized from files, or taken from arrays."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.fields.field import IMAGE, Finish, Kind, Loader
 from tfpipe.fields.mask import MaskSpec, require_mask_reader, with_masks
 from tfpipe.graph import as_is
-from tfpipe.ops.color_modes import CHANNELS, convert_color
+from tfpipe.ops.color_modes import CHANNELS
 from tfpipe.ops.resize_spec import ResizeSpec, resizer
 from tfpipe.sources import listing, readers
 from tfpipe.sources.columns import ColumnMaker
-from tfpipe.sources.source import Arrays, Source
+from tfpipe.sources.source import Arrays, Files, Source
 from tfpipe.transforms.motion import Motion
 
 
@@ -58,28 +58,24 @@ class Image(Kind):
 def file_loader(
     source: Source, spec: ImageSpec, column: ColumnMaker, mask_dtype: str = "int32"
 ) -> Loader:
-    """Reads, decodes and resizes files, or records of shards.
+    """Reads, decodes and resizes files.
 
     Args:
-        source: of files or records.
+        source: of files.
         spec: what they become.
         column: how the graph reads the columns of the source.
         mask_dtype: of the masks, if the source has any.
     """
     files = source.images
-    if isinstance(files, Arrays):
+    if not isinstance(files, Files):
         raise TypeError("file_loader needs files, and an ImageSpec for them.")
     suffixes = files.suffixes
     formats.require_readers(suffixes, files.names)
-    reader = readers.reader(files, spec.decode, column)
+    reader = readers.file_reader(files, spec.decode, column)
     resize = resizer(spec.resize)
 
     def load_image(index: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        contents = reader.read(index)
-        if reader.raw_shape is not None:
-            pixels = tf.reshape(tf.io.decode_raw(contents, tf.uint8), reader.raw_shape)
-            return finish(convert_color(pixels, spec.decode.color_mode))
-        return decode.load(contents, spec.decode, suffixes, finish, spec.resize)
+        return decode.load(reader.read(index), spec.decode, suffixes, finish, spec.resize)
 
     is_bytes = spec.resize.keeps_bytes and not formats.may_be_deep(suffixes)
     image = tf.TensorSpec(spec.shape, tf.uint8 if is_bytes else tf.float32)
@@ -98,7 +94,7 @@ def file_loader(
     require_mask_reader(frozenset().union(*(files.suffixes for files in source.masks.values())))
     masks = {
         name: (
-            readers.reader(files, spec.decode, column),
+            readers.file_reader(files, spec.decode, column),
             MaskSpec(mask_dtype, spec.decode.max_pixels, files.suffixes),
         )
         for name, files in source.masks.items()

@@ -78,6 +78,11 @@ def names_of_masks(fields: Sequence[str]) -> Names:
     return {name.removeprefix(f"{MASK}_"): name for name in fields}
 
 
+def mask_resizer(resize: ResizeSpec) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the resize of the masks of images: the same pixels, none computed from several."""
+    return resizer(replace(resize, interpolation="nearest", antialias=False, fill_value=0))
+
+
 def with_masks(
     loader: Loader,
     load_image: Callable[[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor],
@@ -92,9 +97,7 @@ def with_masks(
         masks: by the names of their fields: how they are read, and decoded.
         resize: how the images are resized.
     """
-    finish = resizer(resize)
-    # The same pixels of the mask as of the image, none computed from several.
-    finish_mask = resizer(replace(resize, interpolation="nearest", antialias=False, fill_value=0))
+    finish, finish_mask = resizer(resize), mask_resizer(resize)
 
     def decoded_mask(name: str, index: tf.Tensor) -> tf.Tensor:
         reader, mask = masks[name]

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from tfpipe.fields import field, image
+from tfpipe.fields import field, image, packed
 from tfpipe.ops.xla import xla_has_own_threads
 from tfpipe.pipeline import bad_files, stages
 from tfpipe.pipeline.feeds import Feeds, identity
 from tfpipe.pipeline.resources import Parallelism, check_budget, on_this_host
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources.columns import ColumnMaker
-from tfpipe.sources.source import Source
+from tfpipe.sources.source import Records, Source
 from tfpipe.transforms.standardize import with_statistics
 
 
@@ -112,6 +112,8 @@ def key_of(source: Source, spec: PipelineSpec, unit_range: bool) -> Hashable | N
 def _loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> field.Loader:
     if spec.image is None:
         return image.array_loader(source, column)
+    if isinstance(source.images, Records):
+        return packed.record_loader(source, spec.image, column)
     return image.file_loader(source, spec.image, column, spec.mask_dtype)
 
 

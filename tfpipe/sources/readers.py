@@ -1,8 +1,8 @@
-"""Reads the bytes of an image by the index of its sample: from its own file, or a record of a shard."""
+"""Reads the bytes of a sample by its index: one file, or the fields of one record of a shard."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfpipe.codecs import diagnose
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.graph import succeeds
-from tfpipe.sources import listing
+from tfpipe.sources import listing, record
 from tfpipe.sources.columns import ColumnMaker
 from tfpipe.sources.source import Files, Records
 
@@ -24,26 +24,29 @@ Describe: TypeAlias = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # inde
 
 @dataclass(frozen=True)
 class Reader:
-    """How the bytes of one image are read.
+    """How the bytes of one file are read.
 
     Attributes:
         read: index -> its bytes, a string scalar.
         describe: index -> where they are, for a message in UTF-8, and what is wrong with them.
-        suffixes: the formats that the graph must be ready for.
-        raw_shape: [H, W, C] if the bytes are the pixels themselves; None: a format with a header.
     """
 
-    read: Callable[[tf.Tensor], tf.Tensor]
-    describe: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-    suffixes: frozenset[str]
-    raw_shape: tuple[int, int, int] | None = None
+    read: OfIndex
+    describe: Describe
 
 
-def reader(images: Files | Records, spec: DecodeSpec, column: ColumnMaker) -> Reader:
-    """Returns the reader of some images, whose columns the graph reads through `column`."""
-    if isinstance(images, Records):
-        return record_reader(images, spec, column)
-    return file_reader(images, spec, column)
+@dataclass(frozen=True)
+class RecordReader:
+    """How the fields of one record are read.
+
+    Attributes:
+        read: index -> their bytes by name, string scalars.
+        describe: index -> where the record is, for a message in UTF-8, and what is wrong with it: "" if its
+            fields can be read, whatever is in them.
+    """
+
+    read: Callable[[tf.Tensor], dict[str, tf.Tensor]]
+    describe: Describe
 
 
 def file_reader(files: Files, spec: DecodeSpec, column: ColumnMaker) -> Reader:
@@ -61,9 +64,7 @@ def file_reader(files: Files, spec: DecodeSpec, column: ColumnMaker) -> Reader:
         )
 
     safely = _refusing(read, why, files, column) if files.refused else (read, why)
-    return Reader(
-        safely[0], lambda index: (_as_utf8(paths(index)), safely[1](index)), files.suffixes
-    )
+    return Reader(safely[0], lambda index: (_as_utf8(paths(index)), safely[1](index)))
 
 
 def _refusing(
@@ -85,12 +86,18 @@ def _refusing(
     return read_regular, why_not
 
 
-def record_reader(records: Records, spec: DecodeSpec, column: ColumnMaker) -> Reader:
-    """Returns the reader of TFRecord files, one `tf.train.Example` per image with its bytes in "image".
+def record_reader(records: Records, names: Iterable[str], column: ColumnMaker) -> RecordReader:
+    """Returns the reader of the records of TFRecord files.
 
     Each record is read by its place, so that an epoch can have any order. The checksum of each record is
     tested.
+
+    Args:
+        records: where they are.
+        names: of the fields to read.
+        column: how the graph reads the columns.
     """
+    names = tuple(names)
     shards = column(np.array(listing.encode_all(records.shards), object))
     numbers, offsets = column(records.shard), column(records.offset)
     lengths = column(records.length) if records.is_remote else None
@@ -104,35 +111,22 @@ def record_reader(records: Records, spec: DecodeSpec, column: ColumnMaker) -> Re
             byte_offsets=offsets(index)[None],
         )
 
-    def read(index: tf.Tensor) -> tf.Tensor:
-        return _image_of(_first(dataset(index)))
+    def read(index: tf.Tensor) -> dict[str, tf.Tensor]:
+        _, fields = record.parsed(_first(dataset(index)), names)
+        return fields
 
     def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         offset = tf.strings.as_string(offsets(index))
         place = tf.strings.join([_as_utf8(shards(numbers(index))), " at byte ", offset])
-        nothing = tf.raw_ops.TensorDataset(components=[""], output_shapes=[[]])
-        whole = tf.raw_ops.IgnoreErrorsDataset(input_dataset=dataset(index), **_STRINGS)
-        record = _first(
-            tf.raw_ops.ConcatenateDataset(input_dataset=whole, another_dataset=nothing, **_STRINGS)
-        )
-        reason = tf.cond(
-            record == "",
-            lambda: tf.constant("the record cannot be read, or its checksum is wrong"),
-            lambda: diagnose.reason(_image_of(record), spec, records.suffixes),
-        )
-        return place, reason
+        damaged = "the record cannot be read, or its checksum is wrong"
+        return place, tf.where(succeeds(lambda: read(index)), "", damaged)
 
-    return Reader(read, describe, records.suffixes, records.raw_shape)
+    return RecordReader(read, describe)
 
 
 def _first(dataset: tf.Tensor) -> tf.Tensor:
     one = tf.raw_ops.TakeDataset(input_dataset=dataset, count=1, **_STRINGS)
     return tf.ensure_shape(tf.raw_ops.DatasetToSingleElement(dataset=one, **_STRINGS)[0], [])
-
-
-def _image_of(record: tf.Tensor) -> tf.Tensor:
-    feature = {"image": tf.io.FixedLenFeature([], tf.string)}
-    return tf.io.parse_single_example(record, feature)["image"]
 
 
 def _as_utf8(path: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,7 @@
 """Packed images on disk: TFRecord shards, and an index that finds every record.
 
     packed/
-      00000-of-00012.tfrecord ...   tf.train.Example: image, index, label (of numbers), weight
+      00000-of-00012.tfrecord ...   records: image, masks, label (of numbers), weight, and a header each
       columns.npz                   one row per sample, in the order of the source that was packed
       index.json                    what the folder holds; written last: where it is, all is there
 
@@ -15,20 +15,19 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfpipe.checks import check_one_of
 from tfpipe.sources import listing
-from tfpipe.sources.source import Records, Source
+from tfpipe.sources.record import VERSION
+from tfpipe.sources.source import Records, Source, Stored
 
 INDEX, COLUMNS = "index.json", "columns.npz"
 RECORD_ENCODINGS = ("raw", "png", "jpeg")
-_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -36,39 +35,35 @@ class Index:
     """The contents of `index.json`.
 
     Attributes:
-        encoding: how the images are stored: "raw" (uint8 pixels), "png" or "jpeg".
-        image_shape: (H, W, C) of each image.
+        fields: how each field of a record is stored, the image first.
         color_mode: "grayscale", "rgb" or "rgba".
         class_names: in the order of their ids.
         splits: their names; the column "split" holds their numbers.
         shards: their file names.
         targets: the columns that the targets take: None without targets, () for lists of ids, one name
             for one array, several for outputs.
-        fingerprint: a digest of what was packed, and how.
+        fingerprint: a digest of what was packed, and how. The records name it by its `set_number`.
         version: the version of the format.
     """
 
-    encoding: str
-    image_shape: tuple[int, int, int]
+    fields: Mapping[str, Stored]
     color_mode: str
     class_names: tuple[str, ...]
     splits: tuple[str, ...]
     shards: tuple[str, ...]
     targets: tuple[str, ...] | None
     fingerprint: str
-    version: int = _VERSION
+    version: int = VERSION
 
-    def __post_init__(self) -> None:
-        for name in ("image_shape", "class_names", "splits", "shards"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.targets is not None:
-            object.__setattr__(self, "targets", tuple(self.targets))
-        check_one_of("encoding", self.encoding, RECORD_ENCODINGS)
-        if self.version != _VERSION:
-            raise ValueError(
-                f"These shards have version {self.version} of the format, and this tfpipe reads "
-                f"{_VERSION}. Pack them again, or use the tfpipe that wrote them."
-            )
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of every image."""
+        return self.fields["image"].shape
+
+    @property
+    def mask_dtype(self) -> str | None:
+        """The dtype of the masks; None without masks."""
+        return next((s.dtype for name, s in self.fields.items() if name != "image"), None)
 
 
 def write_index(directory: str, index: Index, source: Source, split: np.ndarray) -> None:
@@ -87,6 +82,7 @@ def write_index(directory: str, index: Index, source: Source, split: np.ndarray)
         "shard": records.shard.astype(np.int32),
         "offset": records.offset,
         "length": records.length,
+        "header": records.header,
         "split": np.asarray(split, np.int16),
         **_as_bytes("names", [os.fsencode(name) for name in records.names]),
         **_target_columns(source.targets),
@@ -111,7 +107,7 @@ def write_index(directory: str, index: Index, source: Source, split: np.ndarray)
 
 
 def places_path(path: str) -> str:
-    """Returns the file with the places of a shard's records, int64 [k, 3] (row, offset, length).
+    """Returns the file with the places of a shard's records, int64 [k, 5]: offset, length, header.
 
     The file exists until packing is complete. It is written before the shard gets its name, so a shard
     that has its name is finished.
@@ -154,31 +150,49 @@ def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
             f"No {INDEX} in {directory!r}: nothing was packed there, or packing did not finish. "
             "Run `tfpipe pack SRC DEST`; after an interruption, it resumes where it stopped."
         )
-    try:
-        index = Index(**read_json(path))
-    except TypeError as err:
-        raise ValueError(f"{path!r} is not an index of shards of this tfpipe: {err}.") from err
+    index = _index(read_json(path), path)
     with tf.io.gfile.GFile(listing.join(directory, COLUMNS), "rb") as file:
         columns = dict(np.load(io.BytesIO(file.read()), allow_pickle=False))
+    image, *others = index.fields.items()
     records = Records(
         [listing.join(directory, name) for name in index.shards],
         columns["shard"],
         columns["offset"],
         columns["length"],
+        columns["header"],
         [os.fsdecode(name) for name in _from_bytes("names", columns)],
-        index.encoding,
-        index.image_shape,
+        image[1],
     )
-    targets = _targets(index.targets, columns)
-    groups = columns["groups"].astype(object) if "groups" in columns else None
+    masks = {name: replace(records, field=name, stored=stored) for name, stored in others}
     source = Source.of(
         records,
-        targets,
+        _targets(index.targets, columns),
         columns.get("weights"),
         class_names=index.class_names,
-        groups=groups,
-    )
+        groups=columns["groups"].astype(object) if "groups" in columns else None,
+    ).with_columns(**masks)
     return index, source, columns["split"]
+
+
+def _index(found: Any, path: str) -> Index:
+    """Returns the index that a JSON file holds; raises `ValueError` if it has another version."""
+    version = found.get("version") if isinstance(found, dict) else None
+    if version != VERSION:
+        raise ValueError(
+            f"{path!r} has version {version!r} of the format, and this tfpipe reads {VERSION}. Pack "
+            "again into an empty directory, or use the tfpipe that wrote it."
+        )
+    names = ("class_names", "splits", "shards")
+    try:
+        stored = {
+            name: Stored(f["encoding"], f["dtype"], tuple(f["shape"]))
+            for name, f in found["fields"].items()
+        }
+        targets = None if found["targets"] is None else tuple(found["targets"])
+        lists = {name: tuple(found[name]) for name in names}
+        return Index(**{**found, **lists, "fields": stored, "targets": targets})
+    except (AttributeError, KeyError, TypeError) as err:
+        raise ValueError(f"{path!r} is not an index of shards of this tfpipe: {err}.") from err
 
 
 def target_names(targets: Any) -> tuple[str, ...] | None:

@@ -54,27 +54,44 @@ class Files:
         return replace(self, names=[self.names[row] for row in rows])
 
 
+@dataclass(frozen=True)
+class Stored:
+    """How one field is stored in the records of shards.
+
+    Attributes:
+        encoding: "raw" (the values themselves), "jpeg" or "png".
+        dtype: of the values as they are loaded: "uint8" (an image), "int32" or "float32" (a mask).
+        shape: (H, W, C) of every value.
+    """
+
+    encoding: str
+    dtype: str
+    shape: tuple[int, int, int]
+
+
 @dataclass(frozen=True, eq=False)
 class Records:
-    """Images in the records of TFRecord files ("shards"), as `tfpipe pack` writes them.
+    """One field of the records in TFRecord files ("shards"), as `tfpipe pack` writes them.
 
     Attributes:
         shards: the files.
-        shard: int32 [n], which of them holds each image.
-        offset: int64 [n], the byte at which its record begins.
+        shard: int32 [n], which of them holds each record.
+        offset: int64 [n], the byte at which it begins.
         length: int64 [n], bytes of the whole record.
+        header: int64 [n, 3], what it says of itself; see `record.Header`.
         names: the names of the image files that were packed.
-        encoding: "raw" (uint8 pixels), "jpeg" or "png".
-        shape: (H, W, C) of every image.
+        stored: how the field is stored.
+        field: its name. Images and masks of the same samples are in the same records.
     """
 
     shards: Sequence[str]
     shard: np.ndarray
     offset: np.ndarray
     length: np.ndarray
+    header: np.ndarray
     names: Sequence[str]
-    encoding: str
-    shape: tuple[int, int, int]
+    stored: Stored
+    field: str = "image"
 
     def __len__(self) -> int:
         return len(self.shard)
@@ -97,12 +114,8 @@ class Records:
     @property
     def suffixes(self) -> frozenset[str]:
         """The formats in the records, as `Files.suffixes` names them."""
-        return frozenset() if self.encoding == "raw" else frozenset({self.encoding})
-
-    @property
-    def raw_shape(self) -> tuple[int, int, int] | None:
-        """(H, W, C) if the bytes of an image are its pixels, else None."""
-        return self.shape if self.encoding == "raw" else None
+        encoding = self.stored.encoding
+        return frozenset() if encoding == "raw" else frozenset({encoding})
 
     @property
     def is_remote(self) -> bool:
@@ -112,7 +125,7 @@ class Records:
     @property
     def kind(self) -> Hashable:
         """What a graph that reads them depends on, besides their places."""
-        return (Records, self.encoding, self.shape, self.is_remote)
+        return (Records, self.field, self.stored, self.is_remote)
 
     def take(self, rows: np.ndarray) -> Records:
         return replace(
@@ -120,6 +133,7 @@ class Records:
             shard=self.shard[rows],
             offset=self.offset[rows],
             length=self.length[rows],
+            header=self.header[rows],
             names=[self.names[row] for row in rows],
         )
 
@@ -152,8 +166,8 @@ class Source:
 
     Attributes:
         columns: "image", and what there is of the others. Labels are "label" (one column, where class ids are
-            int32, or lists of class ids) or, for several outputs, "y_0", "y_1" and so on; "mask" has the file
-            of each sample's mask, and where there are several, "mask_" and a name each; "weight" is float
+            int32, or lists of class ids) or, for several outputs, "y_0", "y_1" and so on; "mask" has
+            each sample's mask, and where there are several, "mask_" and a name each; "weight" is float
             [n]; "misc_0" and so on are further inputs.
         class_names: the name of each class id; empty if there are no classes.
         groups: [n], which samples belong together, such as all of one patient; or None.
@@ -172,7 +186,7 @@ class Source:
         targets: Any = None,
         weights: np.ndarray | None = None,
         *,
-        masks: Files | Mapping[str, Files] | None = None,
+        masks: Files | Records | Mapping[str, Files | Records] | None = None,
         misc: Sequence[np.ndarray] = (),
         **others: Any,
     ) -> Source:
@@ -209,7 +223,7 @@ class Source:
         return self.columns["image"]
 
     @property
-    def masks(self) -> dict[str, Any]:  # name of the column -> Files
+    def masks(self) -> dict[str, Any]:  # name of the column -> Files or Records
         return self.named("mask")
 
     @property
@@ -241,7 +255,7 @@ class Source:
         )
 
 
-def _mask_columns(masks: Files | Mapping[str, Files] | None) -> dict[str, Files | None]:
+def _mask_columns(masks: Any) -> dict[str, Files | Records | None]:
     if isinstance(masks, Mapping):
         return {f"mask_{name}": files for name, files in masks.items()}
     return {"mask": masks}

@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,13 +19,15 @@ from tfpipe.checks import check_int, check_one_of, head, warn
 from tfpipe.console import bar, shown
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.fields.image import ImageSpec
+from tfpipe.fields.packed import stored_fields
 from tfpipe.keywords import suggests
 from tfpipe.pipeline import order
 from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.cache import description_of_files
 from tfpipe.pipeline.resources import default_parallel_calls
 from tfpipe.sources import listing, shards, splits
-from tfpipe.sources.source import Files, Records, Source, joined
+from tfpipe.sources.record import HEADER, VERSION, set_number
+from tfpipe.sources.source import Files, Records, Source, Stored, joined
 from tfpipe.tools.pack_process import in_processes
 from tfpipe.tools.pack_writer import Task, write
 
@@ -57,13 +61,18 @@ class PackSpec:
             check_int("samples_per_shard", self.samples_per_shard, 1)
         check_int("processes", self.processes, 1)
 
-    def rows_of_shards(self, n: int, shape: tuple[int, int, int]) -> list[np.ndarray]:
+    def rows_of_shards(self, n: int, *shapes: tuple[int, int, int]) -> list[np.ndarray]:
         """Returns the samples of each shard, out of n: a fixed mixture, so that any shard is a fair sample.
+
+        Args:
+            n: the number of samples.
+            *shapes: of the fields of one sample.
 
         >>> [rows.tolist() for rows in PackSpec(samples_per_shard=2).rows_of_shards(3, (1, 1, 1))]
         [[1, 2], [0]]
         """
-        size = self.samples_per_shard or max(1, _BYTES_A_SHARD // int(np.prod(shape)))
+        bytes_each = sum(int(np.prod(shape)) for shape in shapes)
+        size = self.samples_per_shard or max(1, _BYTES_A_SHARD // bytes_each)
         mixed = order.shuffled(tf.range(n, dtype=tf.int64), n, 0, tf.constant(0, tf.int64)).numpy()
         return [mixed[first : first + size] for first in range(0, n, size)]
 
@@ -78,6 +87,7 @@ class _Job:
         split: int [n], the number of each sample's split.
         splits: the names of the splits.
         image: how files become images.
+        mask_dtype: of the masks, if there are any.
         errors: what happens to files that cannot be used.
         spec: how images are written.
     """
@@ -87,12 +97,14 @@ class _Job:
     split: np.ndarray
     splits: tuple[str, ...]
     image: ImageSpec
+    mask_dtype: str
     errors: ErrorPolicy
     spec: PackSpec
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.image.shape
+    def fields(self) -> dict[str, Stored]:
+        masks = list(self.source.masks)
+        return stored_fields(self.image, self.spec.encoding, masks, self.mask_dtype)
 
     @property
     def images(self) -> Files:
@@ -101,17 +113,19 @@ class _Job:
             raise TypeError("Only image files are packed.")
         return images
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A digest that is equal for equal jobs: it identifies a job that was stopped."""
         digest = hashlib.sha256()
         how = {**asdict(self.spec), "processes": 0}
-        settings = [how, asdict(self.image), asdict(self.errors), self.splits]
+        fields = {name: asdict(stored) for name, stored in self.fields.items()}
+        settings = [VERSION, how, asdict(self.image), asdict(self.errors), self.splits, fields]
         digest.update(json.dumps([*settings, self.source.class_names]).encode())
         for name in self.names:
             digest.update(os.fsencode(name) + b"\0")
         # Another folder, or a file that was replaced, may have the same names.
-        digest.update(description_of_files(self.images.paths).encode())
+        for files in (self.images, *self.source.masks.values()):
+            digest.update(description_of_files(files.paths).encode())
         targets = self.source.targets
         columns = targets if isinstance(targets, tuple) else (targets,)
         for column in (self.split, self.source.weights, self.source.groups, *columns):
@@ -132,11 +146,11 @@ def pack(
     progress: Callable[[int, int], object] | None = None,
     verbose: bool = True,
 ) -> int:
-    """Writes the images of data sets as TFRecord shards, decoded and resized, with their labels.
+    """Writes the images of data sets as TFRecord shards, decoded and resized, with their masks and labels.
 
-    Read them with `image_dataset_from_shards`. What is used of each data set is its files, labels, weights,
-    groups and classes, everything up to the resize, and what happens to files that cannot be used; its
-    augmentation, standardization and order are not. If it was stopped, call it again: it keeps the shards
+    Read them with `image_dataset_from_shards`. What is used of each data set is its files, masks, labels,
+    weights, groups and classes, everything up to the resize, and what happens to files that cannot be used;
+    its augmentation, standardization and order are not. If it was stopped, call it again: it keeps the shards
     that were finished. If a local file was changed since then, it is another job, and an error.
 
     Args:
@@ -144,7 +158,7 @@ def pack(
             {"training": ..., "validation": ...}, with the same classes and images of the same shape.
         directory: where the shards go, local or with a scheme such as gs://.
         encoding: "raw" (uint8 pixels: the fastest to read, the largest), "png" (the same pixels, about
-            half as large, slower) or "jpeg" (the smallest, with losses).
+            half as large, slower) or "jpeg" (the smallest, with losses). Masks never have losses.
         quality: JPEG quality, 1 to 100.
         samples_per_shard: images per file; None: as many as make 128 MiB of raw pixels.
         processes: how many processes write at once, each with its own threads.
@@ -173,7 +187,8 @@ def pack(
     spec = PackSpec(encoding, quality, samples_per_shard, processes)
     job = _job(dict(datasets) if isinstance(datasets, Mapping) else {"all": datasets}, spec)
     directory = os.fspath(directory)
-    rows = spec.rows_of_shards(len(job.source), job.shape)
+    shapes = [stored.shape for stored in job.fields.values()]
+    rows = spec.rows_of_shards(len(job.source), *shapes)
     names = [f"{number:05}-of-{len(rows):05}.tfrecord" for number in range(len(rows))]
     if _is_done(directory, job):
         return len(shards.read_index(directory)[1])
@@ -182,7 +197,7 @@ def pack(
     missing = [number for number, path in enumerate(paths) if not tf.io.gfile.exists(path)]
     done = len(job.source) - sum(len(rows[number]) for number in missing)
     kept = [number for number in range(len(rows)) if number not in set(missing)]
-    lost = [row for n in kept for row in np.setdiff1d(rows[n], _places(paths[n], n)[:, 0]).tolist()]
+    lost = [row for n in kept for row in np.setdiff1d(rows[n], _places(paths[n], n).index).tolist()]
     untold = list(lost)
     report(done, len(job.source))
     turns = [missing[first::processes] for first in range(min(processes, len(missing)))]
@@ -205,8 +220,8 @@ def pack(
             f"Left out {len(untold)} file(s) that cannot be used: {head(names_of_lost, 3)}. "
             "tfpipe.check tells what is wrong with each."
         )
-    places = np.concatenate([np.zeros([0, 4], np.int64), *map(_places, paths, range(len(paths)))])
-    return _finish(directory, job, names, places[np.argsort(places[:, 0])])
+    places = _Places.joined([_places(path, number) for number, path in enumerate(paths)])
+    return _finish(directory, job, names, places)
 
 
 def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
@@ -221,14 +236,12 @@ def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
                 "pack takes an ImageDataset of image files, or a dict of them. Received: "
                 f"{name!r}: {dataset!r}."
             )
-        if dataset.source.masks:
-            raise ValueError(f"Masks cannot be packed. Received: {name!r} with masks.")
     first = next(iter(datasets.values()))
     for name, other in datasets.items():
         if _shared(other) != _shared(first):
             raise ValueError(
-                "The data sets of all splits must have the same classes, decode and resize their files in "
-                "the same way, and do the same with files that cannot be used. "
+                "The data sets of all splits must have the same classes, decode and resize their files and "
+                "masks in the same way, and do the same with files that cannot be used. "
                 f"Received, for {next(iter(datasets))!r}: {_shared(first)}; for {name!r}: {_shared(other)}."
             )
     image = first.spec.image or ImageSpec()  # image files always have one
@@ -247,12 +260,15 @@ def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
             "or the table that they come from."
         )
     split = np.repeat(np.arange(len(sizes)), sizes)
-    return _Job(source, names, split, tuple(datasets), image, first.spec.errors, spec)
+    of_masks = first.spec.mask_dtype
+    return _Job(source, names, split, tuple(datasets), image, of_masks, first.spec.errors, spec)
 
 
-def _shared(dataset: ImageDataset) -> tuple[ImageSpec | None, ErrorPolicy, list[str]]:
+def _shared(dataset: ImageDataset) -> tuple[Any, ...]:
     """Returns what must be the same in all splits."""
-    return dataset.spec.image, dataset.spec.errors, dataset.class_names
+    spec = dataset.spec
+    of_masks = (spec.mask_dtype,) if dataset.source.masks else ()
+    return spec.image, spec.errors, dataset.class_names, *of_masks
 
 
 def _is_done(directory: str, job: _Job) -> bool:
@@ -285,15 +301,18 @@ def _task(job: _Job, paths: Sequence[str], rows: Sequence[np.ndarray]) -> Task:
     every = np.concatenate(rows)
     targets, weights = job.source.targets, job.source.weights
     numbers = isinstance(targets, np.ndarray) and targets.dtype.kind in "iubf"
+    files = Source.of(job.images).with_columns(**job.source.masks)
     return Task(
         paths,
         rows,
-        job.images.take(every),
+        files.take(every),
         targets[every] if numbers else None,
         None if weights is None else weights[every],
         job.image,
+        job.mask_dtype,
         replace(job.errors, max_errors=None),  # it counts for all tasks together
-        job.spec.encoding,
+        job.fields,
+        set_number(job.fingerprint),
         job.spec.quality,
         -(-default_parallel_calls() // job.spec.processes),
     )
@@ -309,28 +328,50 @@ def _check_lost(job: _Job, lost: Sequence[int]) -> None:
         )
 
 
-def _places(path: str, number: int) -> np.ndarray:
-    """Returns int64 [k, 4] of a finished shard: row, offset, length, and the shard's number."""
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where the records of shards are: int64 [k] each, and headers [k, 3]."""
+
+    shard: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    header: np.ndarray
+
+    @property
+    def index(self) -> np.ndarray:
+        return self.header[:, HEADER.index("index")]
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Places]) -> _Places:
+        """Joins the places of all shards, in the order of the samples."""
+        whole = cls(
+            *map(np.concatenate, zip(*(vars(part).values() for part in parts), strict=True))
+        )
+        order = np.argsort(whole.index)
+        return cls(*(column[order] for column in vars(whole).values()))
+
+
+def _places(path: str, number: int) -> _Places:
+    """Returns the places of the records of a finished shard, whose number is given."""
     with tf.io.gfile.GFile(shards.places_path(path), "rb") as file:
-        places = np.load(io.BytesIO(file.read()))
-    return np.column_stack([places, np.full(len(places), number)])
+        found = np.load(io.BytesIO(file.read()))
+    return _Places(np.full(len(found), number), found[:, 0], found[:, 1], found[:, 2:])
 
 
-def _finish(directory: str, job: _Job, names: Sequence[str], places: np.ndarray) -> int:
+def _finish(directory: str, job: _Job, names: Sequence[str], places: _Places) -> int:
     """Writes the index, and removes the files that only an unfinished job needs."""
-    rows, offset, length, shard = places.T
+    image, *others = job.fields.items()
     records = Records(
         [listing.join(directory, name) for name in names],
-        shard,
-        offset,
-        length,
-        [job.names[row] for row in rows],
-        job.spec.encoding,
-        job.shape,
+        places.shard,
+        places.offset,
+        places.length,
+        places.header,
+        [job.names[row] for row in places.index],
+        image[1],
     )
     index = shards.Index(
-        job.spec.encoding,
-        job.shape,
+        job.fields,
         job.image.decode.color_mode,
         job.source.class_names,
         job.splits,
@@ -338,8 +379,9 @@ def _finish(directory: str, job: _Job, names: Sequence[str], places: np.ndarray)
         shards.target_names(job.source.targets),
         job.fingerprint,
     )
-    source = job.source.take(rows).with_columns(image=records)
-    shards.write_index(directory, index, source, job.split[rows])
+    masks = {name: replace(records, field=name, stored=stored) for name, stored in others}
+    source = job.source.take(places.index).with_columns(image=records, **masks)
+    shards.write_index(directory, index, source, job.split[places.index])
     for path in records.shards:
         tf.io.gfile.remove(shards.places_path(path))
     tf.io.gfile.remove(listing.join(directory, _JOB))
