@@ -78,7 +78,7 @@ def image_dataset_from_shards(
         An `ImageDataset` of x, (x, y) or (x, y, weights), or a list of two for "both".
 
     Raises:
-        FileNotFoundError: there are no shards, or packing them did not finish.
+        FileNotFoundError: there are no shards, packing them did not finish, or one of them is missing.
         ValueError: an argument is not one of those allowed; there is no such split.
 
     >>> import tempfile
@@ -117,6 +117,7 @@ def image_dataset_from_shards(
         source = grouped(source, groups)
     spec = pipeline_spec(arguments, options)
     spec = replace(spec, mask_dtype=index.mask_dtype or spec.mask_dtype)
+    source = shards.with_refusals(source, skips=spec.errors.skips)
     where = f"in the shards of {os.fspath(directory)!r}."
     return deliver_found(source, spec, label_spec(label_mode), share, where, verbose)
 

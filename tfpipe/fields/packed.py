@@ -89,7 +89,7 @@ def record_loader(source: Source, spec: ImageSpec, column: ColumnMaker) -> Loade
     """
     records: Records = source.images
     fields: dict[str, Records] = {IMAGE: records, **source.masks}
-    reader = readers.record_reader(records, [of.field for of in fields.values()], column)
+    reader = readers.record_reader(records, [of.feature for of in fields.values()], column)
     resize, resize_mask = resizer(spec.resize), mask_resizer(spec.resize)
 
     def image_of(contents: tf.Tensor) -> tf.Tensor:
@@ -108,7 +108,7 @@ def record_loader(source: Source, spec: ImageSpec, column: ColumnMaker) -> Loade
 
     def load(index: tf.Tensor) -> Record:
         contents = reader.read(index)
-        return {name: decoders[name](contents[of.field]) for name, of in fields.items()}
+        return {name: decoders[name](contents[of.feature]) for name, of in fields.items()}
 
     def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place, wrong = reader.describe(index)
@@ -119,8 +119,8 @@ def record_loader(source: Source, spec: ImageSpec, column: ColumnMaker) -> Loade
         contents = reader.read(index)
         words = tf.constant("")
         for name, of in reversed(fields.items()):
-            sound = succeeds(partial(decoders[name], contents[of.field]))
-            words = tf.where(sound, words, _fault(name, contents[of.field], of, spec))
+            sound = succeeds(partial(decoders[name], contents[of.feature]))
+            words = tf.where(sound, words, _fault(name, contents[of.feature], of, spec))
         return words
 
     size = spec.resize.size
@@ -158,7 +158,7 @@ def _mask(contents: tf.Tensor, stored: Stored, max_pixels: int | None) -> tf.Ten
 
 def _fault(name: str, contents: tf.Tensor, of: Records, spec: ImageSpec) -> tf.Tensor:
     """Says what is wrong with the bytes of a field that cannot be decoded."""
-    which = "" if name == IMAGE else f"its mask '{of.field}' cannot be read: "
+    which = "" if name == IMAGE else f"its mask '{of.feature}' cannot be read: "
     if of.stored.encoding == "raw":
         length = tf.strings.as_string(tf.strings.length(contents))
         shape = " x ".join(map(str, of.stored.shape))

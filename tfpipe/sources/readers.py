@@ -101,10 +101,19 @@ def record_reader(records: Records, names: Iterable[str], column: ColumnMaker) -
     shards = column(np.array(listing.encode_all(records.shards), object))
     numbers, offsets = column(records.shard), column(records.offset)
     lengths = column(records.length) if records.is_remote else None
+    headers = column(records.header)
+    refusals = _refusals(records, column)
+
+    def path_of(index: tf.Tensor) -> tf.Tensor:
+        path = shards(numbers(index))
+        if refusals is None:
+            return path
+        allowed = tf.equal(refusals(numbers(index)), b"")
+        return _checked(path, allowed, "the shard must not be opened")
 
     def dataset(index: tf.Tensor) -> tf.Tensor:  # a variant: one read, not a pipeline
         return tf.raw_ops.TFRecordDatasetV2(
-            filenames=shards(numbers(index))[None],
+            filenames=path_of(index)[None],
             compression_type="",
             # One request per record where each is a round trip; else only the record itself is read.
             buffer_size=0 if lengths is None else lengths(index),
@@ -112,16 +121,57 @@ def record_reader(records: Records, names: Iterable[str], column: ColumnMaker) -
         )
 
     def read(index: tf.Tensor) -> dict[str, tf.Tensor]:
-        _, fields = record.parsed(_first(dataset(index)), names)
-        return fields
+        header, fields = record.parsed(_first(dataset(index)), names)
+        is_the_one = tf.reduce_all(tf.equal(header, headers(index)))
+        return {n: _checked(v, is_the_one, "another record") for n, v in fields.items()}
+
+    def why(index: tf.Tensor) -> tf.Tensor:
+        whole = succeeds(lambda: _first(dataset(index)))
+        of_record = tf.where(whole, _ANOTHER, "the record cannot be read, or its checksum is wrong")
+        opens = succeeds(lambda: _first_byte(path_of(index)))
+        reason = tf.where(opens, of_record, "the shard cannot be opened; it may be gone, or empty")
+        reason = tf.where(succeeds(lambda: read(index)), "", reason)
+        if refusals is None:
+            return reason
+        refusal = refusals(numbers(index))
+        return tf.where(tf.equal(refusal, b""), reason, refusal)
 
     def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         offset = tf.strings.as_string(offsets(index))
-        place = tf.strings.join([_as_utf8(shards(numbers(index))), " at byte ", offset])
-        damaged = "the record cannot be read, or its checksum is wrong"
-        return place, tf.where(succeeds(lambda: read(index)), "", damaged)
+        return tf.strings.join([_as_utf8(shards(numbers(index))), " at byte ", offset]), why(index)
 
     return RecordReader(read, describe)
+
+
+_ANOTHER = "another record is there: the shard was replaced, or has changed places with another one"
+
+
+def _refusals(records: Records, column: ColumnMaker) -> OfIndex | None:
+    """Returns number of a shard -> why it must not be opened, b"" if it may; None if all may be."""
+    if not records.refused:
+        return None
+    words = [records.refused.get(path, "").encode(errors="replace") for path in records.shards]
+    return column(np.array(words, object))
+
+
+def _checked(value: tf.Tensor, condition: tf.Tensor, message: str) -> tf.Tensor:
+    """Returns a value, or fails; one op, where `tf.debugging.Assert` would be a branch."""
+    check = tf.raw_ops.Assert(condition=condition, data=[message])
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.identity(value)
+
+
+def _first_byte(path: tf.Tensor) -> tf.Tensor:
+    return _first(
+        tf.raw_ops.FixedLengthRecordDatasetV2(
+            filenames=path[None],
+            header_bytes=0,
+            record_bytes=1,
+            footer_bytes=0,
+            buffer_size=0,
+            compression_type="",
+        )
+    )
 
 
 def _first(dataset: tf.Tensor) -> tf.Tensor:

@@ -163,7 +163,7 @@ def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
         [os.fsdecode(name) for name in _from_bytes("names", columns)],
         image[1],
     )
-    masks = {name: replace(records, field=name, stored=stored) for name, stored in others}
+    masks = {name: replace(records, feature=name, stored=stored) for name, stored in others}
     source = Source.of(
         records,
         _targets(index.targets, columns),
@@ -172,6 +172,37 @@ def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
         groups=columns["groups"].astype(object) if "groups" in columns else None,
     ).with_columns(**masks)
     return index, source, columns["split"]
+
+
+def with_refusals(source: Source, *, skips: bool) -> Source:
+    """Returns the samples of shards, with a note of each shard that must not be opened.
+
+    Args:
+        source: of records. Shards that hold none of them may be missing, because they are on another host.
+        skips: whether samples that cannot be used are left out.
+
+    Raises:
+        FileNotFoundError: without `skips`, a shard is missing, or not a regular file.
+    """
+    records: Records = source.images
+    reasons = {path: _refusal(path, records) for path in records.shards_used}
+    refused = {path: reason for path, reason in reasons.items() if reason is not None}
+    if not refused:
+        return source
+    if not skips:
+        path, reason = next(iter(refused.items()))
+        raise FileNotFoundError(
+            f"Cannot read {len(refused)} of the {len(reasons)} shards: {path!r}: {reason}. Put it back, or "
+            "pack again into an empty directory; on_error='skip' leaves its samples out."
+        )
+    return source.with_columns(image=replace(records, refused=refused))
+
+
+def _refusal(path: str, records: Records) -> str | None:
+    """Returns why a shard must not be opened; None if it may be."""
+    if records.is_remote:
+        return None if tf.io.gfile.exists(path) else "there is no such file"
+    return None if os.path.isfile(path) else listing.refusal(path)
 
 
 def _index(found: Any, path: str) -> Index:

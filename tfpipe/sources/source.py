@@ -81,7 +81,8 @@ class Records:
         header: int64 [n, 3], what it says of itself; see `record.Header`.
         names: the names of the image files that were packed.
         stored: how the field is stored.
-        field: its name. Images and masks of the same samples are in the same records.
+        feature: the name of the field. Images and masks of the same samples are in the same records.
+        refused: the shards that must not be opened, and why: a FIFO would hang its reader.
     """
 
     shards: Sequence[str]
@@ -91,7 +92,8 @@ class Records:
     header: np.ndarray
     names: Sequence[str]
     stored: Stored
-    field: str = "image"
+    feature: str = "image"
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.shard)
@@ -100,6 +102,11 @@ class Records:
     def stored_in(self) -> list[str]:
         """The files that the images are read from."""
         return list(self.shards)
+
+    @property
+    def shards_used(self) -> list[str]:
+        """The shards that hold any of these records."""
+        return [self.shards[number] for number in np.unique(self.shard).tolist()]
 
     @property
     def directory(self) -> str:
@@ -125,7 +132,7 @@ class Records:
     @property
     def kind(self) -> Hashable:
         """What a graph that reads them depends on, besides their places."""
-        return (Records, self.field, self.stored, self.is_remote)
+        return (Records, self.feature, self.stored, self.is_remote, bool(self.refused))
 
     def take(self, rows: np.ndarray) -> Records:
         return replace(

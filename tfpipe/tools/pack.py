@@ -379,7 +379,7 @@ def _finish(directory: str, job: _Job, names: Sequence[str], places: _Places) ->
         shards.target_names(job.source.targets),
         job.fingerprint,
     )
-    masks = {name: replace(records, field=name, stored=stored) for name, stored in others}
+    masks = {name: replace(records, feature=name, stored=stored) for name, stored in others}
     source = job.source.take(places.index).with_columns(image=records, **masks)
     shards.write_index(directory, index, source, job.split[places.index])
     for path in records.shards:
