@@ -1,0 +1,144 @@
+"""What the tests of real scripts share: the folder that a script runs in, and what counts as equal."""
+
+# ruff: noqa: N803  as the scripts are written
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import numbers
+import os
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from keras.src.legacy.preprocessing.image import ImageDataGenerator as OfKeras
+from PIL import Image
+from tf_keras.preprocessing.image import ImageDataGenerator as OfKeras2
+
+import tfpipe
+
+SIZE = (8, 9)
+PEERS = (OfKeras, OfKeras2)
+
+
+class Idioms(list):
+    """The scripts of one module, in their order: a list whose call, as a decorator, adds one."""
+
+    def __call__(self, script: Callable) -> Callable:
+        self.append(script)
+        return script
+
+
+# What scripts find.
+
+
+def write_data(folder: str) -> None:
+    """Writes `data/` and an empty `preview/`: two classes, a flat folder, scans and their masks.
+
+    Each image is 8 x 9 pixels and like no other; a mask is 255 minus its scan.
+    """
+    names = [
+        *(f"train/cat/{i}.png" for i in range(4)),
+        *(f"train/dog/{i}.png" for i in range(3)),
+        *(f"test/{i}.png" for i in range(5)),
+        *(f"scans/img/{i}.png" for i in range(5)),
+    ]
+    for image, name in zip(pictures(len(names)).astype(np.uint8), names, strict=True):
+        path = os.path.join(folder, "data", name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        Image.fromarray(image).save(path)
+        if "scans" in name:
+            path = path.replace("scans", "masks")
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            Image.fromarray(255 - image).save(path)
+    os.mkdir(os.path.join(folder, "preview"))
+
+
+def pictures(count: int) -> np.ndarray:
+    """Returns float32 [count, 8, 9, 3] of whole numbers, 0..255."""
+    return np.random.default_rng(3).integers(0, 256, [count, *SIZE, 3]).astype(np.float32)
+
+
+def pets(
+    ImageDataGenerator: type,
+    directory: str,
+    batch_size: int = 3,
+    shuffle: bool = False,
+    settings: dict[str, Any] | None = None,
+    **options: Any,
+) -> Any:
+    """Returns the flow of 4 cats and 3 dogs that most scripts begin with: 3 batches, the last of one."""
+    return ImageDataGenerator(**settings or {}).flow_from_directory(
+        f"{directory}/train", target_size=SIZE, batch_size=batch_size, shuffle=shuffle, **options
+    )
+
+
+def table(directory: str) -> pd.DataFrame:
+    """Returns one row per pet, the classes alternating."""
+    names = ["cat/0", "dog/0", "cat/1", "dog/1", "cat/2", "dog/2", "cat/3"]
+    return pd.DataFrame(
+        {
+            "filename": [f"{directory}/train/{name}.png" for name in names],
+            "class": [name[:3] for name in names],
+            "weight": np.arange(7) / 4,
+            "age": np.arange(7.0),
+            "legs": range(7),
+        }
+    )
+
+
+def names_of(ImageDataGenerator: type) -> Any:
+    """Returns the module that a script takes `DirectoryIterator` from, beside this class."""
+    ours = ImageDataGenerator is tfpipe.ImageDataGenerator
+    return tfpipe if ours else importlib.import_module(ImageDataGenerator.__module__)
+
+
+# How they are run.
+
+
+class Runner:
+    """Runs scripts, each in a copy of the same folder and with the same global seeds."""
+
+    def __init__(self, template: str, folder: str, chdir: Callable[[str], None]) -> None:
+        self._template, self._folder, self._chdir = template, folder, chdir
+        self._numbers = itertools.count()
+
+    def __call__(self, script: Callable, ImageDataGenerator: type, *more: Any) -> Any:
+        folder = os.path.join(self._folder, f"run{next(self._numbers)}")
+        shutil.copytree(self._template, folder)
+        self._chdir(folder)
+        keras.utils.set_random_seed(1)
+        return script(ImageDataGenerator, "data", *more)
+
+
+# What is equal.
+
+
+def assert_equal(ours: Any, theirs: Any) -> None:
+    """Asserts the same containers, dtypes, shapes, writability and values, at any depth."""
+    if isinstance(theirs, dict):
+        assert isinstance(ours, dict)
+        assert list(ours) == list(theirs)
+        assert_equal(list(ours.values()), list(theirs.values()))
+    elif isinstance(theirs, tuple | list):
+        assert type(ours) is type(theirs)
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            assert_equal(one, other)
+    elif isinstance(theirs, np.ndarray):
+        assert type(ours) is np.ndarray
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+        assert ours.flags.writeable == theirs.flags.writeable
+        if theirs.dtype.kind == "f":
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-3)
+        else:
+            np.testing.assert_array_equal(ours, theirs)
+    elif isinstance(theirs, numbers.Real) and not isinstance(theirs, bool | np.bool_):
+        assert isinstance(ours, numbers.Real)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+    else:
+        assert ours == theirs
