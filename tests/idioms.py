@@ -8,6 +8,7 @@ import importlib
 import itertools
 import numbers
 import os
+import re
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -91,10 +92,28 @@ def table(directory: str) -> pd.DataFrame:
     )
 
 
+def framed(
+    ImageDataGenerator: type,
+    directory: str,
+    frame: pd.DataFrame | None = None,
+    settings: dict[str, Any] | None = None,
+    **options: Any,
+) -> Any:
+    """Returns the flow of the table, or of another one."""
+    options = {"target_size": SIZE, "batch_size": 3, "shuffle": False} | options
+    frame = table(directory) if frame is None else frame
+    return ImageDataGenerator(**settings or {}).flow_from_dataframe(frame, **options)
+
+
 def names_of(ImageDataGenerator: type) -> Any:
     """Returns the module that a script takes `DirectoryIterator` from, beside this class."""
     ours = ImageDataGenerator is tfpipe.ImageDataGenerator
     return tfpipe if ours else importlib.import_module(ImageDataGenerator.__module__)
+
+
+def listed(docstring: str) -> list[str]:
+    """Returns the names in the list of a module's docstring."""
+    return re.findall(r"^- (\w+):", docstring, re.MULTILINE)
 
 
 # How they are run.
