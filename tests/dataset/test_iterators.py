@@ -207,12 +207,26 @@ class TestAttributes:
         ours[1]
         assert len(list((tmp_path / "new").iterdir())) == 4
 
-    def test_index_array_cannot_be_changed_in_place(self, flow):
+    def test_index_array_can_be_changed_in_place(self, flow):
         ours = flow(shuffle=True)
         assert ours.index_array is None
         next(ours)
-        with pytest.raises(ValueError, match="read-only"):
-            np.random.default_rng(0).shuffle(ours.index_array)
+        ours.index_array[:] = Y[::-1]
+        assert labels_of([next(ours), ours[0]]) == [[5, 4, 3, 2], [9, 8, 7, 6]]
+        assert ours.index_array.tolist() == Y[::-1].tolist()
+
+    def test_index_array_after_predict(self, flow):
+        ours, other = flow(shuffle=True), flow(shuffle=True)
+        assert np.concatenate(epoch_of(ours)).tolist() == ours.index_array.tolist()
+        assert np.concatenate(epoch_of(ours)).tolist() == ours.index_array.tolist()
+        next(other)
+        assert other.index_array.tolist() != ours.index_array.tolist()
+
+    def test_saved_files_are_those_of_the_batches_that_were_given(self, flow, tmp_path):
+        ours = flow(2, save_to_dir=tmp_path)
+        for count in (2, 4, 6):
+            next(ours)
+            assert len(list(tmp_path.iterdir())) == count
 
     def test_batch_index_must_be_a_number(self, flow):
         with pytest.raises(ValueError, match="batch_index"):

@@ -66,7 +66,7 @@ class Batches:
     def __init__(self, plan: Plan, *, looks_count: bool = False) -> None:
         self._plan = plan
         self._looks_count = looks_count
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._window = _Window(plan)
         self._assigned: _Window | None = None  # in an order of the user's, until an epoch begins
         self._stream: Iterator[Any] | None = None
@@ -83,6 +83,9 @@ class Batches:
             None  # what the last batch was taken from, and its epoch
         )
         self._order: np.ndarray | None = None
+        self._handed: np.ndarray | None = (
+            None  # the order that the user's code holds, and may change
+        )
         self.epoch = 0
         self.number = 0
         self.seen = 0
@@ -107,13 +110,14 @@ class Batches:
                 f"expected {-count} to {count - 1}."
             )
         number = int(item) % count
-        with self._lock:
+        with self.lock:
             batch = self._subscripted(number)
             self.seen += 1
         return _as_numpy(batch)
 
     def _subscripted(self, number: int) -> Any:
         """Returns one batch. Numbers in a row share one iterator, since starting one takes time."""
+        self._take_up_changes()
         window = self._assigned or self._window
         look = self._looks[number] if self._looks_count else 0
         place = (self._subscript_epoch, number, look)
@@ -138,7 +142,7 @@ class Batches:
         Raises:
             ValueError: there is not a single sample that can be used.
         """
-        with self._lock:
+        with self.lock:
             window = self._window_of_following()
             try:
                 batch = next(self._stream, None) if self._stream is not None else None
@@ -146,9 +150,12 @@ class Batches:
                     if self._stream is not None:  # files were left out, so the epoch was shorter
                         self.epoch += 1
                         self.number = 0
-                    rest = self._plan.count - self.number
-                    self._stream = window.start(self.epoch, self.number, rest)
-                    batch = next(self._stream, None)
+                    # Only the batches that are given are saved, so then nothing is read ahead.
+                    saves = self._plan.spec.save is not None
+                    rest = 1 if saves else self._plan.count - self.number
+                    stream = window.start(self.epoch, self.number, rest)
+                    batch = next(stream, None)
+                    self._stream = None if saves else stream
                     if batch is None:
                         raise ValueError("None of the files can be used; see `skipped`.")
             except tf.errors.OpError:  # a bad file costs its own batch, not the rest of the epoch
@@ -160,7 +167,7 @@ class Batches:
 
     def following_indices(self) -> np.ndarray:
         """Returns the indices of the next batch, which counts as given: `of_indices` reads it."""
-        with self._lock:
+        with self.lock:
             plan = self._window_of_following().plan
             first = self.number * plan.spec.batch_size
             self._stream = None
@@ -171,7 +178,7 @@ class Batches:
     def of_indices(self, indices: np.ndarray) -> Any:
         """Returns some samples as one batch of any size, with new draws at each call."""
         size = self._plan.spec.batch_size
-        with self._lock:
+        with self.lock:
             epoch = self.epoch if self._given is None else self._given[1]
             draw = (epoch, indices.tobytes())
             window = _Window(in_order(self._plan, indices))
@@ -183,6 +190,7 @@ class Batches:
         return _as_numpy(tf.nest.map_structure(lambda *values: tf.concat(values, 0), *parts))
 
     def _window_of_following(self) -> _Window:
+        self._take_up_changes()
         if self.number == 0:  # an epoch begins, in an order of its own
             self._assigned = None
         return self._assigned or self._window
@@ -200,32 +208,42 @@ class Batches:
 
     def _note(self, plan: Plan, epoch: int) -> None:
         if self._given is None or self._given[0] is not plan or self._given[1] != epoch:
-            self._given, self._order = (plan, epoch), None
+            self._given, self._order, self._handed = (plan, epoch), None, None
 
     @property
     def order(self) -> np.ndarray | None:
-        """The order of the epoch that the last batch was taken from; None before the first batch."""
-        with self._lock:
-            if self._order is None and self._given is not None:
+        """The order of the epoch that the last batch was taken from; None before the first batch.
+
+        Where the array is changed in place, the next batches are in the changed order.
+        """
+        with self.lock:
+            if self._handed is None and self._given is not None:
                 self._order = order_of(*self._given)
-                self._order.flags.writeable = False  # a write would not change what comes next
-        return self._order
+                self._handed = self._order.copy()
+        return self._handed
 
     @order.setter
     def order(self, indices: Any) -> None:
-        with self._lock:
+        with self.lock:
             self._forget()
-            if indices is None:  # the next batch by number is the first of another order
-                self._assigned, self._given = None, None
+            if indices is None:  # the next batch by number is of another order
+                self._assigned, self._given, self._handed = None, None, None
                 self._subscript_epoch += 1
                 return
             self._assigned = _Window(in_order(self._plan, np.asarray(indices, np.int64)))
             self._note(self._assigned.plan, self._subscript_epoch)
 
+    def _take_up_changes(self) -> None:
+        """Makes an order that the user's code changed in place the order of what comes next."""
+        if self._handed is not None and not np.array_equal(self._handed, self._order):
+            handed = self._handed
+            self.order = handed
+            self._order, self._handed = handed.copy(), handed
+
     def go_to(self, number: int) -> None:
         """Makes `following` go on at another batch of the epoch; at 0, another epoch begins."""
         check_int("batch_index", number, 0)
-        with self._lock:
+        with self.lock:
             if number == 0:
                 self.reset()
                 return
@@ -234,7 +252,7 @@ class Batches:
 
     def move_to(self, epoch: int, number: int) -> None:
         """Makes `following` go on at a batch of an epoch, and `at` give the batches of that epoch."""
-        with self._lock:
+        with self.lock:
             self._forget()
             self._assigned = None
             self.epoch, self.number = divmod(number, self._plan.count or 1)
@@ -243,7 +261,7 @@ class Batches:
 
     def reset(self) -> None:
         """Makes `following` go to the first batch, of the next epoch if it has begun this one."""
-        with self._lock:
+        with self.lock:
             self._stream = None
             if self.number:
                 self.number = 0
@@ -251,7 +269,7 @@ class Batches:
 
     def on_epoch_end(self) -> None:
         """Gives both ways of reading the order of the next epoch; the number of the batch stays."""
-        with self._lock:
+        with self.lock:
             self._forget()
             self._assigned = None
             self.epoch += 1

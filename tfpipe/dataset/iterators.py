@@ -18,6 +18,7 @@ from tfpipe.dataset.loop import Loop
 from tfpipe.dataset.samples import ShuffleFlag
 from tfpipe.keywords import suggests
 from tfpipe.pipeline import plan as pipeline_plan
+from tfpipe.pipeline.plan import order_of
 from tfpipe.pipeline.saving import SaveSpec
 from tfpipe.sources.source import Source
 
@@ -27,7 +28,7 @@ _REMEDIES = {
         *("target_size", "color_mode", "class_mode", "directory", "interpolation"),
         *("keep_aspect_ratio", "subset"),
     ),
-    "Make another data set from the files, rows or arrays that you want.": (
+    "Make another data set of the samples that you want, for example with flow_from_dataframe.": (
         *(
             "classes",
             "labels",
@@ -62,8 +63,8 @@ class Iterator(ImageDataset):
 
     Attributes:
         batch_index: the number of the batch that `next` gives; 0 after the last batch of an epoch.
-        index_array: the order of the epoch that the last batch was taken from, int64 [n]; None before the
-            first batch.
+        index_array: the order of the epoch that the last batch was taken from, int64 [n]: of Python's last
+            batch, or, if it has read none, of the last epoch of `fit` or `predict`; None before the first.
         total_batches_seen: how many batches the loop, `next` and `[]` gave.
         index_generator: gives the indices of one batch after another, without reading the images.
 
@@ -88,6 +89,7 @@ class Iterator(ImageDataset):
             "save_format": "png",
         }
         super().__init__(source, *args, **kwargs)
+        self._first_epoch = self._cursor.epoch
 
     def _new_batches(self) -> Batches:
         return Batches(self._plan, looks_count=True)
@@ -100,6 +102,7 @@ class Iterator(ImageDataset):
     @suggests
     def seek(self, epoch: int, batch: int = 0) -> None:
         super().seek(epoch, batch)
+        self._first_epoch = epoch
         self._batches.move_to(epoch, batch)
 
     seek.__doc__ = (ImageDataset.seek.__doc__ or "").replace(
@@ -121,6 +124,11 @@ class Iterator(ImageDataset):
     def index_generator(self) -> Generator[np.ndarray, None, None]:
         while True:
             yield self._batches.following_indices()
+
+    @property
+    def lock(self) -> Any:
+        """Held while the place of `next` moves."""
+        return self._batches.lock
 
     def _set_index_array(self) -> None:
         self._batches.on_epoch_end()
@@ -195,7 +203,12 @@ class Iterator(ImageDataset):
 
     @property
     def index_array(self) -> np.ndarray | None:
-        return self._batches.order
+        order = self._batches.order
+        if (
+            order is None and self._cursor.epoch > self._first_epoch
+        ):  # `predict` has read, not Python
+            order = order_of(self._plan, self._cursor.epoch - 1)
+        return order
 
     @index_array.setter
     def index_array(self, value: Any) -> None:
@@ -233,7 +246,25 @@ class Iterator(ImageDataset):
 
 
 class NumpyArrayIterator(Iterator):
-    """What `ImageDataGenerator.flow` returns; see `Iterator`."""
+    """What `ImageDataGenerator.flow` returns; see `Iterator`.
+
+    Attributes:
+        x, y: copies of the images, in `dtype` and `data_format`, and of the targets, of this subset.
+        x_misc: the further inputs, a list.
+    """
+
+    @property
+    def x(self) -> np.ndarray:
+        images = self._source.images.images.astype(self.dtype)
+        return np.moveaxis(images, -1, 1) if self.data_format == "channels_first" else images
+
+    @property
+    def y(self) -> Any:
+        return None if self.labels is None else np.array(self.labels)
+
+    @property
+    def x_misc(self) -> list[np.ndarray]:
+        return [np.array(values) for values in self._source.named("misc_").values()]
 
 
 class DirectoryIterator(Iterator):
