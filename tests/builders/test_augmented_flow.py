@@ -382,6 +382,25 @@ class TestPreprocessingFunction:
         for i in range(len(theirs)):
             np.testing.assert_allclose(ours[i], theirs[i], atol=1e-4)
 
+    @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+    def test_one_channel_is_broadcast_as_by_the_classic(self, classic, images, data_format):
+        axis = -1 if data_format == "channels_last" else 0
+
+        def gray(image):
+            return image.mean(axis, keepdims=True)
+
+        options = {"rescale": 0.5, "samplewise_center": True, "data_format": data_format}
+        x = images if axis == -1 else images.transpose(0, 3, 1, 2)
+        with pytest.warns(UserWarning, match="gray takes only NumPy"):
+            ours = ImageDataGenerator(preprocessing_function=gray, **options).flow(x, shuffle=False)
+        theirs = classic(preprocessing_function=gray, **options).flow(x, shuffle=False)
+        np.testing.assert_allclose(ours[0], theirs[0], atol=1e-4)
+        in_graph = ImageDataGenerator(
+            preprocessing_function=lambda t: tf.reduce_mean(t, axis, keepdims=True), **options
+        ).flow(x, shuffle=False)
+        assert not [op for op in ops(in_graph) if "PyFunc" in op]
+        np.testing.assert_allclose(in_graph[0], theirs[0], atol=1e-4)
+
     def test_a_numpy_function_gets_arrays_of_rank_3_and_warns_once(self, images):
         seen = set()
 

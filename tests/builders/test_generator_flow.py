@@ -3,7 +3,9 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 import tfpipe
 
@@ -152,6 +154,93 @@ class TestParity:
         assert list(ours) == []
 
 
+def objects(*values):
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column
+
+
+class TestObjectArrays:
+    """Columns of a frame are often object arrays, such as `frame["class"].to_numpy()`."""
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            objects(*range(10)),
+            objects(*np.arange(10) / 2),
+            objects(True, *[False] * 9),
+            objects(*map(np.float32, range(10))),
+            np.array([[i, i / 2] for i in range(10)], object),
+            pd.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "Int64"),
+            objects(*"abcdefghij"),
+        ],
+        ids=repr,
+    )
+    def test_numbers_and_strings(self, classic, images, values):
+        given = np.asarray(values)
+        ours, theirs = flow_both(classic, (images, [given]), given, sample_weight=None)
+        for number in range(len(theirs)):
+            (x, misc), y = ours[number]
+            (_, expected), labels = theirs[number]
+            assert x.dtype == np.float32
+            assert misc.tolist() == expected.tolist()
+            assert y.tolist() == labels.tolist()
+
+    def test_weights(self, images):
+        dataset = flow(images, Y, sample_weight=objects(*range(10)), shuffle=False)
+        assert dataset[0][2].tolist() == list(range(10))
+        assert dataset[0][2].dtype.kind in "if"
+        with pytest.raises(ValueError, match="sample_weight must hold finite numbers"):
+            flow(images, Y, sample_weight=objects(None, *range(9)))
+
+    def test_arrays_of_one_shape_are_stacked(self, images):
+        values = objects(*(np.full(3, number) for number in range(10)))
+        assert flow(images, values, shuffle=False)[0][1].tolist() == [[n] * 3 for n in range(10)]
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            objects(None, *range(9)),
+            objects("a", *range(9)),
+            objects([1, 2], *([n] for n in range(9))),
+            np.array(["2020-01-01"] * 10, "datetime64[D]"),
+        ],
+        ids=repr,
+    )
+    def test_rejects_what_is_no_tensor(self, images, values):
+        with pytest.raises(TypeError, match="y must be an array of numbers or strings"):
+            flow(images, values)
+        with pytest.raises(TypeError, match="misc 1 of x must be an array"):
+            flow((images, [Y, values]), Y)
+
+    def test_rejects_a_dict(self, images):
+        with pytest.raises(
+            TypeError, match=r"y must be.*a dict.*np\.stack\(\[age, sex\], axis=1\)"
+        ):
+            flow(images, {"age": Y, "sex": Y})
+
+    @pytest.mark.parametrize("options", [{"y": 3}, {"y": Y, "sample_weight": 0.5}])
+    def test_rejects_one_number(self, images, options):
+        with pytest.raises(ValueError, match=r"should have the same length.*shape = \(\)"):
+            flow(images, **options)
+
+
+class TestFlags:
+    @pytest.mark.parametrize("shuffle", [None, False, 0])
+    def test_no_shuffle(self, classic, images, assert_same, shuffle):
+        ours, theirs = flow_both(classic, images, Y, shuffle=shuffle)
+        assert not ours.shuffle
+        assert_same(ours[0], theirs[0])
+
+    @pytest.mark.parametrize("name", ["JPEG", "Png", "BMP", "TIFF"])
+    def test_save_format_in_capitals(self, images, tmp_path, name):
+        next(flow(images, batch_size=10, save_to_dir=tmp_path, save_format=name))
+        assert len(list(tmp_path.iterdir())) >= 10
+        for path in tmp_path.iterdir():
+            with Image.open(path) as image:
+                assert image.format == name.upper()
+
+
 class TestWithoutLabels:
     @pytest.mark.parametrize("weight", [WEIGHT, WEIGHT * np.nan])
     def test_weights_are_ignored_with_a_warning(self, classic, images, assert_same, weight):
@@ -209,7 +298,7 @@ class TestRejects:
         with pytest.raises(TypeError, match="target_size"):
             flow(images, target_size=(4, 6))
 
-    @pytest.mark.parametrize("option", [{"batch_size": 0}, {"seed": "x"}, {"shuffle": None}])
+    @pytest.mark.parametrize("option", [{"batch_size": 0}, {"seed": "x"}, {"shuffle": "no"}])
     def test_a_bad_value(self, images, option):
         ((name, value),) = option.items()
         with pytest.raises(ValueError, match=f"{name} must be .* Received: {name}={value!r}"):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras.src.legacy.preprocessing.image import ImageDataGenerator as Classic
 
 from tfpipe import ImageDataGenerator
-from tfpipe.transforms.augment import NEUTRAL
+from tfpipe.transforms.augment import NEUTRAL, Augment
 
 SIZE = 12  # square, because on other images the classic turns about the wrong point
 EVERYTHING = {
@@ -91,7 +91,7 @@ class TestConstructor:
             ("rotation_range", -20),
             ("width_shift_range", -0.1),
             ("width_shift_range", "0.1"),
-            ("height_shift_range", []),
+            ("height_shift_range", [None]),
             ("height_shift_range", -2),
             ("shear_range", -1),
             ("shear_range", (1, 2)),
@@ -108,7 +108,7 @@ class TestConstructor:
             ("cval", "0"),
             ("interpolation_order", 6),
             ("horizontal_flip", "yes"),
-            ("vertical_flip", None),
+            ("vertical_flip", "no"),
             ("rescale", "1/255"),
             ("preprocessing_function", "caffe"),
             ("zca_epsilon", -1e-6),
@@ -122,6 +122,41 @@ class TestConstructor:
         with pytest.raises(ValueError, match=name) as caught:
             ImageDataGenerator(**{name: value})
         assert "Received" in str(caught.value)
+
+    @pytest.mark.parametrize("value", [None, False])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "rotation_range",
+            "width_shift_range",
+            "height_shift_range",
+            "shear_range",
+            "channel_shift_range",
+            "horizontal_flip",
+            "vertical_flip",
+            "rescale",
+            "preprocessing_function",
+            "samplewise_center",
+            "samplewise_std_normalization",
+            "featurewise_center",
+            "featurewise_std_normalization",
+            "zca_whitening",
+            "validation_split",
+        ],
+    )
+    def test_none_and_false_turn_a_setting_off(self, picture, name, value):
+        generator = ImageDataGenerator(**{name: value})
+        if name != "validation_split":
+            assert getattr(generator, name) is value
+        assert generator.augment == Augment()
+        image = picture(5, 7)
+        np.testing.assert_array_equal(next(generator.flow(image[None]))[0], image)
+        np.testing.assert_array_equal(generator.random_transform(image), image)
+        np.testing.assert_array_equal(generator.standardize(image), image)
+
+    def test_no_shifts_to_choose_from(self):
+        generator = ImageDataGenerator(width_shift_range=[], height_shift_range=())
+        assert generator.get_random_transform((5, 7, 3), seed=1) == NEUTRAL
 
     def test_unknown_keyword(self):
         with pytest.raises(TypeError, match="rotation"):

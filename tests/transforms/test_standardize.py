@@ -234,13 +234,50 @@ class TestInGraphFunction:
             (lambda x: x[:2], (2, 4, 3)),
             (lambda x: np.transpose(x, (1, 0, 2)), (4, 3, 3)),
             (lambda x: x[..., 0], (3, 4)),
-            (lambda x: tf.image.rgb_to_grayscale(x), (3, 4, 1)),
+            (lambda x: x[..., :2], (3, 4, 2)),
+            (lambda x: np.stack([x, x]), (2, 3, 4, 3)),
+            (lambda x: tf.stack([x, x]), (2, 3, 4, 3)),
         ],
     )
     def test_rejects_another_shape_and_names_both(self, function, after):
         with pytest.raises(ValueError, match="keep the shape") as caught:
             in_graph_function(function, SHAPE, tf.float32)
         assert f"got {SHAPE} and returned {after}" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "function",
+        [
+            lambda x: x.mean(-1, keepdims=True),  # NumPy
+            lambda x: tf.reduce_mean(x, axis=-1, keepdims=True),
+            lambda x: x[:, :1] * 2,  # either
+            lambda x: np.mean(x, axis=(0, 1)),
+            lambda x: x[0] * 0.5,
+            lambda x: x[None],
+            lambda x: np.float64(7),
+            lambda x: 7,
+            lambda x: x.astype("int32") // 2,
+            lambda x: (x > 100).tolist(),
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore:preprocessing_function")
+    def test_broadcasts_as_an_assignment_does(self, function):
+        image = batch("float32")[0]
+        expected = np.empty_like(image)
+        expected[...] = np.asarray(function(image.copy()))
+        made = tf.function(in_graph_function(function, SHAPE, tf.float32))
+        for result in (made(tf.constant(image)).numpy(), call_with_numpy(function, image)):
+            assert result.shape == image.shape
+            assert result.dtype == image.dtype
+            np.testing.assert_allclose(result, expected, rtol=1e-5)
+
+    def test_rejects_a_function_that_returns_nothing(self):
+        def in_place_only(image):
+            image *= 2
+
+        with pytest.raises(ValueError, match="in_place_only returned None. It must return"):
+            in_graph_function(in_place_only, SHAPE, tf.float32)
+        with pytest.raises(ValueError, match="in_place_only returned None. It must return"):
+            call_with_numpy(in_place_only, batch()[0])
 
     def test_rejects_a_function_that_fails(self):
         def broken(image):
@@ -260,5 +297,7 @@ class TestCallWithNumpy:
         np.testing.assert_array_equal(result[1:], image[1:] / 2)
 
     def test_rejects_another_shape(self):
-        with pytest.raises(ValueError, match=r"<lambda>.*\(3, 4, 3\) and returned \(1, 4, 3\)"):
-            call_with_numpy(lambda x: x[:1], batch()[0])
+        with pytest.raises(ValueError, match=r"<lambda>.*\(3, 4, 3\) and returned \(2, 4, 3\)"):
+            call_with_numpy(lambda x: x[:2], batch()[0])
+        with pytest.raises(ValueError, match=r"and returned \(3, 4\).*\[\.\.\., np\.newaxis\]"):
+            call_with_numpy(lambda x: x[..., 0], batch()[0])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from tfpipe.checks import warn
 from tfpipe.sources import table
+from tfpipe.sources.arrays import plain_array
 from tfpipe.sources.source import Source
 from tfpipe.sources.splits import split_count
 
@@ -93,21 +95,49 @@ def check_binary_classes(source: Source, class_mode: str | None, classes: Any) -
         raise ValueError(f'If class_mode="binary" there must be 2 classes. Found {found} classes.')
 
 
+def as_column(name: str, values: Any) -> np.ndarray:
+    """Returns what `flow` was given besides the images, as an array that can be a tensor.
+
+    Raises:
+        TypeError: it cannot be one.
+    """
+    array = plain_array(values)
+    if array is None:
+        raise TypeError(
+            f"{name} must be an array of numbers or strings, with rows of one shape. Received a "
+            f"{type(values).__name__}: {reprlib.repr(values)}.{_outputs_of_arrays(values)}"
+        )
+    return array
+
+
+def _outputs_of_arrays(values: Any) -> str:
+    if not isinstance(values, Mapping):
+        return ""
+    return (
+        " For several outputs, put their numbers side by side, and name them in the graph: "
+        "generator.flow(x, np.stack([age, sex], axis=1)).map("
+        'lambda x, y: (x, {"age": y[:, 0], "sex": y[:, 1]})).'
+    )
+
+
 def check_lengths(
-    images: np.ndarray, misc: Sequence[np.ndarray], y: np.ndarray | None, weights: Any
+    images: np.ndarray,
+    misc: Sequence[np.ndarray],
+    y: np.ndarray | None,
+    weights: np.ndarray | None,
 ) -> None:
     """Raises if the columns of `flow` have different lengths."""
     for other in misc:
-        if len(images) != len(other):
+        if other.ndim == 0 or len(images) != len(other):
             raise ValueError(
                 "All of the arrays in `x` should have the same length. Found a pair with: "
-                f"len(x[0]) = {len(images)}, len(x[?]) = {len(other)}"
+                f"len(x[0]) = {len(images)}, len(x[?]) = {len(other) if other.ndim else 'none'}"
             )
     for name, words, column in (
         ("y", "`y` (labels)", y),
         ("sample_weight", "`sample_weight`", weights),
     ):
-        if column is not None and len(images) != len(column):
+        if column is not None and (column.ndim == 0 or len(images) != len(column)):
             raise ValueError(
                 f"`x` (images tensor) and {words} should have the same length. "
                 f"Found: x.shape = {images.shape}, {name}.shape = {np.asarray(column).shape}"
@@ -129,15 +159,21 @@ def check_rank_and_channels(where: str, images: np.ndarray, axis: int, data_form
         )
 
 
-def check_weights(weights: np.ndarray, has_labels: bool) -> None:
-    """Raises unless the weights of `flow` are finite numbers; warns if there are no labels to go with."""
+def weights_of(values: np.ndarray, has_labels: bool) -> np.ndarray | None:
+    """Returns the weights of `flow`; None, with a warning, if there are no labels to go with.
+
+    Raises:
+        ValueError: they are not finite numbers.
+    """
     if not has_labels:
         warn(f"`sample_weight` will be ignored, since there is no y. {_IMAGES_ALONE}")
-        return
-    if weights.dtype.kind not in "biuf" or not np.isfinite(weights).all():
+        return None
+    weights = plain_array(values)
+    if weights is None or weights.dtype.kind not in "biuf" or not np.isfinite(weights).all():
         raise ValueError(
             "sample_weight must hold finite numbers. Received NaN, infinity, or values that are not numbers."
         )
+    return weights
 
 
 def check_same_labels(y: np.ndarray, fraction: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,6 @@ from tfpipe.checks import check_bool
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.fields.image import ImageSpec
 from tfpipe.ops.resize_spec import ResizeSpec
-from tfpipe.pipeline.saving import SaveSpec
 
 DIRECTORY_CLASS_MODES = ("categorical", "binary", "sparse", "input", None)
 DATAFRAME_CLASS_MODES = (
@@ -37,11 +35,9 @@ CLASS_MODES: dict[str | None, tuple[str | None, str | None]] = {
 }
 
 
-def save_spec(save_to_dir: str | None, save_prefix: str, save_format: str) -> SaveSpec | None:
-    """Returns where images are saved, or None for nowhere."""
-    if not save_to_dir:
-        return None
-    return SaveSpec(os.fspath(save_to_dir), str(save_prefix), save_format)
+def false_if_none(value: Any) -> Any:
+    """Returns a flag, where the classic takes None for False."""
+    return False if value is None else value
 
 
 def image_spec(
@@ -52,7 +48,7 @@ def image_spec(
     decode: Mapping[str, Any],
 ) -> ImageSpec:
     """Returns how files become images, from the arguments of `flow_from_directory`."""
-    check_bool("keep_aspect_ratio", keep_aspect_ratio)
+    check_bool("keep_aspect_ratio", false_if_none(keep_aspect_ratio))
     aspect = "crop" if keep_aspect_ratio else "stretch"
     return ImageSpec(
         DecodeSpec(color_mode, **decode), ResizeSpec(size, interpolation, aspect=aspect)

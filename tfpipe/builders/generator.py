@@ -17,9 +17,9 @@ from tfpipe.builders.classic_specs import (
     CLASS_MODES,
     DATAFRAME_CLASS_MODES,
     DIRECTORY_CLASS_MODES,
+    false_if_none,
     image_attributes,
     image_spec,
-    save_spec,
 )
 from tfpipe.builders.generator_settings import GeneratorSettings
 from tfpipe.builders.options import FILE_SPECS, SYNONYMS, FileOptions
@@ -194,14 +194,14 @@ class ImageDataGenerator(GeneratorSettings):
                     f"Received a {type(x).__name__} of {len(x)}: make it one array with np.stack."
                 )
             x, others = x
-            misc = [np.asarray(o) for o in (others if isinstance(others, list) else [others])]
-        y = None if y is None else np.asarray(y)
+            others = others if isinstance(others, list) else [others]
+            misc = [checks.as_column(f"misc {n} of x", o) for n, o in enumerate(others)]
+        y = None if y is None else checks.as_column("y", y)
         weights = None if sample_weight is None else np.asarray(sample_weight)
         checks.check_lengths(np.asarray(x), misc, y, weights)
         images = self._image_array("flow", x)
         if weights is not None:
-            checks.check_weights(weights, y is not None)
-            weights = weights if y is not None else None
+            weights = checks.weights_of(weights, y is not None)
         if subset is not None and y is not None and not ignore_class_split:
             checks.check_same_labels(y, fraction)
         source = from_arrays(images, misc, y, weights, fraction=fraction, subset=subset)
@@ -214,7 +214,7 @@ class ImageDataGenerator(GeneratorSettings):
             batch_size,
             shuffle,
             seed,
-            save_spec(**save_options),
+            SaveSpec.of(**save_options),
         )
         return self._with_attributes(
             dataset, save_options, subset=subset, split=self._split(subset)
@@ -269,7 +269,7 @@ class ImageDataGenerator(GeneratorSettings):
             target_size, color_mode, interpolation, keep_aspect_ratio, given[DecodeSpec]
         )
         save_options = _save_options(save_to_dir, save_prefix, save_format)
-        save = save_spec(**save_options)
+        save = SaveSpec.of(**save_options)
         errors = ErrorPolicy(**given[ErrorPolicy])
         source = from_directory(
             directory,
@@ -351,13 +351,13 @@ class ImageDataGenerator(GeneratorSettings):
         """
         class_mode = checks.check_deprecated(class_mode, options)
         check_one_of("class_mode", class_mode, DATAFRAME_CLASS_MODES)
-        check_bool("validate_filenames", validate_filenames)
+        check_bool("validate_filenames", false_if_none(validate_filenames))
         given = routed(options, *FILE_SPECS)
         image = image_spec(
             target_size, color_mode, interpolation, keep_aspect_ratio, given[DecodeSpec]
         )
         save_options = _save_options(save_to_dir, save_prefix, save_format)
-        save = save_spec(**save_options)
+        save = SaveSpec.of(**save_options)
         errors = ErrorPolicy(**given[ErrorPolicy])
         fraction = self._fraction(subset)
         targets, encoding = CLASS_MODES[class_mode]
@@ -422,7 +422,7 @@ class ImageDataGenerator(GeneratorSettings):
                 augment=self.augment,
                 standardize=self.standardization,
                 batch_size=batch_size,
-                shuffle=shuffle,
+                shuffle=false_if_none(shuffle),
                 seed=seeds.as_seed(seed),
                 dtype=self.dtype,
                 data_format=self.data_format,

@@ -18,6 +18,38 @@ from tfpipe.transforms import arrays
 from tfpipe.transforms.augment import Augment
 from tfpipe.transforms.standardize import Standardize, warn_of_unfitted
 
+# Settings that None, False and an empty list turn off, as in the classic, which asks for their truth value.
+_TRANSFORMS = (
+    "rotation_range",
+    "width_shift_range",
+    "height_shift_range",
+    "shear_range",
+    "channel_shift_range",
+    "horizontal_flip",
+    "vertical_flip",
+)
+_STEPS = (
+    "preprocessing_function",
+    "rescale",
+    "samplewise_center",
+    "samplewise_std_normalization",
+    "featurewise_center",
+    "featurewise_std_normalization",
+    "zca_whitening",
+)
+
+
+def _without_off(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Returns the fields of a specification, leaving out each of `names` whose value turns it off."""
+
+    def is_off(value: Any) -> bool:
+        # Not `not value`: an array of shifts has no truth value, and a 0 or a "" has to be checked.
+        if isinstance(value, list | tuple | np.ndarray):
+            return np.size(value) == 0
+        return value is None or (isinstance(value, bool | np.bool_) and not value)
+
+    return {name: v for name, v in values.items() if not (name in names and is_off(v))}
+
 
 class GeneratorSettings:
     """The settings of an `ImageDataGenerator`, and its methods that need no data set."""
@@ -97,7 +129,7 @@ class GeneratorSettings:
         attributes.
         """
         values: dict[str, Any] = {f.name: getattr(self, f.name, f.default) for f in fields(Augment)}
-        return Augment(**values)
+        return Augment(**_without_off(values, _TRANSFORMS))
 
     @property
     def standardization(self) -> Standardize:
@@ -105,7 +137,8 @@ class GeneratorSettings:
         return Standardize(**self._standardize_fields())
 
     def _standardize_fields(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(Standardize)}
+        values = {field.name: getattr(self, field.name) for field in fields(Standardize)}
+        return _without_off(values, _STEPS)
 
     def _override_flags(self) -> None:
         """Sets the flags that others need, with a warning: the center flag of each std flag and of ZCA."""

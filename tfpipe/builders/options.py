@@ -191,7 +191,7 @@ def pipeline_spec(arguments: KerasArguments, options: Mapping[str, Any]) -> Pipe
         image=ImageSpec(decode, resize),
         batch_size=1 if batch_size is None else batch_size,
         batched=batch_size is not None,
-        shuffle=arguments.shuffle,
+        shuffle=False if arguments.shuffle is None else arguments.shuffle,  # as Keras takes it
         seed=seeds.as_seed(arguments.seed, seeds.draw_keras_seed),
         data_format=arguments.data_format or keras.config.image_data_format(),
         errors=ErrorPolicy(**of_spec[ErrorPolicy]),

@@ -235,7 +235,7 @@ class Batches:
 
     def _take_up_changes(self) -> None:
         """Makes an order that the user's code changed in place the order of what comes next."""
-        if self._handed is not None and not np.array_equal(self._handed, self._order):
+        if self._handed is not None and not (self._handed == self._order).all():
             handed = self._handed
             self.order = handed
             self._order, self._handed = handed.copy(), handed

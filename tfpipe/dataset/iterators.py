@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
@@ -216,9 +215,7 @@ class Iterator(ImageDataset):
 
     def _change_saving(self, **options: Any) -> None:
         self._save_options |= options
-        directory, prefix, save_format = self._save_options.values()
-        save = SaveSpec(os.fspath(directory), str(prefix), save_format) if directory else None
-        self._change(save=save)
+        self._change(save=SaveSpec.of(**self._save_options))
 
     @property
     def save_to_dir(self) -> Any:

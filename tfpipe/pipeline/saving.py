@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -34,6 +35,19 @@ class SaveSpec:
 
     def __post_init__(self) -> None:
         check_one_of("save_format", self.format, SAVE_FORMATS)
+
+    @classmethod
+    def of(cls, save_to_dir: Any, save_prefix: Any, save_format: Any) -> SaveSpec | None:
+        """Returns what the classic's arguments ask for; None: nothing is saved.
+
+        >>> SaveSpec.of("new", "a", "JPEG")
+        SaveSpec(directory='new', prefix='a', format='jpeg')
+        """
+        if not save_to_dir:
+            return None
+        if isinstance(save_format, str):  # Pillow takes capitals
+            save_format = save_format.lower()
+        return cls(os.fspath(save_to_dir), str(save_prefix), save_format)
 
 
 def saver(spec: SaveSpec, seed: Value, channels: int, scale: float) -> Callable[..., tf.Tensor]:

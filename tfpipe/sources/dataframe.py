@@ -11,6 +11,7 @@ import pandas as pd
 
 from tfpipe.checks import check_names, did_you_mean, head, warn
 from tfpipe.sources import listing, table
+from tfpipe.sources.arrays import plain_array
 from tfpipe.sources.directory import check_each_has_a_mask
 from tfpipe.sources.source import Files, Source
 from tfpipe.sources.splits import split_rows
@@ -157,16 +158,8 @@ def column_values(frame: pd.DataFrame, columns: Any) -> np.ndarray:
         TypeError: the values have no common dtype or shape.
     """
     columns = list(columns) if table.names_several(frame, columns) else columns
-    values = frame[columns].to_numpy()
-    if values.dtype == object or not isinstance(values.dtype, np.dtype):
-        items = values.tolist()
-        try:
-            values = np.array(items) if items else np.empty([0], np.float32)
-        except ValueError:
-            values = np.empty([0], object)
-        if values.dtype.kind in "US" and len(set(map(type, np.array(items, object).flat))) > 1:
-            values = np.empty([0], object)  # NumPy turned numbers among strings into strings
-    if values.dtype.kind not in "biufcUS":
+    values = plain_array(frame[columns].to_numpy())
+    if values is None:
         raise TypeError(
             f"Column(s) {columns!r} cannot be one tensor: expected numbers, strings or arrays of "
             f"one shape. Received values such as {frame[columns].iloc[0]!r}."

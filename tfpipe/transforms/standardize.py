@@ -27,7 +27,8 @@ class Standardize:
 
     Attributes:
         preprocessing_function: called with one image [H, W, C] ([C, H, W] with channels_first); returns one
-            of the same shape. Stays in the graph if it takes tensors.
+            of the same shape, or one that broadcasts to it, such as a single channel. Stays in the graph if
+            it takes tensors.
         rescale: a factor; None or 0: off.
         samplewise_center, samplewise_std_normalization: subtract each image's own mean, divide by its own
             standard deviation. The second needs the first.

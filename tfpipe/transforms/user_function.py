@@ -40,15 +40,16 @@ def in_graph_function(
         dtype: of the image.
 
     Raises:
-        ValueError: the function changes the shape; the message names both shapes.
+        ValueError: the function returns nothing, or another shape that does not broadcast to the image's;
+            the message names both shapes.
     """
     name = _name(function)
     probe = np.random.default_rng(0).uniform(0, 255, shape).astype(dtype.as_numpy_dtype)
     traced = tf.function(function, autograph=False)
     before = _generators()
     try:
-        first, reason = _attempt(lambda: np.asarray(function(probe.copy())))
-        second, _ = _attempt(lambda: np.asarray(function(probe.copy())))
+        first, reason = _attempt(lambda: _result(name, function(probe.copy())))
+        second, _ = _attempt(lambda: _result(name, function(probe.copy())))
         in_graph, _ = _attempt(lambda: traced(tf.constant(probe)).numpy())
         draws = _generators() != before or _holds_generator(function)
     finally:  # the probes must not advance the user's generators
@@ -58,12 +59,15 @@ def in_graph_function(
     result = first if first is not None else in_graph
     if result is None:
         raise ValueError(
-            f"preprocessing_function {name} fails on an image of shape {shape}."
+            f"preprocessing_function {name} fails on an image of shape {shape}: {reason!r}."
         ) from reason
     _check_shape(name, shape, result.shape)
+    kept = result.shape[-3:]  # NumPy drops further axes, all of length 1, in an assignment
     is_steady = not draws and first is not None and _agree(first, second)
     if in_graph is not None and (first is None or (is_steady and _agree(first, in_graph))):
-        return lambda image: tf.cast(traced(image), dtype)
+        if result.shape == shape:
+            return lambda image: tf.cast(traced(image), dtype)
+        return lambda image: tf.broadcast_to(tf.reshape(tf.cast(traced(image), dtype), kept), shape)
 
     warn(
         f"preprocessing_function {name} takes only NumPy arrays (or is random), so it runs in Python, "
@@ -81,14 +85,26 @@ def in_graph_function(
 
 
 def call_with_numpy(function: Callable[[Any], Any], image: np.ndarray) -> np.ndarray:
-    """Calls a user's preprocessing_function with a copy of one image of rank 3; keeps the dtype.
+    """Calls a user's preprocessing_function with a copy of one image of rank 3; keeps dtype and shape.
 
     Raises:
-        ValueError: the function changes the shape; the message names both shapes.
+        ValueError: the function returns nothing, or another shape that does not broadcast to the image's;
+            the message names both shapes.
     """
-    changed = np.asarray(function(np.array(image)), image.dtype)
-    _check_shape(_name(function), image.shape, changed.shape)
-    return changed
+    name = _name(function)
+    changed = np.asarray(_result(name, function(np.array(image))), image.dtype)
+    _check_shape(name, image.shape, changed.shape)
+    if changed.shape == image.shape:
+        return changed
+    return np.array(np.broadcast_to(changed.reshape(changed.shape[-3:]), image.shape))
+
+
+def _result(name: str, value: Any) -> np.ndarray:
+    if value is None:  # NumPy would make it NaN
+        raise ValueError(
+            f"preprocessing_function {name} returned None. It must return the image that it has changed."
+        )
+    return np.asarray(value)
 
 
 def _name(function: Callable[[Any], Any]) -> str:
@@ -132,8 +148,15 @@ def _agree(first: np.ndarray, other: np.ndarray | None) -> bool:
 
 
 def _check_shape(name: str, before: tuple[int, ...], after: tuple[int, ...]) -> None:
-    if tuple(after) != tuple(before):
-        raise ValueError(
-            f"preprocessing_function {name} must keep the shape of the image. "
-            f"It got {tuple(before)} and returned {tuple(after)}."
-        )
+    """Raises `ValueError` unless NumPy could assign a result of shape `after` to an image."""
+    surplus, kept = after[:-3], after[-3:]
+    lengths = zip(before[len(before) - len(kept) :], kept, strict=True)
+    if all(n == 1 for n in surplus) and all(own in (n, 1) for n, own in lengths):
+        return
+    remedy = ""
+    if len(after) == 2:
+        remedy = " For a single channel, return result[..., np.newaxis]."
+    raise ValueError(
+        f"preprocessing_function {name} must keep the shape of the image, or return one that broadcasts "
+        f"to it, such as a single channel. It got {tuple(before)} and returned {tuple(after)}.{remedy}"
+    )
