@@ -236,8 +236,15 @@ class TestGraph:
         assert graph_building("samples.map(f, num_parallel_calls=2)") != []
 
 
+def of_keras(name):
+    """Whether a public name is one of Keras' own functions, which Keras documents."""
+    return getattr(getattr(tfpipe, name), "__module__", "").startswith("keras.")
+
+
 class TestPublicNames:
-    @pytest.mark.parametrize("name", [n for n in tfpipe.__all__ if not n.startswith("__")])
+    @pytest.mark.parametrize(
+        "name", [n for n in tfpipe.__all__ if not n.startswith("__") and not of_keras(n)]
+    )
     def test_has_a_docstring(self, name):
         thing = getattr(tfpipe, name)
         # A dataclass without one would be given its signature.

@@ -94,6 +94,8 @@ def public_functions():
         thing = tfpipe.layers.Augment if "." in name else getattr(tfpipe, name)
         if inspect.ismodule(thing) or isinstance(thing, str):
             continue
+        if thing.__module__.startswith("keras."):  # Keras' own
+            continue
         found[name] = thing
         for method, value in inspect.getmembers(thing, inspect.isfunction):
             ours = inspect.unwrap(value).__module__.startswith("tfpipe.")
