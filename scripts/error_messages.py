@@ -56,7 +56,7 @@ GROUPS = {
     ),
     "Packing and shards": (
         "Data sets that cannot be packed together, or a directory that does not hold what you ask for.",
-        ("tools", "sources.shards", "fields.packed"),
+        ("tools", "sources.shard_index", "sources.shards", "sources.npz", "fields.packed"),
     ),
     "The data set": (
         "A batch, a place, a memory budget or a use that this data set cannot have.",

@@ -1,13 +1,17 @@
 """Shards that are not what was packed: an error that names the shard, never other pixels, never a hang."""
 
+import io
+import json
 import os
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import tfpipe
+from tfpipe.sources.npz import read_arrays
 
 pytestmark = pytest.mark.one_profile
 
@@ -134,3 +138,182 @@ class TestMissingShards:
             file.truncate(os.path.getsize(shard(packed, 1)) - 100)
         with pytest.raises(tf.errors.OpError, match=r"00001-of.*the record cannot be read"):
             list(read(packed))
+
+
+def change_index(folder, **changes):
+    path = folder / "index.json"
+    found = json.loads(path.read_text())
+    found = {name: value for name, value in (found | changes).items() if value is not ...}
+    path.write_text(json.dumps(found))
+
+
+def change_columns(folder, **changes):
+    with np.load(folder / "columns.npz") as columns:
+        found = dict(columns) | changes
+    found = {name: value for name, value in found.items() if value is not ...}
+    np.savez(folder / "columns.npz", **found)
+
+
+def image(**changes):
+    whole = {"encoding": "raw", "dtype": "uint8", "shape": [6, 8, 3]} | changes
+    return {"fields": {"image": whole}}
+
+
+def mask(**changes):
+    whole = {"encoding": "raw", "dtype": "int32", "shape": [6, 8, 1]} | changes
+    return {"fields": {**image()["fields"], "mask": whole}}
+
+
+class TestIndex:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (image(shape=[100_000, 100_000, 3]), "at most .* pixels. Received: 100000 x 100000"),
+            (image(shape=[6, 8]), r"must be \(height, width, 3\)"),
+            (image(shape=[6, -8, 3]), r"must be \(height, width, 3\)"),
+            (image(shape=[6.0, 8, 3]), r"must be \(height, width, 3\)"),
+            (image(shape=7), "is not an index"),
+            (image(encoding="webp"), "encoding must be one of"),
+            (image(dtype="float64"), "dtype must be one of"),
+            (mask(shape=[7, 8, 1]), "the size of their images"),
+            (mask(encoding="jpeg"), "encoding must be one of"),
+            (mask(dtype="float32", encoding="png"), "encoding must be one of"),
+            ({"fields": mask()["fields"] | {"other": {}}}, "is not an index"),
+            ({"fields": {}}, "must be an image and its masks"),
+            ({"color_mode": "rgba"}, r"must be \(height, width, 4\)"),
+            (
+                {"shards": ["../a.tfrecord"]},
+                "files in the same directory. Received: '../a.tfrecord'",
+            ),
+            ({"shards": ["/a.tfrecord"]}, "files in the same directory"),
+            ({"shards": ["ram://a"]}, "files in the same directory"),
+            ({"shards": ["a", "a"]}, "distinct names"),
+            ({"splits": [["all"]]}, "distinct names"),
+            ({"targets": ["shard"]}, "names of columns"),
+            ({"fingerprint": 1}, "fingerprint must be a str"),
+            ({"more": 1}, "is not an index"),
+            ({"splits": ...}, "is not an index"),
+            ({"version": 1}, "version 1 of the format, .*reads 2. Pack again"),
+            ({"version": ...}, "version None of the format, .*Pack again"),
+        ],
+        ids=str,
+    )
+    def test_rejects(self, packed, changes, message):
+        change_index(packed, **changes)
+        with pytest.raises(ValueError, match=message) as error:
+            read(packed)
+        assert "index.json" in str(error.value)
+
+    @pytest.mark.parametrize("contents", ["[]", "3", "[" * 100_000, '{"version": 2}'], ids=len)
+    def test_rejects_what_is_no_index(self, packed, contents):
+        (packed / "index.json").write_text(contents)
+        with pytest.raises(ValueError, match=r"index\.json' "):
+            read(packed)
+
+    @pytest.mark.parametrize("name", ["index.json", "columns.npz"])
+    def test_rejects_a_fifo(self, packed, name):
+        (packed / name).unlink()
+        os.mkfifo(packed / name)
+        with pytest.raises(FileNotFoundError, match=f"{name}': it is a FIFO"):
+            read(packed)
+
+    @pytest.mark.parametrize("name", ["index.json", "columns.npz"])
+    def test_rejects_that_of_another_set(self, packed, made, name):
+        shutil.copy(made(1) / name, packed / name)
+        with pytest.raises(
+            ValueError, match="columns.npz' is damaged: it belongs to another index"
+        ):
+            read(packed)
+
+
+class TestColumns:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"shard": np.zeros(13, np.int32)}, "13 values"),
+            ({"shard": np.full(14, 3)}, "'shard' has values outside 0 to 2"),
+            ({"shard": ...}, "there is no column 'shard'"),
+            ({"shard": np.zeros(14)}, "'shard' is float64"),
+            ({"split": np.ones(14, int)}, "'split' has values outside 0 to 0"),
+            ({"offset": np.full(14, -1)}, "'offset' has values outside"),
+            ({"length": np.full(14, 2**40)}, "'length' has values outside"),
+            ({"header": np.zeros([14, 2], int)}, "the headers are"),
+            ({"names": np.zeros(3, np.uint8)}, "'names_lengths' has values outside|other lengths"),
+            ({"target0": np.full(14, 3, np.int32)}, "'labels' has values outside 0 to 2"),
+            ({"target0": np.full(14, -1, np.int32)}, "'labels' has values outside 0 to 2"),
+            ({"target0": np.zeros(15, np.int32)}, "'target0' has shape"),
+            ({"target0": ...}, "there is no column 'target0'"),
+            ({"one_target": np.zeros(2)}, "'one_target'"),
+            ({"weights": np.zeros([14, 2])}, "the weights are"),
+            ({"groups": np.zeros(3)}, "'groups' has shape"),
+            ({"groups": np.array(["a", 1] * 7, object)}, "dtype object"),
+        ],
+        ids=str,
+    )
+    def test_rejects(self, packed, changes, message):
+        change_columns(packed, **changes)
+        with pytest.raises(ValueError, match=rf"columns\.npz' is damaged: .*{message}"):
+            read(packed)
+
+    def test_rejects_lists_of_labels_that_are_no_classes(self, packed):
+        change_index(packed, targets=[])
+        change_columns(packed, ids=np.full(14, 2), id_counts=np.ones(14, int))
+        assert read(packed)[0][1].shape == (4, 3)
+        for ids, counts in ((np.full(14, 3), np.ones(14, int)), (np.zeros(14), np.full(14, 2))):
+            change_columns(packed, ids=ids, id_counts=counts)
+            with pytest.raises(ValueError, match=r"columns\.npz' is damaged: 'id"):
+                read(packed)
+
+    def test_rejects_what_is_no_zip(self, packed):
+        (packed / "columns.npz").write_bytes(b"PK no zip")
+        with pytest.raises(ValueError, match=r"columns\.npz' is damaged: .*pack again"):
+            read(packed)
+
+
+def members(**contents):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+def npy(shape, data=b"", dtype="<i8"):
+    file = io.BytesIO()
+    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue() + data
+
+
+class TestArrays:
+    def test_values(self):
+        arrays = {
+            "a": np.arange(6).reshape(2, 3),
+            "b": np.asfortranarray(np.eye(3)),
+            "c": np.array("é"),
+        }
+        file = io.BytesIO()
+        np.savez(file, **arrays, d=np.zeros([0, 2]))
+        found = read_arrays(file.getvalue())
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(found[name], values)
+        assert found["d"].shape == (0, 2)
+
+    @pytest.mark.parametrize(
+        "contents",
+        [
+            members(a=npy((2**24,), bytes(2**27))),  # a bomb
+            members(a=npy((2**40,))),
+            members(a=npy((2**40, 2**40))),
+            members(a=npy((-1,), bytes(8))),
+            members(a=npy((1,), bytes(8), "|O")),
+            members(a=npy((1,), bytes(16))),
+            members(a=b"no array"),
+            members(a=b""),
+            b"",
+        ],
+        ids=["bomb", "large", "larger", "negative", "objects", "longer", "other", "empty", "none"],
+    )
+    def test_rejects(self, contents):
+        with pytest.raises(ValueError, match=r"\w"):
+            read_arrays(contents)

@@ -21,6 +21,7 @@ from tfpipe.fields.image import ImageSpec
 from tfpipe.ops.resize_spec import ResizeSpec
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import shards
+from tfpipe.sources.shard_index import Index
 from tfpipe.sources.source import Records, Stored
 from tfpipe.tools import pack_process
 from tfpipe.tools.pack import PackSpec
@@ -362,12 +363,17 @@ class TestErrors:
         with pytest.raises(ValueError, match="has no alpha"):
             tfpipe.pack(small_dataset(color_mode="rgba"), tmp_path, encoding="jpeg")
 
+    def test_rejects_images_that_could_not_be_read(self, small_dataset, tmp_path):
+        with pytest.raises(ValueError, match="at most .* pixels. Received: 20000 x 20000"):
+            tfpipe.pack(small_dataset(target_size=(20_000, 20_000)), tmp_path / "packed")
+        assert not (tmp_path / "packed").exists()
+
     def test_rejects_objects(self, small_dataset, tmp_path):
         dataset = small_dataset()
         source = dataset.source.with_columns(weight=np.array([1.0, None] * 7, object))
         stored = Stored("raw", "uint8", (1, 1, 3))
         records = Records([], *np.zeros([3, 14], int), np.zeros([14, 3], int), [b""] * 14, stored)
-        index = shards.Index({"image": stored}, "rgb", (), ("all",), (), None, "")
+        index = Index({"image": stored}, "rgb", (), ("all",), (), None, "")
         with pytest.raises(ValueError, match=r"numbers or text. Received .*: \['weights'\]"):
             shards.write_index(
                 str(tmp_path), index, source.with_columns(image=records), np.zeros(14)

@@ -22,6 +22,7 @@ from tfpipe.builders.options import (
 )
 from tfpipe.checks import check_int, check_one_of
 from tfpipe.sources import shards
+from tfpipe.sources.shard_index import Index
 from tfpipe.sources.source import Records, Source, grouped
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def image_dataset_from_shards(
 
 
 def _rows_of_host(
-    source: Source, number: np.ndarray, index: shards.Index, split: str | None, host: Any
+    source: Source, number: np.ndarray, index: Index, split: str | None, host: Any
 ) -> np.ndarray:
     """Returns the samples of a split that are in the shard files of a host."""
     if not isinstance(host, tuple | list) or len(host) != 2:

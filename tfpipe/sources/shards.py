@@ -16,54 +16,20 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfpipe.sources import listing
-from tfpipe.sources.record import VERSION
-from tfpipe.sources.source import Records, Source, Stored
+from tfpipe.sources.npz import read_arrays
+from tfpipe.sources.record import HEADER, set_number
+from tfpipe.sources.shard_index import Index, index_of_json, names_of_targets
+from tfpipe.sources.source import Records, Source
 
 INDEX, COLUMNS = "index.json", "columns.npz"
-RECORD_ENCODINGS = ("raw", "png", "jpeg")
-
-
-@dataclass(frozen=True)
-class Index:
-    """The contents of `index.json`.
-
-    Attributes:
-        fields: how each field of a record is stored, the image first.
-        color_mode: "grayscale", "rgb" or "rgba".
-        class_names: in the order of their ids.
-        splits: their names; the column "split" holds their numbers.
-        shards: their file names.
-        targets: the columns that the targets take: None without targets, () for lists of ids, one name
-            for one array, several for outputs.
-        fingerprint: a digest of what was packed, and how. The records name it by its `set_number`.
-        version: the version of the format.
-    """
-
-    fields: Mapping[str, Stored]
-    color_mode: str
-    class_names: tuple[str, ...]
-    splits: tuple[str, ...]
-    shards: tuple[str, ...]
-    targets: tuple[str, ...] | None
-    fingerprint: str
-    version: int = VERSION
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of every image."""
-        return self.fields["image"].shape
-
-    @property
-    def mask_dtype(self) -> str | None:
-        """The dtype of the masks; None without masks."""
-        return next((s.dtype for name, s in self.fields.items() if name != "image"), None)
+_MOST_BYTES_A_RECORD = 2**31  # of a protocol buffer
 
 
 def write_index(directory: str, index: Index, source: Source, split: np.ndarray) -> None:
@@ -125,15 +91,23 @@ def write_whole(path: str, contents: bytes) -> None:
 
 def read_json(path: str) -> Any:
     """Reads a JSON file that `write_whole` wrote; raises `ValueError` if it has been damaged since."""
-    with tf.io.gfile.GFile(path, "rb") as file:
-        contents = file.read()
+    contents = _contents(path)
     try:
         return json.loads(contents)
-    except ValueError as err:  # from JSON, or from UTF-8
+    except (ValueError, RecursionError) as err:  # from JSON, or from UTF-8
         raise ValueError(
             f"{path!r} is damaged: {err}. Replace it with an intact copy, or remove its directory "
             "and pack again."
         ) from err
+
+
+def _contents(path: str) -> bytes:
+    """Reads a file; raises `FileNotFoundError` if it is missing, or not a regular file."""
+    refusal = _refusal(path)
+    if refusal is not None:
+        raise FileNotFoundError(f"Cannot read {path!r}: {refusal}. Put it back, or pack again.")
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return bytes(file.read())
 
 
 def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
@@ -150,9 +124,17 @@ def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
             f"No {INDEX} in {directory!r}: nothing was packed there, or packing did not finish. "
             "Run `tfpipe pack SRC DEST`; after an interruption, it resumes where it stopped."
         )
-    index = _index(read_json(path), path)
-    with tf.io.gfile.GFile(listing.join(directory, COLUMNS), "rb") as file:
-        columns = dict(np.load(io.BytesIO(file.read()), allow_pickle=False))
+    index = index_of_json(read_json(path), path)
+    place = listing.join(directory, COLUMNS)
+    try:
+        columns = read_arrays(_contents(place))
+        _check_columns(index, columns)
+    except (ValueError, KeyError) as err:
+        fault = f"there is no column {err}" if isinstance(err, KeyError) else err
+        raise ValueError(
+            f"{place!r} is damaged: {fault}. Replace it with an intact copy, or remove its directory and "
+            "pack again."
+        ) from err
     image, *others = index.fields.items()
     records = Records(
         [listing.join(directory, name) for name in index.shards],
@@ -185,7 +167,7 @@ def with_refusals(source: Source, *, skips: bool) -> Source:
         FileNotFoundError: without `skips`, a shard is missing, or not a regular file.
     """
     records: Records = source.images
-    reasons = {path: _refusal(path, records) for path in records.shards_used}
+    reasons = {path: _refusal(path) for path in records.shards_used}
     refused = {path: reason for path, reason in reasons.items() if reason is not None}
     if not refused:
         return source
@@ -198,32 +180,61 @@ def with_refusals(source: Source, *, skips: bool) -> Source:
     return source.with_columns(image=replace(records, refused=refused))
 
 
-def _refusal(path: str, records: Records) -> str | None:
-    """Returns why a shard must not be opened; None if it may be."""
-    if records.is_remote:
+def _refusal(path: str) -> str | None:
+    """Returns why a file must not be opened; None if it may be."""
+    if listing.scheme(path):
         return None if tf.io.gfile.exists(path) else "there is no such file"
     return None if os.path.isfile(path) else listing.refusal(path)
 
 
-def _index(found: Any, path: str) -> Index:
-    """Returns the index that a JSON file holds; raises `ValueError` if it has another version."""
-    version = found.get("version") if isinstance(found, dict) else None
-    if version != VERSION:
-        raise ValueError(
-            f"{path!r} has version {version!r} of the format, and this tfpipe reads {VERSION}. Pack "
-            "again into an empty directory, or use the tfpipe that wrote it."
-        )
-    names = ("class_names", "splits", "shards")
-    try:
-        stored = {
-            name: Stored(f["encoding"], f["dtype"], tuple(f["shape"]))
-            for name, f in found["fields"].items()
-        }
-        targets = None if found["targets"] is None else tuple(found["targets"])
-        lists = {name: tuple(found[name]) for name in names}
-        return Index(**{**found, **lists, "fields": stored, "targets": targets})
-    except (AttributeError, KeyError, TypeError) as err:
-        raise ValueError(f"{path!r} is not an index of shards of this tfpipe: {err}.") from err
+def _check_columns(index: Index, columns: Mapping[str, np.ndarray]) -> None:
+    """Raises `ValueError` unless the columns fit the index, and each other."""
+    n = len(columns["shard"])
+    _check_ids("shard", columns["shard"], n, len(index.shards))
+    _check_ids("split", columns["split"], n, len(index.splits))
+    _check_ids("offset", columns["offset"], n, 2**63)
+    _check_ids("length", columns["length"], n, _MOST_BYTES_A_RECORD)
+    _check_ids("names_lengths", columns["names_lengths"], n, len(columns["names"]) + 1)
+    if columns["names_lengths"].sum() != len(columns["names"]):
+        raise ValueError("the names have other lengths")
+    header = columns["header"]
+    if header.shape != (n, len(HEADER)) or header.dtype != np.int64:
+        raise ValueError(f"the headers are {header.dtype} {header.shape}")
+    if n and set(header[:, HEADER.index("set")].tolist()) != {set_number(index.fingerprint)}:
+        raise ValueError(f"it belongs to another {INDEX}")
+    if (np.diff(header[:, HEADER.index("index")]) <= 0).any():
+        raise ValueError("a sample is there twice")
+    for name in (*(index.targets or ()), *({"weights", "groups"} & columns.keys())):
+        if columns[name].ndim < 1 or len(columns[name]) != n:
+            raise ValueError(f"{name!r} has shape {columns[name].shape} for {n} samples")
+    if "weights" in columns and (
+        columns["weights"].ndim != 1 or columns["weights"].dtype.kind not in "fiu"
+    ):
+        raise ValueError(f"the weights are {columns['weights'].dtype}")
+    _check_labels(index, columns, n)
+
+
+def _check_labels(index: Index, columns: Mapping[str, np.ndarray], n: int) -> None:
+    """Raises `ValueError` unless labels are ids of the classes, where there are classes."""
+    classes = len(index.class_names)
+    if index.targets is None:
+        return
+    if not index.targets:  # lists of ids
+        _check_ids("id_counts", columns["id_counts"], n, len(columns["ids"]) + 1)
+        _check_ids("ids", columns["ids"], int(columns["id_counts"].sum()), classes)
+        return
+    if columns["one_target"].shape or columns["one_target"].dtype != bool:
+        raise ValueError("'one_target' is not True or False")
+    if classes:
+        _check_ids("labels", columns[index.targets[0]], n, classes)
+
+
+def _check_ids(name: str, values: np.ndarray, n: int, below: int) -> None:
+    """Raises `ValueError` unless there are n whole numbers, 0 or more and below a limit."""
+    if values.shape != (n,) or values.dtype.kind not in "iu":
+        raise ValueError(f"{name!r} is {values.dtype} {values.shape} for {n} values")
+    if n and not 0 <= int(values.min()) <= int(values.max()) < below:
+        raise ValueError(f"{name!r} has values outside 0 to {below - 1}")
 
 
 def target_names(targets: Any) -> tuple[str, ...] | None:
@@ -236,7 +247,7 @@ def target_names(targets: Any) -> tuple[str, ...] | None:
         return None
     if isinstance(targets, list):
         return ()
-    return tuple(f"target{number}" for number in range(len(_outputs(targets))))
+    return names_of_targets(len(_outputs(targets)))
 
 
 def _outputs(targets: Any) -> tuple[np.ndarray, ...]:

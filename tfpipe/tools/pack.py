@@ -27,6 +27,7 @@ from tfpipe.pipeline.cache import description_of_files
 from tfpipe.pipeline.resources import default_parallel_calls
 from tfpipe.sources import listing, shards, splits
 from tfpipe.sources.record import HEADER, VERSION, set_number
+from tfpipe.sources.shard_index import RECORD_ENCODINGS, Index, check_fields
 from tfpipe.sources.source import Files, Records, Source, Stored, joined
 from tfpipe.tools.pack_process import in_processes
 from tfpipe.tools.pack_writer import Task, write
@@ -53,7 +54,7 @@ class PackSpec:
     processes: int = 1
 
     def __post_init__(self) -> None:
-        check_one_of("encoding", self.encoding, shards.RECORD_ENCODINGS)
+        check_one_of("encoding", self.encoding, RECORD_ENCODINGS)
         check_int("quality", self.quality, 1)
         if self.quality > 100:
             raise ValueError(f"quality must be an int, 1 to 100. Received: quality={self.quality}.")
@@ -249,6 +250,7 @@ def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
         raise ValueError(
             "encoding='jpeg' has no alpha: use 'png' or 'raw'. Received: color_mode='rgba'."
         )
+    check_fields(stored_fields(image, spec.encoding, [], "int32"), image.decode.color_mode)
     source = joined([dataset.source for dataset in datasets.values()])
     if source.groups is not None:
         splits.check_groups_known(source.groups)
@@ -370,7 +372,7 @@ def _finish(directory: str, job: _Job, names: Sequence[str], places: _Places) ->
         [job.names[row] for row in places.index],
         image[1],
     )
-    index = shards.Index(
+    index = Index(
         job.fields,
         job.image.decode.color_mode,
         job.source.class_names,
