@@ -69,6 +69,7 @@ KINDS = {
     "masks": lambda f, n: tfpipe.image_dataset_from_dataframe(
         table(f[n]), mask_col="filename", mask_dtype="float32", **SMALL
     ),
+    "packed masks": lambda f, n: packed(f[n]),
     "in order": lambda f, n: tfpipe.image_dataset_from_directory(
         f[n], shuffle=False, batch_size=None, **SMALL
     ),
@@ -81,6 +82,13 @@ KINDS = {
     ),
     "statistics": lambda f, n: fitted(n).flow(arrays(n)),
 }
+
+
+def packed(folder):
+    options = {"mask_col": "filename", "mask_dtype": "float32", **SMALL}
+    masked = tfpipe.image_dataset_from_dataframe(table(folder), **options)
+    tfpipe.pack(masked, f"{folder}_packed")
+    return tfpipe.image_dataset_from_shards(f"{folder}_packed", verbose=False)
 
 
 def fitted(number):

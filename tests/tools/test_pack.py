@@ -23,7 +23,7 @@ from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import shards
 from tfpipe.sources.shard_index import Index
 from tfpipe.sources.source import Records, Stored
-from tfpipe.tools import pack_process
+from tfpipe.tools import pack_place, pack_process
 from tfpipe.tools.pack import PackSpec
 
 pytestmark = pytest.mark.one_profile
@@ -199,7 +199,9 @@ class TestGoingOn:
             tfpipe.pack(a, tmp_path / "packed")
 
     @pytest.mark.slow
-    def test_processes_that_are_killed_leave_nothing_that_is_wrong(self, tmp_path, write, picture):
+    def test_processes_that_are_killed_leave_nothing_that_is_wrong(
+        self, tmp_path, write, picture, names
+    ):
         for number in range(60):
             write(tmp_path / "photos" / "a" / f"{number}.png", picture(90, 80, seed=number))
         script = (
@@ -208,14 +210,90 @@ class TestGoingOn:
             "tfpipe.pack(flow, sys.argv[2], samples_per_shard=3, processes=2)\n"
         )
         command = [sys.executable, "-c", script, str(tmp_path / "photos"), str(tmp_path / "packed")]
+        packed = tmp_path / "packed"
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             deadline = time.monotonic() + 120
-            while time.monotonic() < deadline and not list(tmp_path.glob("packed/*3-*.tfrecord")):
+            while time.monotonic() < deadline and not list(packed.glob("*3-*.tfrecord")):
                 time.sleep(0.02)
             process.send_signal(signal.SIGKILL)
-        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
         flow = tfpipe.ImageDataGenerator().flow_from_directory(tmp_path / "photos")
-        np.testing.assert_array_equal(read_all(tmp_path / "packed")[0], images_of(flow))
+        assert tfpipe.pack(flow, packed, samples_per_shard=3) == 60  # while its processes still end
+        np.testing.assert_array_equal(read_all(packed)[0], images_of(flow))
+        assert len(names()) == 20 + 2, names()
+
+
+class TestAtOnce:
+    """Two packs into one directory: an error or a complete set, never a mixture."""
+
+    def test_the_second_one_is_an_error(self, small_dataset, tmp_path, names):
+        packed, told = tmp_path / "packed", []
+
+        def again(done, total):
+            for options in ({}, {"color_mode": "grayscale"}):
+                with pytest.raises(ValueError, match="of other images|is packing into") as error:
+                    tfpipe.pack(small_dataset(**options), packed, samples_per_shard=5)
+                told.append(str(error.value))
+
+        tfpipe.pack(small_dataset(), packed, samples_per_shard=5, progress=again)
+        assert any("Another process is packing into" in message for message in told)
+        np.testing.assert_array_equal(read_all(packed)[0], images_of(small_dataset()))
+        assert len(names()) == 3 + 2
+
+    def test_a_finished_set_needs_no_turn(self, small_dataset, tmp_path):
+        packed, other = tmp_path / "packed", tmp_path / "other"
+        tfpipe.pack(small_dataset(), packed)
+        counts = []
+
+        def again(done, total):
+            counts.append(tfpipe.pack(small_dataset(), packed))
+
+        with pack_place.alone_in(str(packed)):
+            tfpipe.pack(small_dataset(), other, progress=again)
+        assert set(counts) == {14}
+
+    def race(self, ours, theirs, folder):
+        """Packs a data set where there are no locks; another pack begins and ends in the middle of it."""
+
+        def meanwhile(done, total):
+            if not tf.io.gfile.exists(f"{folder}/index.json") and done >= 5:
+                tf.io.gfile.remove(f"{folder}/job.json")  # it looked before the first one wrote it
+                tfpipe.pack(theirs, folder, samples_per_shard=5)
+
+        return tfpipe.pack(ours, folder, samples_per_shard=5, progress=meanwhile)
+
+    def test_of_one_job_without_locks(self, small_dataset, tmp_path):
+        folder = f"ram://{tmp_path}"
+        assert self.race(small_dataset(), small_dataset(), folder) == 14
+        np.testing.assert_array_equal(read_all(folder)[0], images_of(small_dataset()))
+
+    def test_of_two_jobs_without_locks(self, small_dataset, tmp_path):
+        folder = f"ram://{tmp_path}"
+        with pytest.raises(ValueError, match="of other images, labels or settings"):
+            self.race(small_dataset(), small_dataset(interpolation="bilinear"), folder)
+        with pytest.raises(tf.errors.OpError, match="another record is there|cannot be read"):
+            read_all(folder)
+
+    def test_shards_of_which_nothing_is_known_are_written_again(self, small_dataset, tmp_path):
+        packed = tmp_path / "packed"
+        tfpipe.pack(small_dataset(), packed, samples_per_shard=5)
+        (packed / "index.json").unlink()
+        other = small_dataset(interpolation="bilinear")
+        assert tfpipe.pack(other, packed, samples_per_shard=5) == 14
+        np.testing.assert_array_equal(read_all(packed)[0], images_of(other))
+
+    def test_a_shard_that_was_cut_is_written_again(self, small_dataset, tmp_path):
+        packed = tmp_path / "packed"
+
+        def stop(done, total):
+            if done >= 10:
+                with open(packed / "00000-of-00003.tfrecord", "r+b") as file:
+                    file.truncate(100)
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            tfpipe.pack(small_dataset(), packed, samples_per_shard=5, progress=stop)
+        tfpipe.pack(small_dataset(), packed, samples_per_shard=5)
+        np.testing.assert_array_equal(read_all(packed)[0], images_of(small_dataset()))
 
 
 class TestProcesses:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -72,18 +73,14 @@ def write_index(directory: str, index: Index, source: Source, split: np.ndarray)
     write_whole(listing.join(directory, INDEX), text.encode(errors="backslashreplace"))
 
 
-def places_path(path: str) -> str:
-    """Returns the file with the places of a shard's records, int64 [k, 5]: offset, length, header.
-
-    The file exists until packing is complete. It is written before the shard gets its name, so a shard
-    that has its name is finished.
-    """
-    return f"{path}.places.npy"
+def partial_path(path: str) -> str:
+    """Returns where a file is written until it is complete: no two writers have the same place."""
+    return f"{path}.{uuid.uuid4().hex[:12]}.partial"
 
 
 def write_whole(path: str, contents: bytes) -> None:
     """Writes a file that exists either completely or not at all."""
-    partial = f"{path}.{os.getpid()}.partial"
+    partial = partial_path(path)
     with tf.io.gfile.GFile(partial, "wb") as file:
         file.write(contents)
     tf.io.gfile.rename(partial, path, overwrite=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -26,14 +25,14 @@ from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.cache import description_of_files
 from tfpipe.pipeline.resources import default_parallel_calls
 from tfpipe.sources import listing, shards, splits
-from tfpipe.sources.record import HEADER, VERSION, set_number
+from tfpipe.sources.record import VERSION, set_number
 from tfpipe.sources.shard_index import RECORD_ENCODINGS, Index, check_fields
 from tfpipe.sources.source import Files, Records, Source, Stored, joined
+from tfpipe.tools import pack_place as place
 from tfpipe.tools.pack_process import in_processes
 from tfpipe.tools.pack_writer import Task, write
 
 _BYTES_A_SHARD = 2**27  # 128 MiB: TensorFlow's guide on input pipelines advises 100 to 200 MB
-_JOB = "job.json"  # what is being packed; removed when all is there
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,8 @@ def pack(
     Raises:
         TypeError: a data set is not of files.
         ValueError: there are no data sets, or they do not fit together; the directory holds something
-            else; a file cannot be read, and its data set does not skip it.
+            else; another process is packing into it; a file cannot be read, and its data set does not skip
+            it.
 
     >>> import tempfile
     >>> from tfpipe import ImageDataGenerator
@@ -191,28 +191,62 @@ def pack(
     shapes = [stored.shape for stored in job.fields.values()]
     rows = spec.rows_of_shards(len(job.source), *shapes)
     names = [f"{number:05}-of-{len(rows):05}.tfrecord" for number in range(len(rows))]
-    if _is_done(directory, job):
+    if place.is_there(directory, job.fingerprint):
         return len(shards.read_index(directory)[1])
-    report = progress or (lambda done, total: None)
+    listing.require_filesystem(directory)
+    tf.io.gfile.makedirs(directory)
+    with place.alone_in(directory), shown(verbose), bar("Packing", len(job.source)) as advance:
+        report = progress or (lambda done, total: None)
+
+        def step(done: int, more: int) -> None:
+            advance(more)
+            report(done, len(job.source))
+
+        return _write_missing(job, directory, names, rows, step)
+
+
+def _write_missing(
+    job: _Job,
+    directory: str,
+    names: Sequence[str],
+    rows: Sequence[np.ndarray],
+    report: Callable[[int, int], None],
+) -> int:
+    """Writes what is missing of a job; returns the number of samples that the shards hold.
+
+    Args:
+        job: what to write.
+        directory: where, for this process alone.
+        names: of the shards.
+        rows: the samples of each.
+        report: called with how many samples are done, and how many of them since the last call.
+    """
+    if place.is_there(directory, job.fingerprint):  # by a process that was there first
+        return len(shards.read_index(directory)[1])
+    place.begin(directory, job.fingerprint)
     paths = [listing.join(directory, name) for name in names]
-    missing = [number for number, path in enumerate(paths) if not tf.io.gfile.exists(path)]
+    set_, processes = set_number(job.fingerprint), job.spec.processes
+    there = [place.places_of(path, number, set_) for number, path in enumerate(paths)]
+    missing = [number for number, places in enumerate(there) if places is None]
     done = len(job.source) - sum(len(rows[number]) for number in missing)
-    kept = [number for number in range(len(rows)) if number not in set(missing)]
-    lost = [row for n in kept for row in np.setdiff1d(rows[n], _places(paths[n], n).index).tolist()]
+    lost = [
+        row
+        for of_shard, places in zip(rows, there, strict=True)
+        if places is not None
+        for row in np.setdiff1d(of_shard, places.index).tolist()
+    ]
     untold = list(lost)
-    report(done, len(job.source))
+    report(done, done)
     turns = [missing[first::processes] for first in range(min(processes, len(missing)))]
     tasks = [_task(job, [paths[n] for n in turn], [rows[n] for n in turn]) for turn in turns]
     # Closed at once, whatever ends it: no process may keep writing after `pack` has raised.
-    steps = write(tasks[0]) if len(tasks) == 1 else in_processes(tasks)
-    with closing(steps), shown(verbose), bar("Packing", len(job.source)) as advance:
-        advance(done)
+    with closing(write(tasks[0]) if len(tasks) == 1 else in_processes(tasks)) as steps:
         for step in steps:
             lost += step.lost
             _check_lost(job, lost)
-            done += step.count + len(step.lost)
-            advance(step.count + len(step.lost))
-            report(done, len(job.source))
+            more = step.count + len(step.lost)
+            done += more
+            report(done, more)
     if len(tasks) != 1:  # with one task, a data set of this process has warned already
         untold = lost
     if untold:
@@ -221,8 +255,7 @@ def pack(
             f"Left out {len(untold)} file(s) that cannot be used: {head(names_of_lost, 3)}. "
             "tfpipe.check tells what is wrong with each."
         )
-    places = _Places.joined([_places(path, number) for number, path in enumerate(paths)])
-    return _finish(directory, job, names, places)
+    return _finish(directory, job, names)
 
 
 def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
@@ -273,31 +306,6 @@ def _shared(dataset: ImageDataset) -> tuple[Any, ...]:
     return spec.image, spec.errors, dataset.class_names, *of_masks
 
 
-def _is_done(directory: str, job: _Job) -> bool:
-    """Whether all of this job is there already; prepares the directory if not.
-
-    Raises:
-        ValueError: the directory holds another job.
-    """
-    listing.require_filesystem(directory)
-    tf.io.gfile.makedirs(directory)
-    for name in (shards.INDEX, _JOB):
-        path = listing.join(directory, name)
-        if not tf.io.gfile.exists(path):
-            continue
-        found = shards.read_json(path)
-        if not isinstance(found, dict) or found.get("fingerprint") != job.fingerprint:
-            raise ValueError(
-                f"{directory!r} holds shards of other images, labels or settings ({name}). Choose a "
-                "new or empty directory, or remove this one."
-            )
-        return name == shards.INDEX
-    shards.write_whole(
-        listing.join(directory, _JOB), json.dumps({"fingerprint": job.fingerprint}).encode()
-    )
-    return False
-
-
 def _task(job: _Job, paths: Sequence[str], rows: Sequence[np.ndarray]) -> Task:
     """Returns the part of a job that one process does."""
     every = np.concatenate(rows)
@@ -330,41 +338,23 @@ def _check_lost(job: _Job, lost: Sequence[int]) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Places:
-    """Where the records of shards are: int64 [k] each, and headers [k, 3]."""
+def _finish(directory: str, job: _Job, names: Sequence[str]) -> int:
+    """Writes the index, and removes the files that only an unfinished job needs.
 
-    shard: np.ndarray
-    offset: np.ndarray
-    length: np.ndarray
-    header: np.ndarray
-
-    @property
-    def index(self) -> np.ndarray:
-        return self.header[:, HEADER.index("index")]
-
-    @classmethod
-    def joined(cls, parts: Sequence[_Places]) -> _Places:
-        """Joins the places of all shards, in the order of the samples."""
-        whole = cls(
-            *map(np.concatenate, zip(*(vars(part).values() for part in parts), strict=True))
-        )
-        order = np.argsort(whole.index)
-        return cls(*(column[order] for column in vars(whole).values()))
-
-
-def _places(path: str, number: int) -> _Places:
-    """Returns the places of the records of a finished shard, whose number is given."""
-    with tf.io.gfile.GFile(shards.places_path(path), "rb") as file:
-        found = np.load(io.BytesIO(file.read()))
-    return _Places(np.full(len(found), number), found[:, 0], found[:, 1], found[:, 2:])
-
-
-def _finish(directory: str, job: _Job, names: Sequence[str], places: _Places) -> int:
-    """Writes the index, and removes the files that only an unfinished job needs."""
+    Raises:
+        ValueError: another process has written shards of its own there, where directories have no locks.
+    """
+    paths = [listing.join(directory, name) for name in names]
+    set_ = set_number(job.fingerprint)
+    found = [place.places_of(path, number, set_) for number, path in enumerate(paths)]
+    if place.is_there(directory, job.fingerprint):  # by a process that packed the same
+        return len(shards.read_index(directory)[1])
+    lost = [path for path, part in zip(paths, found, strict=True) if part is None]
+    place.require_own(directory, lost)
+    places = place.Places.joined([part for part in found if part is not None])
     image, *others = job.fields.items()
     records = Records(
-        [listing.join(directory, name) for name in names],
+        paths,
         places.shard,
         places.offset,
         places.length,
@@ -384,7 +374,5 @@ def _finish(directory: str, job: _Job, names: Sequence[str], places: _Places) ->
     masks = {name: replace(records, feature=name, stored=stored) for name, stored in others}
     source = job.source.take(places.index).with_columns(image=records, **masks)
     shards.write_index(directory, index, source, job.split[places.index])
-    for path in records.shards:
-        tf.io.gfile.remove(shards.places_path(path))
-    tf.io.gfile.remove(listing.join(directory, _JOB))
+    place.tidy(directory, paths)
     return len(records)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from tfpipe.fields.mask import names_of_masks
 from tfpipe.fields.packed import encoded
 from tfpipe.pipeline import bad_files
 from tfpipe.pipeline.spec import PipelineSpec
-from tfpipe.sources.record import FRAME, HEADER, Header, record_header, serialized
-from tfpipe.sources.shards import places_path, write_whole
+from tfpipe.sources.record import FRAME, Header, record_header, serialized
+from tfpipe.sources.shards import partial_path
 from tfpipe.sources.source import Source, Stored
+from tfpipe.tools.pack_place import write_places
 
 _SAMPLES_AT_ONCE = 32
 _NO_MORE = (-1, Header(-1, -1, -1), b"")
@@ -77,23 +77,21 @@ def write(task: Task) -> Generator[Step, None, None]:
     samples = _samples(task)
     shard, header, content = next(samples, _NO_MORE)
     for number, path in enumerate(task.paths):
-        partial = f"{path}.partial"
+        partial = partial_path(path)
         places, end, count = [], 0, 0
         with tf.io.TFRecordWriter(partial) as writer:
             while shard == number:
                 writer.write(content)
-                places.append((end, len(content) + FRAME, *header.numbers))
+                places.append((end, len(content) + FRAME, header))
                 end += len(content) + FRAME
                 shard, header, content = next(samples, _NO_MORE)
                 count += 1
                 if count == _SAMPLES_AT_ONCE:
                     yield Step(count)
                     count = 0
-        buffer = io.BytesIO()
-        np.save(buffer, np.array(places, np.int64).reshape(-1, 2 + len(HEADER)))
-        write_whole(places_path(path), buffer.getvalue())
+        write_places(path, places)
         tf.io.gfile.rename(partial, path, overwrite=True)
-        there = {Header(*numbers).index for _, _, *numbers in places}
+        there = {header.index for _, _, header in places}
         lost = tuple(row for row in task.rows[number].tolist() if row not in there)
         yield Step(count, lost)
 
