@@ -116,8 +116,10 @@ class ImageDataGenerator(GeneratorSettings):
         if augment:
             transforms = ("random_transform", "get_random_transform", "apply_transform")
             self._check_own("the batches of fit", *transforms)
-        dataset = x if isinstance(x, ImageDataset) else self._plain_flow(x)
-        images = dataset.images_only(
+        if not isinstance(x, ImageDataset):
+            in_order = PipelineSpec(shuffle=False, seed=0)
+            x = ImageDataset(from_arrays(self._image_array("fit", x)), in_order)
+        images = x.images_only(
             augment=self.augment if augment else Augment(),
             standardize=replace(
                 self.standardization,
@@ -144,10 +146,6 @@ class ImageDataGenerator(GeneratorSettings):
             self.std = found.std.reshape(shape).astype(dtype)
         if found.zca_whitening_matrix is not None:
             self.zca_whitening_matrix = found.zca_whitening_matrix.astype(dtype)
-
-    def _plain_flow(self, x: Any) -> ImageDataset:
-        source = from_arrays(self._image_array("fit", x))
-        return ImageDataset(source, PipelineSpec(shuffle=False, seed=0))
 
     @suggests
     def flow(
