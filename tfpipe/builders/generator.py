@@ -214,9 +214,7 @@ class ImageDataGenerator(GeneratorSettings):
             seed,
             SaveSpec.of(**save_options),
         )
-        return self._with_attributes(
-            dataset, save_options, subset=subset, split=self._split(subset)
-        )
+        return self._with_attributes(dataset, save_options, subset)
 
     @takes(FileOptions, *FILE_SPECS, synonyms=SYNONYMS)
     def flow_from_directory(
@@ -285,10 +283,9 @@ class ImageDataGenerator(GeneratorSettings):
         return self._with_attributes(
             dataset,
             save_options,
+            subset,
             directory=directory,
             class_mode=class_mode,
-            subset=subset,
-            split=self._split(subset),
             **image_attributes(image),
         )
 
@@ -391,10 +388,9 @@ class ImageDataGenerator(GeneratorSettings):
         return self._with_attributes(
             dataset,
             save_options,
+            subset,
             directory=directory or "",
             class_mode=class_mode,
-            subset=subset,
-            split=self._split(subset),
             **image_attributes(image),
         )
 
@@ -430,10 +426,15 @@ class ImageDataGenerator(GeneratorSettings):
         )
 
     def _with_attributes(
-        self, dataset: Iterator, save_options: dict[str, Any], **attributes: Any
+        self,
+        dataset: Iterator,
+        save_options: dict[str, Any],
+        subset: str | None,
+        **attributes: Any,
     ) -> Iterator:
         """Returns the data set with the attributes that the classic's iterators have."""
         known = {"image_data_generator": self, "_save_options": save_options}
+        known |= {"subset": subset, "split": self._split(subset)}
         dataset.__dict__ |= known | attributes
         return dataset
 
