@@ -165,7 +165,7 @@ class TestSeveralMasks:
             with pytest.raises(tf.errors.OpError, match=r"differs .* its mask '.*two\.png'"):
                 list(bad)
 
-    @pytest.mark.parametrize("columns", [[], ["mask", "mask"], [1], {"mask"}], ids=str)
+    @pytest.mark.parametrize("columns", [[], ["mask", "mask"], [1.5], {"mask"}], ids=str)
     def test_rejects(self, pairs, columns):
         with pytest.raises(ValueError, match="mask_col must be the name of a column, or a list"):
             tfpipe.image_dataset_from_dataframe(frame_of(pairs), pairs, mask_col=columns)
