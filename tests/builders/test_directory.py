@@ -111,7 +111,23 @@ class TestLabels:
         assert_batches_equal(mine, keras_one)
         assert mine.file_paths == keras_one.file_paths
         if options.get("labels") != [7] * 14:  # a gap below: no classes here
-            assert mine.class_names == (keras_one.class_names or [])
+            assert mine.class_names == keras_one.class_names
+
+    @pytest.mark.parametrize("options", [{"labels": None}, {"label_mode": None}])
+    def test_without_labels_there_are_no_class_names(self, animals, options):
+        mine, keras_one = both(animals, **options)
+        assert mine.class_names is keras_one.class_names is None
+        for dataset in (mine, mine.take(1), mine.map(lambda x: x)):
+            assert (dataset.class_names, dataset.class_indices, dataset.num_classes) == (
+                None,
+                {},
+                0,
+            )
+        assert "classes" not in repr(mine)
+        assert ">none</td>" in mine._repr_html_()
+        assert len(mine.show(2).axes) == 2
+        with pytest.raises(ValueError, match="class"):
+            mine.class_distribution()
 
     def test_given_labels_stay_as_they_are(self, animals):
         labels = list(range(14))

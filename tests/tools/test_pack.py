@@ -61,7 +61,7 @@ class TestPack:
         np.testing.assert_array_equal(found, images_of(dataset))
         np.testing.assert_array_equal(source.targets, dataset.classes)
         assert list(source.images.names) == dataset.filenames
-        assert source.class_names == tuple(dataset.class_names)
+        assert source.class_names == tuple(dataset.class_names or ())
         assert names() == [
             *(f"0000{i}-of-00003.tfrecord" for i in range(3)),
             "columns.npz",

@@ -203,7 +203,7 @@ class ImageDataGenerator(GeneratorSettings):
         if subset is not None and y is not None and not ignore_class_split:
             checks.check_same_labels(y, fraction)
         source = from_arrays(images, misc, y, weights, fraction=fraction, subset=subset)
-        save_options = _save_options(save_to_dir, save_prefix, save_format)
+        save_options = (save_to_dir, save_prefix, save_format)
         dataset = self._dataset(
             NumpyArrayIterator,
             source,
@@ -212,9 +212,9 @@ class ImageDataGenerator(GeneratorSettings):
             batch_size,
             shuffle,
             seed,
-            SaveSpec.of(**save_options),
+            save_options,
         )
-        return self._with_attributes(dataset, save_options, subset)
+        return self._with_attributes(dataset, subset)
 
     @takes(FileOptions, *FILE_SPECS, synonyms=SYNONYMS)
     def flow_from_directory(
@@ -264,8 +264,7 @@ class ImageDataGenerator(GeneratorSettings):
         image = image_spec(
             target_size, color_mode, interpolation, keep_aspect_ratio, given[DecodeSpec]
         )
-        save_options = _save_options(save_to_dir, save_prefix, save_format)
-        save = SaveSpec.of(**save_options)
+        save_options = (save_to_dir, save_prefix, save_format)
         errors = ErrorPolicy(**given[ErrorPolicy])
         source = from_directory(
             directory,
@@ -278,11 +277,10 @@ class ImageDataGenerator(GeneratorSettings):
         say(f"Found {len(source)} images belonging to {len(source.class_names)} classes.")
         label = LabelSpec(CLASS_MODES[class_mode][1], self.dtype, len(source.class_names))
         dataset = self._dataset(
-            DirectoryIterator, source, label, image, batch_size, shuffle, seed, save, errors
+            DirectoryIterator, source, label, image, batch_size, shuffle, seed, save_options, errors
         )
         return self._with_attributes(
             dataset,
-            save_options,
             subset,
             directory=directory,
             class_mode=class_mode,
@@ -351,8 +349,7 @@ class ImageDataGenerator(GeneratorSettings):
         image = image_spec(
             target_size, color_mode, interpolation, keep_aspect_ratio, given[DecodeSpec]
         )
-        save_options = _save_options(save_to_dir, save_prefix, save_format)
-        save = SaveSpec.of(**save_options)
+        save_options = (save_to_dir, save_prefix, save_format)
         errors = ErrorPolicy(**given[ErrorPolicy])
         fraction = self._fraction(subset)
         targets, encoding = CLASS_MODES[class_mode]
@@ -383,11 +380,10 @@ class ImageDataGenerator(GeneratorSettings):
         )
         label = LabelSpec(encoding, self.dtype, len(source.class_names))
         dataset = self._dataset(
-            DataFrameIterator, source, label, image, batch_size, shuffle, seed, save, errors
+            DataFrameIterator, source, label, image, batch_size, shuffle, seed, save_options, errors
         )
         return self._with_attributes(
             dataset,
-            save_options,
             subset,
             directory=directory or "",
             class_mode=class_mode,
@@ -403,12 +399,12 @@ class ImageDataGenerator(GeneratorSettings):
         batch_size: int,
         shuffle: bool,
         seed: int | None,
-        save: SaveSpec | None,
+        save_options: tuple[Any, str, str],
         errors: ErrorPolicy | None = None,
     ) -> Iterator:
         self._check_own("batches", "get_random_transform", "apply_transform", "standardize")
         warn_of_unfitted(self.standardization, "The step is left out, even if fit is called later.")
-        return kind(
+        dataset = kind(
             source,
             PipelineSpec(
                 image=image,
@@ -420,22 +416,18 @@ class ImageDataGenerator(GeneratorSettings):
                 seed=seeds.as_seed(seed),
                 dtype=self.dtype,
                 data_format=self.data_format,
-                save=save,
+                save=SaveSpec.of(*save_options),
                 errors=errors or ErrorPolicy(),
             ),
         )
+        dataset.__dict__ |= {"image_data_generator": self, "save_options": save_options}
+        return dataset
 
     def _with_attributes(
-        self,
-        dataset: Iterator,
-        save_options: dict[str, Any],
-        subset: str | None,
-        **attributes: Any,
+        self, dataset: Iterator, subset: str | None, **attributes: Any
     ) -> Iterator:
         """Returns the data set with the attributes that the classic's iterators have."""
-        known = {"image_data_generator": self, "_save_options": save_options}
-        known |= {"subset": subset, "split": self._split(subset)}
-        dataset.__dict__ |= known | attributes
+        dataset.__dict__ |= attributes | {"subset": subset, "split": self._split(subset)}
         return dataset
 
     def _check_own(self, what: str, *names: str) -> None:
@@ -456,7 +448,3 @@ def _each_batch(
         for batch in images:
             yield batch.numpy()
             advance(1)
-
-
-def _save_options(directory: Any, prefix: str, format: str) -> dict[str, Any]:
-    return {"save_to_dir": directory, "save_prefix": prefix, "save_format": format}

@@ -139,7 +139,8 @@ def look(training: ImageDataset, count: int = 4) -> None:
     from tfpipe.cli import digits
 
     images, labels = training[0]
-    first = [training.class_names[number] for number in labels.argmax(axis=1)]
+    names = training.class_names or ()
+    first = [names[number] for number in labels.argmax(axis=1)]
     fact("first batch", f"training[0] of {len(training)}")
     fact("  images", f"{images.shape} {images.dtype}, {images.min():g} to {images.max():g}")
     fact("  labels", f"{labels.shape} {labels.dtype}, one-hot: {' '.join(first[:16])} ...")

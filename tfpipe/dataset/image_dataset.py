@@ -70,7 +70,8 @@ class ImageDataset(KnowsSamples):
         dtype: of the images, such as "float32".
         data_format: "channels_last" or "channels_first".
         image_shape: of one image, (H, W, C), or (C, H, W) with channels_first.
-        class_names: the classes in the order of their ids.
+        class_names: the classes in the order of their ids; [] for labels that are not classes; None without
+            labels, as in Keras.
         class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
         num_classes: the number of classes; 0 if the labels are not classes.
         classes, labels: the target of each sample in source order.
@@ -194,7 +195,7 @@ class ImageDataset(KnowsSamples):
         Raises:
             ValueError: there are no classes.
         """
-        return plotting.class_counts(self.class_names, self.classes, self.samples)
+        return plotting.class_counts(self.class_names or (), self.classes, self.samples)
 
     def plot_classes(self) -> Figure:
         """Plots `class_distribution` as bars, in a `matplotlib.figure.Figure`."""

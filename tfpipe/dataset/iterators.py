@@ -82,11 +82,7 @@ class Iterator(ImageDataset):
                 f"{type(self).__name__} is what ImageDataGenerator.flow... returns; it is here for "
                 "isinstance. To write an iterator of your own, derive it from Keras' class."
             )
-        self._save_options: dict[str, Any] = {
-            "save_to_dir": None,
-            "save_prefix": "",
-            "save_format": "png",
-        }
+        self.save_options: tuple[Any, str, str] = (None, "", "png")  # where, prefix, format
         super().__init__(source, *args, **kwargs)
         self._first_epoch = self._cursor.epoch
 
@@ -213,33 +209,35 @@ class Iterator(ImageDataset):
     def index_array(self, value: Any) -> None:
         self._batches.order = value
 
-    def _change_saving(self, **options: Any) -> None:
-        self._save_options |= options
-        self._change(save=SaveSpec.of(**self._save_options))
+    def _change_saving(self, place: int, value: Any) -> None:
+        options = list(self.save_options)
+        options[place] = value
+        self._change(save=SaveSpec.of(*options))
+        self.save_options = (options[0], options[1], options[2])
 
     @property
     def save_to_dir(self) -> Any:
-        return self._save_options["save_to_dir"]
+        return self.save_options[0]
 
     @save_to_dir.setter
     def save_to_dir(self, value: Any) -> None:
-        self._change_saving(save_to_dir=value)
+        self._change_saving(0, value)
 
     @property
-    def save_prefix(self) -> Any:
-        return self._save_options["save_prefix"]
+    def save_prefix(self) -> str:
+        return self.save_options[1]
 
     @save_prefix.setter
-    def save_prefix(self, value: Any) -> None:
-        self._change_saving(save_prefix=value)
+    def save_prefix(self, value: str) -> None:
+        self._change_saving(1, value)
 
     @property
-    def save_format(self) -> Any:
-        return self._save_options["save_format"]
+    def save_format(self) -> str:
+        return self.save_options[2]
 
     @save_format.setter
-    def save_format(self, value: Any) -> None:
-        self._change_saving(save_format=value)
+    def save_format(self, value: str) -> None:
+        self._change_saving(2, value)
 
 
 class NumpyArrayIterator(Iterator):

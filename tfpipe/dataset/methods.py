@@ -14,22 +14,22 @@ class KnowsClasses(tf.data.Dataset):
     """A data set with class names, as is every data set that a method of tf.data makes from it.
 
     Attributes:
-        class_names: the classes in the order of their ids.
+        class_names: the classes in the order of their ids; None without labels, as in Keras.
         class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
         num_classes: the number of classes; 0 if the labels are not classes.
     """
 
     @property
-    def class_names(self) -> list[str]:
+    def class_names(self) -> list[str] | None:
         raise AttributeError("class_names")
 
     @property
     def class_indices(self) -> dict[str, int]:
-        return {name: number for number, name in enumerate(self.class_names)}
+        return {name: number for number, name in enumerate(self.class_names or ())}
 
     @property
     def num_classes(self) -> int:
-        return len(self.class_names)
+        return len(self.class_names or ())
 
 
 class DerivedDataset(KnowsClasses):
@@ -37,12 +37,12 @@ class DerivedDataset(KnowsClasses):
 
     >>> import numpy as np
     >>> from tfpipe import ImageDataGenerator
-    >>> dataset = ImageDataGenerator().flow(np.zeros([4, 2, 3, 1]), batch_size=2)
-    >>> dataset.take(1).map(lambda x: x / 255).class_names
+    >>> dataset = ImageDataGenerator().flow(np.zeros([4, 2, 3, 1]), np.ones(4), batch_size=2)
+    >>> dataset.take(1).map(lambda x, y: x / 255).class_names
     []
     """
 
-    def __init__(self, dataset: tf.data.Dataset, class_names: list[str]) -> None:
+    def __init__(self, dataset: tf.data.Dataset, class_names: list[str] | None) -> None:
         self._inner = dataset
         self._class_names = class_names
         super().__init__(dataset._variant_tensor)
@@ -55,8 +55,8 @@ class DerivedDataset(KnowsClasses):
         return self._inner.element_spec
 
     @property
-    def class_names(self) -> list[str]:
-        return list(self._class_names)
+    def class_names(self) -> list[str] | None:
+        return None if self._class_names is None else list(self._class_names)
 
 
 def _keeping_classes(method: Callable[..., tf.data.Dataset]) -> Callable[..., DerivedDataset]:

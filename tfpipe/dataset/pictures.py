@@ -24,12 +24,12 @@ def show(dataset: Any, n: int, standardized: bool) -> Figure:
     batch = seen[0]
     if standardized and dataset.data_format == "channels_first":
         batch = _channels_last(batch)
-    return plotting.show_batch(batch, dataset.class_names, n, stretch=standardized)
+    return plotting.show_batch(batch, dataset.class_names or (), n, stretch=standardized)
 
 
 def card(dataset: Any, batches: int) -> str:
     """Returns a table of an `ImageDataset` of a number of batches, as HTML for notebooks."""
-    names, size = dataset.class_names, dataset.batch_size
+    names, size = dataset.class_names or (), dataset.batch_size
     rows = {
         "samples": f"{dataset.samples:,}",
         "batches": f"{batches:,} of {size}" if size else "none",

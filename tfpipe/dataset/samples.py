@@ -91,8 +91,10 @@ class KnowsSamples(LazyDataset):
         return self._spec.data_format
 
     @property
-    def class_names(self) -> list[str]:
-        return list(self._source.class_names)
+    def class_names(self) -> list[str] | None:
+        names = self._source.class_names
+        without_labels = self._spec.label.encoding is None and not self._source.masks
+        return None if without_labels and not names else list(names)
 
     @property
     def classes(self) -> Any:
