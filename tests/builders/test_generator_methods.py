@@ -706,7 +706,7 @@ class TestFit:
             ImageDataGenerator().fit(np.zeros(shape))
 
     def test_rejects_no_images(self):
-        with pytest.raises(ValueError, match="at least one image"):
+        with pytest.raises(ValueError, match="has no images: none were found in an empty array"):
             ImageDataGenerator(featurewise_center=True).fit(np.zeros([0, 3, 4, 3]))
 
     @pytest.mark.parametrize("rounds", [0, -1, 1.5])

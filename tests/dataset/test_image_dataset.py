@@ -14,17 +14,23 @@ from tensorflow.core.framework import graph_pb2
 import tfpipe
 
 
-@pytest.fixture(scope="module")
-def numbers():
+@pytest.fixture(scope="module", params=["flow", "plain"])
+def numbers(request):
     """numbers(n, **options): images whose first value is their index, labels likewise."""
 
     def make(n=10, **options):
         x = np.zeros([n, 2, 3, 1], np.float32)
         x[:, 0, 0, 0] = np.arange(n)
         options = {"batch_size": 4, "seed": 11} | options
-        return tfpipe.ImageDataGenerator().flow(x, np.arange(n), **options)
+        flow = tfpipe.ImageDataGenerator().flow(x, np.arange(n), **options)
+        return flow if request.param == "flow" else tfpipe.ImageDataset(flow.source, flow.spec)
 
     return make
+
+
+def epoch(dataset):
+    """The next epoch of tensors: what `fit` sees of a flow, and any loop over other data sets."""
+    return dataset.take(-1) if isinstance(dataset, tfpipe.Iterator) else dataset
 
 
 def indices(batches):
@@ -83,33 +89,33 @@ class TestEpochs:
     def test_a_loop_ends_after_one(self, numbers):
         dataset = numbers(shuffle=False)
         for _ in range(2):
-            assert indices(dataset) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+            assert indices(epoch(dataset)) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
     def test_each_is_a_new_permutation(self, numbers):
         dataset = numbers(30)
-        epochs = [flat(dataset) for _ in range(4)]
-        assert all(sorted(epoch) == list(range(30)) for epoch in epochs)
-        assert len({tuple(epoch) for epoch in epochs}) == 4
+        orders = [flat(epoch(dataset)) for _ in range(4)]
+        assert all(sorted(order) == list(range(30)) for order in orders)
+        assert len({tuple(order) for order in orders}) == 4
 
     def test_equal_seeds_give_equal_orders(self, numbers):
         one, other, third = numbers(30), numbers(30), numbers(30, seed=12)
-        epochs = [flat(one), flat(one)]
-        assert [flat(other), flat(other)] == epochs
-        assert flat(third) not in epochs
+        orders = [flat(epoch(one)), flat(epoch(one))]
+        assert [flat(epoch(other)), flat(epoch(other))] == orders
+        assert flat(epoch(third)) not in orders
 
     def test_no_seed_draws_one(self, numbers):
         one, other = numbers(30, seed=None), numbers(30, seed=None)
         assert one.seed != other.seed
-        assert flat(one) != flat(other)
-        assert flat(numbers(30, seed=one.seed)) == np.concatenate(indices(one[:])).tolist()
+        assert flat(epoch(one)) != flat(epoch(other))
+        assert flat(epoch(numbers(30, seed=one.seed))) == np.concatenate(indices(one[:])).tolist()
 
     def test_two_iterators_at_once(self, numbers):
         dataset = numbers(30)
-        one, other = iter(dataset), iter(dataset)
+        one, other = iter(epoch(dataset)), iter(epoch(dataset))
         both = [(next(one), next(other)) for _ in range(8)]
-        epochs = [flat(batches) for batches in zip(*both, strict=True)]
-        assert all(sorted(epoch) == list(range(30)) for epoch in epochs)
-        assert epochs[0] != epochs[1]
+        orders = [flat(batches) for batches in zip(*both, strict=True)]
+        assert all(sorted(order) == list(range(30)) for order in orders)
+        assert orders[0] != orders[1]
 
     def test_more_samples_than_a_chunk(self):
         x = np.zeros([2500, 1, 2, 1], np.uint8)
@@ -139,7 +145,7 @@ class TestSubscript:
     def test_equals_the_first_epoch_bit_for_bit(self, small_dataset, assert_same):
         dataset = small_dataset()
         subscripts = [dataset[i] for i in (3, 0, 2)]
-        first_epoch = [tuple(part.numpy() for part in batch) for batch in dataset]
+        first_epoch = [tuple(part.numpy() for part in batch) for batch in epoch(dataset)]
         next(dataset)
         subscripts.append(dataset[1])  # neither `for` nor `next` moves it
         for i, subscript in zip((3, 0, 2, 1), subscripts, strict=True):
@@ -186,43 +192,72 @@ class TestNext:
         first, second = flat(batches[:8]), flat(batches[8:])
         assert sorted(first) == sorted(second) == list(range(30))
         assert first != second
-        assert [first, second] == [flat(dataset), flat(dataset)]
+        assert [first, second] == [flat(epoch(dataset)), flat(epoch(dataset))]
 
     def test_where_it_stands(self, numbers):
         dataset = numbers()
         assert (dataset.batch_index, dataset.total_batches_seen) == (0, 0)
-        order = dataset.index_array.tolist()
-        assert sorted(order) == list(range(10))
+        assert dataset.index_array is None
         stand, seen = [], []
         for _ in range(3):
             seen += flat([next(dataset)])
             stand.append((dataset.batch_index, dataset.total_batches_seen))
-        assert seen == order
+            order = dataset.index_array.tolist()
+            assert seen == order[: len(seen)]
+        assert sorted(order) == list(range(10))
         assert stand == [(1, 1), (2, 2), (0, 3)]
+        assert flat([next(dataset)]) == dataset.index_array[:4].tolist()
         assert dataset.index_array.tolist() != order
         dataset[0]
-        assert dataset.total_batches_seen == 4
-        assert flat([next(dataset)]) == dataset.index_array[:4].tolist()
+        assert dataset.total_batches_seen == 5
+        assert dataset.index_array.tolist() == order
 
-    def test_reset(self, numbers):
-        dataset = numbers()
-        first = indices([next(dataset), next(dataset)])
+    @pytest.mark.parametrize("shuffle", [True, False])
+    def test_reads_and_stands_as_the_classic(self, classic, numbers, shuffle):
+        dataset = numbers(shuffle=shuffle)
+        images, labels = dataset.source.images.images, np.arange(10)
+        theirs = classic().flow(images, labels, batch_size=4, shuffle=shuffle, seed=11)
+        stands, batches = [], []
+        for one in (dataset, theirs):
+            calls = [next, next, type(one).reset, next, type(one).on_epoch_end, next]
+            calls += [lambda one: one[2], next, type(one).reset, lambda one: one[0], next]
+            stand, found = [], []
+            for call in calls:
+                batch = call(one)
+                found += [] if batch is None else indices([batch])
+                # The order itself is of another generator of random numbers.
+                order = None if one.index_array is None else sorted(one.index_array.tolist())
+                stand.append((one.batch_index, one.total_batches_seen, order))
+            stands.append(stand)
+            batches.append([len(batch) for batch in found] if shuffle else found)
+        assert stands[0] == stands[1]
+        assert batches[0] == batches[1]
+
+    def test_reset_goes_to_the_next_epoch_unless_none_has_begun(self, numbers):
+        dataset, other = numbers(30), numbers(30)
+        orders = [indices(epoch(other)) for _ in range(2)]
+        dataset.reset()
+        assert indices([next(dataset), next(dataset)]) == orders[0][:2]
         dataset.reset()
         assert dataset.batch_index == 0
-        assert indices([next(dataset), next(dataset)]) == first
+        dataset.reset()
+        assert indices([next(dataset), next(dataset)]) == orders[1][:2]
 
-    def test_on_epoch_end(self, numbers):
-        dataset = numbers(30)
-        first, subscript = flat([next(dataset)]), flat([dataset[0]])
+    def test_on_epoch_end_gives_a_new_order_and_keeps_the_number(self, numbers):
+        dataset, other = numbers(30), numbers(30)
+        orders = [indices(epoch(other)) for _ in range(3)]
+        assert indices([next(dataset), dataset[0]]) == [orders[0][0], orders[0][0]]
         dataset.on_epoch_end()
-        assert dataset.batch_index == 0
-        second = flat([next(dataset)])
-        assert first == subscript != second == flat([dataset[0]])
+        assert dataset.batch_index == 1
+        assert indices([next(dataset), dataset[0]]) == [orders[1][1], orders[1][0]]
+        dataset.on_epoch_end()
+        assert indices([dataset[0], next(dataset)]) == [orders[2][0], orders[2][2]]
+        assert len({tuple(map(tuple, order)) for order in orders}) == 3
 
     def test_a_loop_in_between(self, numbers):
         dataset = numbers(shuffle=False)
         seen = indices([next(dataset)])
-        list(dataset)
+        list(epoch(dataset))
         assert seen + indices([next(dataset)]) == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
@@ -230,7 +265,7 @@ class TestGlobalGenerators:
     def test_are_left_alone(self, small_dataset):
         def use():
             dataset = small_dataset()
-            list(dataset)
+            list(epoch(dataset))
             next(dataset)
             dataset[0]
 
@@ -252,10 +287,10 @@ class TestGlobalGenerators:
     def test_do_not_matter(self, numbers):
         np.random.seed(1)
         tf.random.set_seed(1)
-        one = flat(numbers())
+        one = flat(epoch(numbers()))
         np.random.seed(2)
         tf.random.set_seed(2)
-        assert flat(numbers()) == one
+        assert flat(epoch(numbers())) == one
 
 
 class TestParallelism:
@@ -275,15 +310,15 @@ class TestParallelism:
 class TestCheckpoint:
     def test_restored_equals_never_stopped(self, small_dataset, tmp_path):
         dataset = small_dataset(batch_size=2)
-        list(dataset)  # so that the second epoch is the one interrupted
-        iterator = iter(dataset)
+        list(epoch(dataset))  # so that the second epoch is the one interrupted
+        iterator = iter(epoch(dataset))
         checkpoint = tf.train.Checkpoint(iterator=iterator)
         saved, batches = [], []
         for i in range(7):
             saved.append(checkpoint.write(str(tmp_path / str(i))))
             batches.append(next(iterator)[0].numpy().tobytes())
         for i in (0, 1, 6):
-            again = iter(small_dataset(batch_size=2))
+            again = iter(epoch(small_dataset(batch_size=2)))
             tf.train.Checkpoint(iterator=again).read(saved[i])
             rest = [x.numpy().tobytes() for x, _ in again]
             if i:

@@ -24,15 +24,18 @@ class TestTuned:
         generator = tfpipe.ImageDataGenerator(rotation_range=20)
         dataset = generator.flow_from_directory(animals, (6, 8), batch_size=4, seed=5)
         tuned = dataset.tuned(**settings)
-        for ours, theirs in zip(tuned, dataset, strict=True):
+        for ours, theirs in zip(tuned.take(-1), dataset.take(-1), strict=True):
             for one, other in zip(ours, theirs, strict=True):
                 np.testing.assert_array_equal(one, other)
         assert (tuned.class_mode, tuned.class_names) == ("categorical", dataset.class_names)
 
     def test_begins_where_the_other_stands(self, small_dataset):
         third = small_dataset().starting_at(2)
-        images, _ = next(iter(third.tuned(prefetch=1)))
-        np.testing.assert_array_equal(images, next(iter(third.starting_at(2)))[0])
+        tuned, other = third.tuned(prefetch=1), third.starting_at(2)
+        images, _ = next(iter(tuned.take(1)))
+        np.testing.assert_array_equal(images, next(iter(other.take(1)))[0])
+        np.testing.assert_array_equal(images, next(tuned)[0])
+        np.testing.assert_array_equal(images, next(other)[0])
 
     def test_autotune_is_the_default(self, small_dataset):
         tuned = (
@@ -41,7 +44,7 @@ class TestTuned:
         assert tuned._plan.parallelism == small_dataset()._plan.parallelism
 
     def test_a_cache_on_disk_is_used(self, small_dataset, tmp_path):
-        list(small_dataset().tuned(cache=tmp_path / "cache"))
+        list(small_dataset().tuned(cache=tmp_path / "cache").take(-1))
         assert len(list((tmp_path / "cache").rglob("*.raw"))) == 14
 
     @pytest.mark.parametrize(

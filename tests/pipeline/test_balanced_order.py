@@ -99,6 +99,7 @@ class TestDataset:
         assert len(dataset) == -(-length // 4)
         labels = np.concatenate([y.numpy() for _, y in dataset])
         assert Counter(labels.tolist()) == {0: length // 2, 1: length // 2}
+        np.testing.assert_array_equal(labels[:4], dataset[0][1])
         np.testing.assert_array_equal(labels, dataset.classes[dataset.index_array])
 
     def test_each_place_draws_its_own_transform(self, folder):
@@ -129,7 +130,7 @@ class TestIncludePaths:
             animals, target_size=(4, 5), batch_size=4, seed=1
         )
         with_paths = ImageDataset(dataset.source, replace(dataset.spec, include_paths=True))
-        for (x, y), (same_x, same_y, paths) in zip(dataset, with_paths, strict=True):
+        for (x, y), (same_x, same_y, paths) in zip(dataset.take(-1), with_paths, strict=True):
             np.testing.assert_array_equal(x, same_x)
             np.testing.assert_array_equal(y, same_y)
             rows = [dataset.filepaths.index(path.decode()) for path in paths.numpy()]

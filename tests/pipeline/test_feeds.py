@@ -108,7 +108,8 @@ def graph_of(dataset, monkeypatch):
 
 
 def flat(dataset):
-    return [np.asarray(part) for batch in dataset for part in tf.nest.flatten(batch)]
+    """All that the next epoch holds, whichever door the data set came through."""
+    return [np.asarray(part) for batch in dataset.take(-1) for part in tf.nest.flatten(batch)]
 
 
 class TestKey:
@@ -153,7 +154,8 @@ class TestShared:
         means = {}
 
         def read(number):
-            means[number] = {float(x.numpy().mean()) for _ in range(3) for x in datasets[number]}
+            epoch = datasets[number].take(-1)
+            means[number] = {float(x.numpy().mean()) for _ in range(3) for x in epoch}
 
         threads = [threading.Thread(target=read, args=[n]) for n in range(6)]
         [thread.start() for thread in threads]
@@ -235,4 +237,4 @@ class TestLazy:
             return result
 
         assert int(total()) == int(total()) == 6
-        assert [y.numpy().tolist() for _, y in dataset] == [[0, 1, 2, 3]]
+        assert [y.numpy().tolist() for _, y in dataset.take(-1)] == [[0, 1, 2, 3]]
