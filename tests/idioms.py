@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+import pytest
 from keras.src.legacy.preprocessing.image import ImageDataGenerator as OfKeras
 from PIL import Image
 from tf_keras.preprocessing.image import ImageDataGenerator as OfKeras2
@@ -27,11 +28,21 @@ PEERS = (OfKeras, OfKeras2)
 
 
 class Idioms(list):
-    """The scripts of one module, in their order: a list whose call, as a decorator, adds one."""
+    """The scripts of one module, as parameters of its test, in their order.
 
-    def __call__(self, script: Callable) -> Callable:
-        self.append(script)
+    As a decorator it adds a script; `slow` adds one that a plain run leaves out.
+    """
+
+    def __call__(self, script: Callable, *marks: Any) -> Callable:
+        self.append(pytest.param(script, marks=marks, id=script.__name__))
         return script
+
+    def slow(self, script: Callable) -> Callable:
+        return self(script, pytest.mark.slow)
+
+    @property
+    def names(self) -> list[str]:
+        return [parameter.id for parameter in self]
 
 
 # What scripts find.
@@ -153,11 +164,11 @@ def assert_equal(ours: Any, theirs: Any) -> None:
         assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
         assert ours.flags.writeable == theirs.flags.writeable
         if theirs.dtype.kind == "f":
-            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-3)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
         else:
             np.testing.assert_array_equal(ours, theirs)
     elif isinstance(theirs, numbers.Real) and not isinstance(theirs, bool | np.bool_):
         assert isinstance(ours, numbers.Real)
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
     else:
         assert ours == theirs

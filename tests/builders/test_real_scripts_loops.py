@@ -64,7 +64,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*scipy.ndimage:DeprecationWarni
 idiom = Idioms()
 
 
-@pytest.mark.parametrize("script", idiom, ids=lambda script: script.__name__)
+@pytest.mark.parametrize("script", idiom)
 def test_as_the_classic(run, script):
     ours = run(script, tfpipe.ImageDataGenerator)
     for peer in PEERS:
@@ -72,7 +72,7 @@ def test_as_the_classic(run, script):
 
 
 def test_the_list_above_is_complete():
-    assert listed(__doc__) == [script.__name__ for script in idiom]
+    assert listed(__doc__) == idiom.names
 
 
 # A loop, and where it stands.
