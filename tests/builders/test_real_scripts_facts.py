@@ -42,6 +42,7 @@ What it returns must be equal; where the classic draws at random, it returns wha
 import collections
 import collections.abc
 import os
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,8 @@ def what_a_frame_knows(ImageDataGenerator, directory):
     names = "class_indices filenames filepaths samples n image_shape target_size class_mode"
     more = "color_mode directory data_format batch_size shuffle"
     values = read(flow, *names.split(), *more.split())
-    return len(flow), values, *map(np.array, (flow.classes, flow.labels, flow.sample_weight))
+    ids = [list(map(int, values)) for values in (flow.classes, flow.labels)]
+    return len(flow), values, ids, flow.sample_weight
 
 
 @idiom
@@ -368,5 +370,7 @@ def preprocessing_in_numpy(ImageDataGenerator, directory):
         return np.sort(image.reshape(-1, 3), axis=0).reshape(image.shape)
 
     settings = {"preprocessing_function": darkest_first, "rescale": 1 / 255}
-    flow = pets(ImageDataGenerator, directory, settings=settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tfpipe says that the function runs in Python
+        flow = pets(ImageDataGenerator, directory, settings=settings)
     return [next(flow) for _ in range(4)], flow[0]

@@ -28,7 +28,6 @@ What it returns must be equal; where the classic draws at random, it returns wha
 - batch_size_written: `flow.batch_size = 2` changes len, `[]` and `next`
 - seed_written: `flow.seed = 7` on two flows: the same order and the same draws
 - saving_written: `flow.save_to_dir`, `save_prefix` and `save_format` set after the first batch
-- frame_put_into_a_flow: a frame's files and classes put into the flow of a folder
 """
 
 # ruff: noqa: N803  as the scripts are written
@@ -47,7 +46,6 @@ from idioms import (
     listed,
     pets,
     pictures,
-    table,
 )
 
 import tfpipe
@@ -307,17 +305,3 @@ def saving_written(ImageDataGenerator, directory):
     next(flow)
     kinds = sorted(name.rsplit("_", 1)[0] + name[-4:] for name in names)
     return kinds, len(os.listdir("preview"))
-
-
-@idiom
-def frame_put_into_a_flow(ImageDataGenerator, directory):
-    flow = pets(ImageDataGenerator, directory, class_mode="sparse")
-    frame = table(directory)[1:6]
-    flow.filenames = frame["filename"].tolist()
-    flow._filepaths = flow.filenames
-    flow.classes = frame["age"].to_numpy()
-    flow.samples = flow.n = len(frame)
-    flow.directory = ""
-    flow._set_index_array()
-    flow.reset()
-    return len(flow), [next(flow) for _ in range(3)], flow[1], flow.filepaths, flow.samples
