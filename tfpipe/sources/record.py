@@ -1,7 +1,7 @@
 """One record: named fields of bytes, and a header that names its set and its place there.
 
 A record is a serialized `tf.train.Example`. Its fields are those of the sample, such as "image" and "mask".
-The header is three whole numbers beside them: "set" and "index" say where the record belongs, "digest" what
+Beside them, "header" has three whole numbers: set and index say where the record belongs, the digest what
 it holds. Whoever reads a record compares them with what must be there, so that no other pixels come under a
 label. Writing and reading stand side by side here.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ def serialized(
     Args:
         header: what it says of itself.
         fields: what the pipeline reads.
-        label: a number or an array of numbers, for readers other than tfpipe.
+        label: a number or an array of numbers, for readers other than tfpipe; so is the index by itself.
         weight: the same.
 
     >>> record = serialized(Header(7, 3, 5), {"image": b"pixels"}, np.int64(7), 0.5)
@@ -88,7 +88,7 @@ def serialized(
     ([b'pixels'], [0.5])
     """
     feature = {name: _bytes(value) for name, value in fields.items()}
-    feature |= {name: _numbers(value) for name, value in asdict(header).items()}
+    feature |= {"header": _numbers(header.numbers), "index": _numbers(header.index)}
     if label is not None:
         feature["label"] = _numbers(label)
     if weight is not None:
@@ -118,7 +118,6 @@ def parsed(record: tf.Tensor, names: Iterable[str]) -> tuple[tf.Tensor, dict[str
     """
     names = list(names)
     features = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
-    features |= {name: tf.io.FixedLenFeature([], tf.int64) for name in HEADER}
+    features["header"] = tf.io.FixedLenFeature([len(HEADER)], tf.int64)
     found = tf.io.parse_single_example(record, features)
-    header = tf.stack([found[name] for name in HEADER])
-    return header, {name: found[name] for name in names}
+    return found["header"], {name: found[name] for name in names}
