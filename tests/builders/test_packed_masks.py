@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 from PIL import Image
 
 import tfpipe
+from tfpipe.cli.pack import pack_command
 
 pytestmark = pytest.mark.one_profile
 
@@ -239,3 +241,40 @@ class TestPacking:
             [y for _, y in directory(tmp_path, "masks", on_error="skip", shuffle=False)], 0
         )
         np.testing.assert_array_equal(found[0][1], expected)
+
+
+class TestCommand:
+    def run(self, *arguments):
+        done = CliRunner().invoke(
+            pack_command, [*map(str, arguments), "--image-size", "12x16", "-q"]
+        )
+        return done.exit_code, done.output
+
+    def test_of_a_directory(self, pairs, tmp_path):
+        source = (pairs / "images", tmp_path / "packed", "--masks", pairs / "palette")
+        assert self.run(*source)[0] == 0
+        assert_same(shards(tmp_path / "packed"), directory(pairs))
+        assert self.run(source[0], tmp_path / "both", *source[2:], "--labels")[0] == 0
+        assert_same(shards(tmp_path / "both"), directory(pairs, label_mode="int"))
+
+    def test_of_a_table(self, pairs, tmp_path):
+        names = [f"{'ab'[n % 2]}/{n}" for n in range(7)]
+        columns = {kind: [f"{kind}/{name}.png" for name in names] for kind in ("many", "gray")}
+        frame = pd.DataFrame({"filename": [f"images/{name}.jpg" for name in names], **columns})
+        frame.assign(who=["p", "q", "p", "q", "r", "r", "r"]).to_csv(pairs / "t.csv", index=False)
+        source = (pairs / "t.csv", tmp_path / "packed", "--directory", pairs)
+        masks = ("--mask-col", "many", "--mask-col", "gray")
+        assert self.run(*source, *masks, "--y-col", "who", "--labels")[0] == 0
+        assert_same(shards(tmp_path / "packed", label_mode=None), several(pairs))
+        assert list(shards(tmp_path / "packed")[0][1]) == ["segmentation_masks", "labels"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--mask-col", "a"], "--mask-col for a table"),
+            (["--labels"], "needs --masks or --mask-col"),
+        ],
+    )
+    def test_rejects(self, pairs, tmp_path, arguments, message):
+        status, output = self.run(pairs / "images", tmp_path / "packed", *arguments)
+        assert (status, message in output) == (2, True), output

@@ -18,6 +18,7 @@ Examples:
   tfpipe pack photos packed --image-size 224 --encoding jpeg --processes 4
   tfpipe pack photos packed --splits             photos/train/<class>, photos/test/<class>, ...
   tfpipe pack labels.csv gs://bucket/packed --x-col path --y-col label
+  tfpipe pack photos packed --masks masks        images with masks of the same names
 and in the training program:
   training = tfpipe.image_dataset_from_shards("packed")
 """,
@@ -28,6 +29,25 @@ and in the training program:
 @click.option(
     "--weight-col", metavar="COLUMN", help="Column with the sample weights (tables only)."
 )
+@click.option(
+    "--masks",
+    metavar="DIR",
+    help="Folder with the masks, named like the images (directories only).",
+)
+@click.option(
+    "--mask-col",
+    metavar="COLUMN",
+    multiple=True,
+    help="Column with the paths of the masks (tables only); once per mask.",
+)
+@click.option(
+    "--mask-dtype",
+    type=click.Choice(["int32", "float32"]),
+    default="int32",
+    show_default=True,
+    help="Values of the masks: class ids, or gray values in 0..1.",
+)
+@click.option("--labels", is_flag=True, help="Labels beside the masks.")
 @click.option(
     "--splits",
     is_flag=True,
@@ -94,7 +114,7 @@ and in the training program:
 )
 @click.option("--quiet", "-q", "is_quiet", is_flag=True, help="No progress bar.")
 def pack_command(source: str, destination: str, is_quiet: bool, **options: Any) -> None:
-    """Write images as shards, decoded and resized, with their labels.
+    """Write images as shards, decoded and resized, with their masks and labels.
 
     SRC is a directory with one folder per class, or a .csv or .parquet file. DEST gets TFRecord files and
     an index. If packing was stopped, run the same command again: it keeps the shards that are finished.
@@ -122,7 +142,8 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
     from tfpipe.sources import listing, table
     from tfpipe.sources.directory import class_folders
 
-    share = options["validation_split"]
+    share, masks = options["validation_split"], options.get("masks")
+    mask_col, labels = list(options.get("mask_col", ())), options.get("labels")
     common: dict[str, Any] = {
         "image_size": options["image_size"],
         "color_mode": options["color_mode"],
@@ -136,6 +157,14 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
     }
     if share:
         common |= {"validation_split": share, "subset": "both"}
+    if table.is_table(source) if masks else mask_col and not table.is_table(source):
+        raise click.UsageError("--masks is for a directory, --mask-col for a table.")
+    if masks or mask_col:
+        common |= {"mask_dtype": options["mask_dtype"]} | ({"label_mode": "int"} if labels else {})
+    elif labels:
+        raise click.UsageError(
+            "--labels needs --masks or --mask-col: else there are labels anyway."
+        )
     if options["splits"]:
         if share:
             raise click.UsageError("--splits and --validation-split exclude each other.")
@@ -146,7 +175,10 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
             )
         return {
             name: tfpipe.image_dataset_from_directory(
-                listing.join(source, name), follow_links=options["follow_links"], **common
+                listing.join(source, name),
+                masks=listing.join(masks, name) if masks else None,
+                follow_links=options["follow_links"],
+                **common,
             )
             for name in names
         }
@@ -155,12 +187,13 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
             source,
             options["directory"],
             x_col=options["x_col"],
-            y_col=options["y_col"],
+            mask_col=mask_col[0] if len(mask_col) == 1 else mask_col or None,
             weight_col=options["weight_col"],
+            **({} if mask_col and not labels else {"y_col": options["y_col"]}),
             **common,
         )
     else:
         found = tfpipe.image_dataset_from_directory(
-            source, follow_links=options["follow_links"], **common
+            source, masks=masks, follow_links=options["follow_links"], **common
         )
     return {"training": found[0], "validation": found[1]} if share else {"all": found}
