@@ -149,7 +149,7 @@ def preview_command(
             if augment is None:
                 path, figure = source, dataset.show(count)
             else:
-                path = dataset.filepaths[int(dataset.index_array[0])]
+                path = dataset.filepaths[next(dataset.index_generator)[0]]
                 figure = tfpipe.plot_augmentation(path, augment, draws, seed=seed)
         figure.savefig(output)
     click.echo(

@@ -83,7 +83,8 @@ class ImageDataset(KnowsSamples):
             with predictions; None without a dataframe.
         filenames, filepaths, file_paths: of each sample in source order; empty for arrays.
         batch_index, total_batches_seen, index_array: where `next` stands, how many batches `next` and
-            `[]` gave, and the order of the epoch that `next` is in, int64 [n].
+            `[]` gave, and the order of the epoch that the last of them was taken from, int64 [n]; None
+            before the first.
         subset, split: only for data sets of `ImageDataGenerator`: "training", "validation" or None, and the
             (begin, end) of the subset as fractions of the samples, or None.
         directory, class_mode, target_size, color_mode, interpolation, keep_aspect_ratio: only for
