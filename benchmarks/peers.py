@@ -56,8 +56,12 @@ def classic_flow(directory: str, setting: Setting) -> Any:
     )
 
 
-def tfpipe(directory: str, setting: Setting, **options: Any) -> Batches:
+def tfpipe(directory: str, setting: Setting) -> Batches:
     """This package, in the classic's spelling: the classic's pixels."""
+    return tfpipe_flow(directory, setting).take(-1)  # epochs of tensors, as `fit` sees them
+
+
+def tfpipe_flow(directory: str, setting: Setting) -> Any:
     from tfpipe import ImageDataGenerator
 
     return ImageDataGenerator(**setting.generator).flow_from_directory(
@@ -65,7 +69,6 @@ def tfpipe(directory: str, setting: Setting, **options: Any) -> Batches:
         target_size=SIZE,
         batch_size=BATCH,
         interpolation=setting.interpolation,
-        **options,
     )
 
 
@@ -265,7 +268,7 @@ PEERS: dict[str, Callable[[str, Setting, int], list[Epoch]]] = {
         timed_epochs, functools.partial(tfpipe_shards, encoding="jpeg")
     ),
     "classic_fit": functools.partial(timed_fit, classic_flow),
-    "tfpipe_fit": functools.partial(timed_fit, tfpipe),
+    "tfpipe_fit": functools.partial(timed_fit, tfpipe_flow),
 }
 
 

@@ -2,14 +2,18 @@
 
 import ast
 import importlib
+import json
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.one_profile
 
-FILES = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.py"))
+TOP = Path(__file__).parents[1]
+FILES = sorted((TOP / "benchmarks").glob("*.py"))
 
 
 def names_of_tfpipe(source):
@@ -54,3 +58,17 @@ def test_names_exist(path):
 def test_a_name_that_is_gone_is_found():
     names = names_of_tfpipe("from tfpipe import seeds as order\norder.shuffled\norder.fold_in")
     assert [name for module, name in names if not exists(module, name)] == ["shuffled"]
+
+
+def test_a_loop_of_the_classics_spelling_is_over_whole_epochs(animals):
+    """A `for` loop over the flow itself would never end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.peers", "tfpipe", "small", str(animals), "2"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        cwd=TOP,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["rate"] > 0

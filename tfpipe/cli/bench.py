@@ -111,7 +111,7 @@ def _loaders(
     if not len(ours):
         raise ValueError(f"No images found in {directory!r}. Expected one folder per class.")
     batches = min(len(ours), images // batch_size)
-    part = ours if batches == len(ours) else ours.take(batches)
+    part = ours.take(batches)
     loaders: dict[str, Callable[[], object]] = {"tfpipe": lambda: speed.read_all(part)}
     classic = speed.classic_generator()
     if classic is not None:
