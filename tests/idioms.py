@@ -10,7 +10,9 @@ import numbers
 import os
 import re
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -128,6 +130,22 @@ def listed(docstring: str) -> list[str]:
 
 
 # How they are run.
+
+
+@contextmanager
+def ended_within(seconds: int) -> Iterator[None]:
+    """Raises `TimeoutError` in the main thread if the block does not end, as a loop over epochs may not."""
+
+    def stop(*_: Any) -> None:
+        raise TimeoutError(f"This did not end within {seconds} seconds.")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class Runner:

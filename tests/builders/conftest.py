@@ -14,4 +14,5 @@ def folder_of_scripts(tmp_path_factory):
 @pytest.fixture
 def run(folder_of_scripts, tmp_path, monkeypatch):
     """run(script, ImageDataGenerator, *more): its result, in a new folder."""
-    return idioms.Runner(str(folder_of_scripts), str(tmp_path), monkeypatch.chdir)
+    with idioms.ended_within(120):
+        yield idioms.Runner(str(folder_of_scripts), str(tmp_path), monkeypatch.chdir)
