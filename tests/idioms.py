@@ -163,6 +163,43 @@ class Runner:
         return script(ImageDataGenerator, "data", *more)
 
 
+# What they train.
+
+
+def small(keras, outputs=2, shape=(*SIZE, 3), loss="categorical_crossentropy"):
+    """Returns a compiled model whose weights are always the same."""
+    model = keras.Sequential(
+        [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(outputs, "softmax")]
+    )
+    return started(keras, model, loss, ["accuracy"])
+
+
+def started(keras, model, loss, metrics=None):
+    generator = np.random.default_rng(5)
+    model.set_weights([generator.normal(0, 0.01, w.shape) for w in model.get_weights()])
+    model.compile(keras.optimizers.SGD(0.01), loss, metrics=metrics)
+    return model
+
+
+def scaled(ImageDataGenerator, directory, *args, **options):
+    return pets(ImageDataGenerator, directory, *args, settings={"rescale": 1 / 255}, **options)
+
+
+def counted(keras):
+    """Returns a callback that notes the number of steps of each epoch."""
+
+    class Count(keras.callbacks.Callback):
+        steps = []  # of the one callback that the class is made for
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.steps.append(0)
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps[-1] += 1
+
+    return Count()
+
+
 # What is equal.
 
 

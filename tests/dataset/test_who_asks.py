@@ -313,6 +313,25 @@ def labels(batches):
 
 EPOCH = [[0, 1, 2], [3, 4, 5], [6]]
 
+METHODS = {
+    "take": (lambda data: data.take(2), EPOCH[:2]),
+    "take more": (lambda data: data.take(9), EPOCH),
+    "skip": (lambda data: data.skip(1), EPOCH[1:]),
+    "map": (lambda data: data.map(lambda x, y: (x, y)), EPOCH),
+    "prefetch": (lambda data: data.prefetch(1), EPOCH),
+    "cache": (lambda data: data.cache(), EPOCH),
+    "repeat": (lambda data: data.repeat(2), 2 * EPOCH),
+    "concatenate": (lambda data: data.concatenate(data), 2 * EPOCH),
+    "unbatch and batch": (lambda data: data.unbatch().batch(4), [[0, 1, 2, 3], [4, 5, 6]]),
+    "batch": (lambda data: data.take(2).batch(2), [EPOCH[:2]]),
+    "shard": (lambda data: data.shard(2, 1), EPOCH[1:2]),
+    "filter": (lambda data: data.filter(lambda x, y: y[0] > 0), EPOCH[1:]),
+    "enumerate": (lambda data: data.enumerate().map(lambda i, batch: batch), EPOCH),
+    "zip": (lambda data: tf.data.Dataset.zip((data, data)).map(lambda a, b: b), EPOCH),
+    "flat_map": (lambda data: tf.data.Dataset.range(2).flat_map(lambda i: data), 2 * EPOCH),
+    "apply": (lambda data: data.apply(tf.data.experimental.assert_cardinality(LENGTH)), EPOCH),
+}
+
 
 class TestTensorFlow:
     def test_as_numpy_iterator(self):
@@ -324,28 +343,9 @@ class TestTensorFlow:
         assert int(flow().cardinality()) == len(flow()) == LENGTH
         assert int(tf.data.experimental.cardinality(flow())) == LENGTH
 
-    @pytest.mark.parametrize(
-        ("change", "expected"),
-        [
-            (lambda data: data.take(2), EPOCH[:2]),
-            (lambda data: data.take(9), EPOCH),
-            (lambda data: data.skip(1), EPOCH[1:]),
-            (lambda data: data.map(lambda x, y: (x, y)), EPOCH),
-            (lambda data: data.prefetch(1), EPOCH),
-            (lambda data: data.cache(), EPOCH),
-            (lambda data: data.repeat(2), 2 * EPOCH),
-            (lambda data: data.concatenate(data), 2 * EPOCH),
-            (lambda data: data.unbatch().batch(4), [[0, 1, 2, 3], [4, 5, 6]]),
-            (lambda data: data.take(2).batch(2), [EPOCH[:2]]),
-            (lambda data: data.shard(2, 1), EPOCH[1:2]),
-            (lambda data: data.filter(lambda x, y: y[0] > 0), EPOCH[1:]),
-            (lambda data: data.enumerate().map(lambda i, batch: batch), EPOCH),
-            (lambda data: tf.data.Dataset.zip((data, data)).map(lambda a, b: b), EPOCH),
-            (lambda data: tf.data.Dataset.range(2).flat_map(lambda i: data), 2 * EPOCH),
-            (lambda data: data.apply(tf.data.experimental.assert_cardinality(LENGTH)), EPOCH),
-        ],
-    )
-    def test_methods(self, change, expected):
+    @pytest.mark.parametrize("name", METHODS)
+    def test_methods(self, name):
+        change, expected = METHODS[name]
         data = flow()
         assert labels(change(data)) == expected
         next(data)
