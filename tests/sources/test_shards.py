@@ -15,6 +15,8 @@ from tfpipe.sources.npz import read_arrays
 
 pytestmark = pytest.mark.one_profile
 
+# The lengths of records differ a little, so that another shard may have none at the same byte.
+OTHER = "(another record is there|the record cannot be read)"
 SHARD = "{:05}-of-00003.tfrecord"
 
 
@@ -57,12 +59,10 @@ def swap(one, other):
 
 
 class TestOtherRecords:
-    def refused(self, folder, name):
+    def refused(self, folder, name, message=OTHER):
         dataset = read(folder)
         for loop in (lambda: list(dataset), lambda: [dataset[i] for i in range(len(dataset))]):
-            with pytest.raises(
-                tf.errors.OpError, match=f"{name} at byte .*another record is there"
-            ):
+            with pytest.raises(tf.errors.OpError, match=f"{name} at byte .*{message}"):
                 loop()
 
     def test_two_shards_that_changed_places(self, packed):
@@ -82,12 +82,12 @@ class TestOtherRecords:
         with tf.io.TFRecordWriter(path) as writer:
             for record in records:
                 writer.write(record)
-        self.refused(packed, SHARD.format(0))
+        self.refused(packed, SHARD.format(0), "another record is there")
 
     def test_left_out_if_bad_samples_are(self, packed, made):
         shutil.copy(shard(made(1), 2), shard(packed, 2))
         dataset = read(packed, on_error="skip")
-        with pytest.warns(UserWarning, match=r"Left out 4 .*00002-of.*another record is there"):
+        with pytest.warns(UserWarning, match=rf"Left out 4 .*00002-of.*{OTHER}"):
             assert sum(len(y) for _, y in dataset) == 10
         whole = read(made())
         names = {path.partition(": ")[2] for path, _ in dataset.skipped}
