@@ -8,6 +8,7 @@ from PIL import Image
 
 import tfpipe
 from tfpipe import ImageDataGenerator, plotting
+from tfpipe.pipeline.plan import order_of
 
 pytestmark = pytest.mark.one_profile
 
@@ -41,7 +42,7 @@ class TestShow:
     @pytest.mark.parametrize("class_mode", ["categorical", "sparse", None])
     def test_images_and_titles(self, animals, class_mode):
         dataset, cells = self.cells(animals, ImageDataGenerator(), class_mode=class_mode)
-        first = dataset.index_array[:5]
+        first = order_of(dataset._plan, 0)[:5]
         names = [dataset.filenames[index].split("/")[0] for index in first]
         assert [title for title, _ in cells] == (names if class_mode else [""] * 5)
         for index, (_, pixels) in zip(first, cells, strict=True):
@@ -80,7 +81,7 @@ class TestShow:
             tfpipe.image_dataset_from_directory(animals, batch_size=size, **options)
             for size in (None, 3)
         )
-        names = [one.filenames[index].split("/")[0] for index in one.index_array[:3]]
+        names = [one.filenames[index].split("/")[0] for index in order_of(one._plan, 0)[:3]]
         cells = drawn(one.show(3, standardized=standardized))
         assert [title for title, _ in cells] == names
         for (_, pixels), (_, expected) in zip(

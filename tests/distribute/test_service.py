@@ -116,7 +116,9 @@ def flow(folder, rotation=0, **options):
 
 
 def as_bytes(dataset):
-    return [(x.numpy().tobytes(), tuple(y.numpy())) for x, y in dataset]
+    """The next epoch, as what trains on it sees it."""
+    epoch = dataset.take(-1) if isinstance(dataset, tfpipe.Iterator) else dataset
+    return [(x.numpy().tobytes(), tuple(y.numpy())) for x, y in epoch]
 
 
 class TestExactlyOnce:

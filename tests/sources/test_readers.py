@@ -13,6 +13,7 @@ from tfpipe.fields.image import ImageSpec
 from tfpipe.ops.resize_spec import ResizeSpec
 from tfpipe.pipeline import plan as pipeline_plan
 from tfpipe.pipeline.feeds import Feeds
+from tfpipe.pipeline.plan import order_of
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import readers
 from tfpipe.sources.record import FRAME, record_header, serialized
@@ -67,7 +68,7 @@ class TestRecords:
             ImageSpec(resize=ResizeSpec(SHAPE[:2])), seed=3, batch_size=3, dtype="uint8"
         )
         dataset = ImageDataset(Source.of(records), spec)
-        order = dataset.index_array
+        order = order_of(dataset._plan, 0)
         found = np.concatenate([batch.numpy() for batch in dataset])
         np.testing.assert_array_equal(found, np.stack(images)[order])
 
