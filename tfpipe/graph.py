@@ -152,6 +152,21 @@ def case_of_one(function: Any, argument: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(result, output.shape)
 
 
+def check_conversions() -> None:
+    """Raises `RuntimeError` in the modes of NumPy behavior in which TensorFlow's own functions fail.
+
+    >>> check_conversions()
+    """
+    with tf.init_scope():
+        is_weak = not isinstance(tf.constant(1), tf.Tensor)
+    if is_weak:
+        raise RuntimeError(
+            "dtype_conversion_mode of TensorFlow's NumPy behavior must be 'legacy' (its default) or 'off'. "
+            "Received: 'safe' or 'all', where TensorFlow's own random numbers and Keras' layers fail. Leave "
+            "the argument out: tf.experimental.numpy.experimental_enable_numpy_behavior()."
+        )
+
+
 def _arguments(dataset: tf.data.Dataset, traced: Any) -> dict[str, Any]:
     variant = tf.data.experimental.to_variant(dataset)
     return {"input_dataset": variant, "other_arguments": traced.captured_inputs}

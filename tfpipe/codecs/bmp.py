@@ -47,7 +47,7 @@ def read_header(contents: tf.Tensor) -> BmpHeader:
     # Each field from byte 10 on has 4 bytes, or is a pair of fields with 2 bytes each.
     fields = tf.io.decode_raw(tf.strings.substr(window(contents, 0, 70), 10, 60), tf.int32)
     size = fields[1]
-    inside = np.arange(10, 70, 4) < 14 + size
+    inside = np.arange(10, 70, 4, dtype=np.int32) < 14 + size
     start, _, width, height, depth, compression, _, _, _, colors, *_ = tf.unstack(
         tf.where(inside, fields, 0), 15
     )
@@ -157,7 +157,7 @@ def is_rare(contents: tf.Tensor) -> tf.Tensor:  # bool scalar
 
 
 def _is_one_of(value: tf.Tensor, allowed: Sequence[int]) -> tf.Tensor:
-    return tf.reduce_any(value == allowed)
+    return tf.reduce_any(tf.equal(value, allowed))
 
 
 def _row_starts(
@@ -176,6 +176,7 @@ def _row_starts(
 def _palette(contents: tf.Tensor, header: BmpHeader) -> tf.Tensor:
     """Returns the colors of the palette, uint8 [256, 3], RGB; black beyond its end."""
     colors = octets(contents, header.palette_start, 1024)
-    places = np.arange(256)[:, None] * header.entry + [2, 1, 0]  # blue, green, red in the file
-    there = np.arange(256)[:, None] < header.colors
+    number = np.arange(256, dtype=np.int32)[:, None]
+    places = number * header.entry + [2, 1, 0]  # blue, green, red in the file
+    there = number < header.colors
     return tf.where(there, tf.gather(colors, places), np.uint8(0))

@@ -100,7 +100,7 @@ def _is_cut(contents: tf.Tensor, number: tf.Tensor) -> tf.Tensor:  # bool scalar
     result = tf.constant(False)
     for known, mark in _ENDS.items():
         place = tf.maximum(length - len(mark), 0)
-        lacks = tf.strings.substr(contents, place, len(mark)) != mark
+        lacks = tf.not_equal(tf.strings.substr(contents, place, len(mark)), mark)
         result |= tf.equal(number, formats.FORMATS.index(known)) & lacks
     head = window(contents, 0, 8)
     for known, (place, more) in _DECLARED.items():
@@ -114,7 +114,7 @@ def _of_python(
 ) -> tf.Tensor:
     """Returns what the library that reads the file in Python says is wrong with it."""
     words = fallback.reason_op(contents, spec.max_pixels, spec.exif_orientation, suffixes)
-    return tf.where(words == b"", otherwise, words)
+    return tf.where(tf.equal(words, b""), otherwise, words)
 
 
 def _size(contents: tf.Tensor, number: tf.Tensor, suffixes: frozenset[str]) -> tf.Tensor:

@@ -40,12 +40,12 @@ def _in_parts(contents: tf.Tensor, parts: FileParts) -> tf.Tensor:
     values = [octet for _, text in parts.exif for octet in text]
 
     def is_exif(part: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_all(tf.gather(part, places) == values)
+        return tf.reduce_all(tf.equal(tf.gather(part, places), values))
 
     def goes_on(part: tf.Tensor) -> tf.Tensor:
         if not parts.earlier:
             return ~is_exif(part)
-        return (part[0] == 0xFF) & tf.reduce_any(part[1] == parts.earlier) & ~is_exif(part)
+        return (part[0] == 0xFF) & tf.reduce_any(tf.equal(part[1], parts.earlier)) & ~is_exif(part)
 
     place = walk_parts(contents, parts, parts.shown, goes_on)
     # If any part may come before it, the walk ends at it or at the end of the file.
@@ -54,14 +54,14 @@ def _in_parts(contents: tf.Tensor, parts: FileParts) -> tf.Tensor:
         found = is_exif(tf.cast(octets(contents, place, parts.shown), tf.int32))
     begin = place + parts.data
     if parts.prefix:
-        prefixed = window(contents, begin, len(parts.prefix)) == parts.prefix
+        prefixed = tf.equal(window(contents, begin, len(parts.prefix)), parts.prefix)
         begin += tf.where(prefixed, len(parts.prefix), 0)
     return tf.where(found, begin, 0)
 
 
 def _of_exif(contents: tf.Tensor, begin: tf.Tensor) -> tf.Tensor:
     """Reads the orientation from the TIFF structure at a place of a file."""
-    big = window(contents, begin, 2) == b"MM"
+    big = tf.equal(window(contents, begin, 2), b"MM")
     weights = tf.constant([[1, 256, 2**16, 2**24], [256, 1, 0, 0], [2**24, 2**16, 256, 1]])
     short = tf.where(big, weights[1], [1, 256, 0, 0])
     long = tf.where(big, weights[2], weights[0])
@@ -87,6 +87,6 @@ def _of_exif(contents: tf.Tensor, begin: tf.Tensor) -> tf.Tensor:
     kind = value(tf.roll(entry[0], 2, 0), short)
     numbers = {2: value(entry[2], short), 4: value(entry[2], long)}
     values = tf.stack([numbers[size] for size in ORIENTATION_TYPES.values()])
-    of_kind = (kind == list(ORIENTATION_TYPES)) & (value(entry[1], long) == 1)  # one number
+    of_kind = tf.equal(kind, list(ORIENTATION_TYPES)) & (value(entry[1], long) == 1)  # one number
     result = tf.reduce_sum(tf.where(of_kind, values, 0))
     return tf.where((result >= 1) & (result <= 8), result, 1)

@@ -72,7 +72,9 @@ def first_frame(contents: tf.Tensor) -> Frame:
         tf.where(own_bytes > 0, place + 10, 13),
         tf.where(own_bytes > 0, own_bytes, begin - 13),
     )
-    table = tf.where(np.arange(768) < table_bytes, octets(contents, table_at, 768), np.uint8(0))
+    table = tf.where(
+        np.arange(768, dtype=np.int32) < table_bytes, octets(contents, table_at, 768), np.uint8(0)
+    )
     table = tf.where(table_bytes > 0, table, np.repeat(np.arange(256, dtype=np.uint8), 3))
     return Frame(
         found,
@@ -153,7 +155,7 @@ def decode_gif(contents: tf.Tensor, max_pixels: int | None, with_alpha: bool) ->
     if not with_alpha:
         return image
     # The same frame once more, with the alpha of each index as its color.
-    is_transparent = np.arange(256)[:, None] == frame.transparent
+    is_transparent = np.arange(256, dtype=np.int32)[:, None] == frame.transparent
     opaque = tf.where(is_transparent, np.zeros([256, 3], np.uint8), np.uint8(255))
     return tf.concat([image, _decode_frame(frame, data, opaque)[..., :1]], -1)
 

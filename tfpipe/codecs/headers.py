@@ -52,8 +52,8 @@ def begins_with(contents: tf.Tensor, magic: Iterable[Magic]) -> tf.Tensor:  # bo
 
     def has(offset: int, octets: bytes) -> tf.Tensor:
         if offset == 0:  # what the hot path asks for: two ops
-            return tf.strings.substr(contents, 0, len(octets)) == octets
-        return window(contents, offset, len(octets)) == octets
+            return tf.equal(tf.strings.substr(contents, 0, len(octets)), octets)
+        return tf.equal(window(contents, offset, len(octets)), octets)
 
     each = [functools.reduce(tf.logical_and, [has(*part) for part in way]) for way in magic]
     return functools.reduce(tf.logical_or, each)
@@ -69,7 +69,7 @@ def format_of(contents: tf.Tensor) -> tf.Tensor:
     'BMP'
     """
     first = octets(contents, 0, _MAGIC.shape[-1])
-    fits = tf.reduce_all(tf.bitwise.bitwise_and(first, _MASK) == _MAGIC, -1)
+    fits = tf.reduce_all(tf.equal(tf.bitwise.bitwise_and(first, _MASK), _MAGIC), -1)
     ways = tf.concat([tf.cast(fits, tf.int32), [1]], 0)  # after all of them, none of them
     return tf.gather(_OF_WAY, tf.argmax(ways))
 
@@ -117,7 +117,7 @@ def fixed_size(contents: tf.Tensor) -> tf.Tensor:
     """
     first = octets(contents, 0, 32)
     asked = tf.bitwise.bitwise_and(first[: _HEADER.shape[-1]], _HEADER_MASK)
-    fits = tf.reduce_all(asked == _HEADER, -1)
+    fits = tf.reduce_all(tf.equal(asked, _HEADER), -1)
     row = tf.argmax(tf.cast(fits, tf.int32))
     values = tf.reduce_sum(tf.cast(first, tf.int64) * tf.gather(_WEIGHTS, row), -1)
     values = tf.minimum(values, 2**32 - values)  # BMP: a negative height is the other way up

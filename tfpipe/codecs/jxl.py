@@ -21,10 +21,10 @@ def jxl_size(contents: tf.Tensor) -> tf.Tensor:
 
     Source: ISO/IEC 18181-1, SizeHeader, and 18181-2, the boxes.
     """
-    bare = tf.strings.substr(contents, 0, 2) == _BARE
+    bare = tf.equal(tf.strings.substr(contents, 0, 2), _BARE)
     begin = tf.cond(bare, lambda: tf.constant(0), lambda: _in_box(contents))
     codes = window(contents, begin, 16)
-    found = tf.strings.substr(codes, 0, 2) == _BARE
+    found = tf.equal(tf.strings.substr(codes, 0, 2), _BARE)
     # The bits after the signature, the lowest of each byte first.
     shifts = np.arange(8, dtype=np.uint8)
     bits = tf.bitwise.right_shift(tf.io.decode_raw(codes, tf.uint8)[2:, None], shifts) & 1
@@ -58,7 +58,7 @@ def _in_box(contents: tf.Tensor) -> tf.Tensor:  # int32 scalar
 
     def goes_on(box: tf.Tensor) -> tf.Tensor:
         kinds = [list(b"jxlc"), list(b"jxlp")]
-        return ~tf.reduce_any(tf.reduce_all(box[4:8] == kinds, -1))
+        return ~tf.reduce_any(tf.reduce_all(tf.equal(box[4:8], kinds), -1))
 
     place = walk_parts(contents, _BOXES, 8, goes_on)
     partial = octets(contents, place, 8)[7] == ord("p")

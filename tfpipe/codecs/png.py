@@ -32,12 +32,12 @@ def decode_png_with_alpha(contents: tf.Tensor) -> tf.Tensor:
     """Decodes a PNG file to uint8 [H, W, 4], transparent where alpha, palette or color key say so."""
     # Below 8 bits per sample, the alpha that TensorFlow adds is 1, 3 or 15 where it should be 255.
     kind = tf.strings.substr(contents, 24, 2)  # of the IHDR chunk: bits per sample, color type
-    few_bits = tf.constant([b"\x01", b"\x02", b"\x04"])
+    few_bits = (b"\x01", b"\x02", b"\x04")
     return tf.cond(
-        tf.reduce_any(kind == few_bits + b"\x03"),
+        tf.reduce_any(tf.equal(kind, [bits + PALETTE for bits in few_bits])),
         lambda: _decode_small_palette(contents),
         lambda: tf.cond(
-            tf.reduce_any(kind == few_bits + b"\x00"),
+            tf.reduce_any(tf.equal(kind, [bits + b"\0" for bits in few_bits])),
             lambda: _decode_small_grey(contents),
             lambda: tf.io.decode_png(contents, channels=4),
         ),
@@ -57,7 +57,9 @@ def _decode_small_grey(contents: tf.Tensor) -> tf.Tensor:
 def is_png16(contents: tf.Tensor) -> tf.Tensor:  # bool scalar
     """Whether the bytes are a PNG file with 16 bits per sample, by byte 24, in the IHDR chunk."""
     header = tf.strings.join([tf.strings.substr(contents, 0, 25), " " * 25])  # never too short
-    return begins_with(contents, formats.PNG.magic) & (tf.strings.substr(header, 24, 1) == b"\x10")
+    return begins_with(contents, formats.PNG.magic) & tf.equal(
+        tf.strings.substr(header, 24, 1), b"\x10"
+    )
 
 
 def unit_of_samples(contents: tf.Tensor) -> tf.Tensor:

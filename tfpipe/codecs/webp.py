@@ -13,7 +13,7 @@ def is_animated(contents: tf.Tensor) -> tf.Tensor:  # bool scalar
     """Whether the header of a WebP file says that it is an animation."""
     head = window(contents, 12, 9)
     flags = tf.io.decode_raw(tf.strings.substr(head, 8, 1), tf.uint8)[0]
-    return (tf.strings.substr(head, 0, 4) == b"VP8X") & (tf.bitwise.bitwise_and(flags, 2) > 0)
+    return tf.equal(tf.strings.substr(head, 0, 4), b"VP8X") & (tf.bitwise.bitwise_and(flags, 2) > 0)
 
 
 def decode_webp(contents: tf.Tensor, max_pixels: int | None) -> tf.Tensor:

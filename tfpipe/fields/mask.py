@@ -167,7 +167,7 @@ def decode_mask(
     Raises:
         tf.errors.InvalidArgumentError: the content is damaged or too large, or has colors ("int32" only).
     """
-    is_png = tf.strings.substr(contents, 0, 8) == b"\x89PNG\r\n\x1a\n"
+    is_png = tf.equal(tf.strings.substr(contents, 0, 8), b"\x89PNG\r\n\x1a\n")
     if suffixes <= {"png"}:
         check = tf.debugging.Assert(is_png, ["not a PNG file"])
         with tf.control_dependencies([check] if check is not None else []):
@@ -188,8 +188,8 @@ def _decode_png(contents: tf.Tensor, dtype: str, max_pixels: int | None) -> tf.T
     if dtype == "float32":
         image = tf.cast(tf.io.decode_png(contents, dtype=tf.uint16), tf.float32) / 65535
         return _grey(image)
-    contents = tf.cond(kind == PALETTE, lambda: palette_as_gray(contents), lambda: contents)
-    is_16_bit = tf.strings.substr(contents, 24, 1) == b"\x10"
+    contents = tf.cond(tf.equal(kind, PALETTE), lambda: palette_as_gray(contents), lambda: contents)
+    is_16_bit = tf.equal(tf.strings.substr(contents, 24, 1), b"\x10")
     image = tf.cond(
         is_16_bit,
         lambda: tf.cast(tf.io.decode_png(contents, dtype=tf.uint16), tf.int32),

@@ -51,10 +51,10 @@ def spline_coefficients(image: tf.Tensor, order: int, fill_mode: str) -> tf.Tens
     batch = [] if image.shape.rank == 3 else [tf.shape(image)[0]]
     rows = tf.constant(_prefilter_matrix(height, order, fill_mode), image.dtype)
     columns = tf.constant(_prefilter_matrix(width, order, fill_mode), image.dtype)
-    image = rows @ tf.reshape(image, [*batch, height, width * channels])
+    image = tf.linalg.matmul(rows, tf.reshape(image, [*batch, height, width * channels]))
     image = tf.reshape(image, [*batch, rows.shape[0], width, channels])
     image = tf.transpose(image, [1, 0, 2] if not batch else [0, 2, 1, 3])
-    image = columns @ tf.reshape(image, [*batch, width, rows.shape[0] * channels])
+    image = tf.linalg.matmul(columns, tf.reshape(image, [*batch, width, rows.shape[0] * channels]))
     return tf.reshape(image, [*batch, columns.shape[0], rows.shape[0], channels])
 
 

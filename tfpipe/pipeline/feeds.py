@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from tfpipe.graph import Transformed
+from tfpipe.graph import Transformed, check_conversions
 from tfpipe.sources.columns import Rows
 
 Value: TypeAlias = Callable[[], tf.Tensor]  # in the graph that is being traced, or here and now
@@ -52,6 +52,7 @@ class Feeds:
     """
 
     def __init__(self) -> None:
+        check_conversions()
         self._values: list[tf.Tensor] = []
         self._specs: list[tf.TensorSpec] = []
         self._tracing = threading.local()
@@ -120,6 +121,7 @@ class Feeds:
     def _trace(
         self, build: Callable[..., tf.data.Dataset], specs: Sequence[tf.TensorSpec], count: int
     ) -> _Traced:
+        check_conversions()  # the mode may have changed since
         element_specs = []
 
         def variant_of(*arguments: tf.Tensor) -> tf.Tensor:

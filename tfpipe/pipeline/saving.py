@@ -78,7 +78,9 @@ def saver(spec: SaveSpec, seed: Value, channels: int, scale: float) -> Callable[
             [], seeds.sample_key(key, span[0], index, span[3]), 0, 10**7, tf.int32, alg="philox"
         )
         parts = [stem, "_", tf.strings.as_string(index), "_", tf.strings.as_string(number)]
-        pixels = tf.saturate_cast(tf.round(tf.cast(image, tf.float32) * scale), tf.uint8)
+        pixels = tf.saturate_cast(
+            tf.round(tf.cast(image, tf.float32) * tf.constant(scale, tf.float32)), tf.uint8
+        )
         write = tf.io.write_file(
             tf.strings.join([*parts, ".", spec.format]), encode(pixels, spec.format)
         )

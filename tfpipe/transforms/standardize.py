@@ -156,7 +156,8 @@ def standardize_batch(images: tf.Tensor, spec: Standardize, *, rescale: bool = T
         images = images / (tf.cast(spec.std, dtype) + tf.constant(_EPSILON, dtype))
     if spec.zca_whitening and spec.zca_whitening_matrix is not None:
         flat = tf.reshape(images, [-1, math.prod(images.shape[1:])])
-        images = tf.reshape(flat @ tf.cast(spec.zca_whitening_matrix, dtype), tf.shape(images))
+        matrix = tf.cast(spec.zca_whitening_matrix, dtype)
+        images = tf.reshape(tf.linalg.matmul(flat, matrix), tf.shape(images))
     return images
 
 
