@@ -84,13 +84,13 @@ def _refusing(
     refusals = column(np.array(words, object))
 
     def read_regular(index: tf.Tensor) -> tf.Tensor:
-        check = tf.debugging.Assert(refusals(index) == b"", [refusals(index)])
+        check = tf.debugging.Assert(tf.equal(refusals(index), b""), [refusals(index)])
         with tf.control_dependencies([check] if check is not None else []):
             return read(tf.identity(index))
 
     def why_not(index: tf.Tensor) -> tf.Tensor:
         refusal = refusals(index)
-        return tf.cond(refusal == b"", lambda: why(index), lambda: refusal)
+        return tf.cond(tf.equal(refusal, b""), lambda: why(index), lambda: refusal)
 
     return read_regular, why_not
 
