@@ -65,7 +65,11 @@ from sklearn.utils.class_weight import compute_class_weight
 import tfpipe
 
 # The classic's own way to SciPy.
-pytestmark = pytest.mark.filterwarnings("ignore:.*scipy.ndimage:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*scipy.ndimage:DeprecationWarning"),
+    # tfpipe's, of what it costs.
+    pytest.mark.filterwarnings("ignore:preprocessing_function .* takes only NumPy arrays"),
+]
 
 idiom = Idioms()
 
@@ -109,8 +113,8 @@ def what_a_frame_knows(ImageDataGenerator, directory):
     names = "class_indices filenames filepaths samples n image_shape target_size class_mode"
     more = "color_mode directory data_format batch_size shuffle"
     values = read(flow, *names.split(), *more.split())
-    ids = [list(map(int, values)) for values in (flow.classes, flow.labels)]
-    return len(flow), values, ids, flow.sample_weight
+    classes = [int(number) for number in (*flow.classes, *flow.labels)]
+    return len(flow), values, classes, np.array(flow.sample_weight)
 
 
 @idiom
