@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.data.ops.iterator_ops import OwnedIterator
-
-if TYPE_CHECKING:
-    from tfpipe.dataset.iterators import Iterator
 
 
 class Loop(OwnedIterator):
@@ -21,7 +18,7 @@ class Loop(OwnedIterator):
     is made then.
     """
 
-    def __init__(self, flow: Iterator) -> None:
+    def __init__(self, flow: Any) -> None:  # an `Iterator`, whose module makes loops
         # Without the constructor of TensorFlow's class, which would make an iterator, and move on the epoch.
         self._flow = flow
         self._get_next_call_count = 0
