@@ -188,6 +188,15 @@ class TestAttributes:
         assert ours.seed == 8
         assert epoch_of(ours) == epoch_of(flow(5, shuffle=True, seed=8).starting_at(1))
 
+    def test_that_can_be_set_keep_the_place(self, flow, tmp_path):
+        ours, other = flow(shuffle=True), flow(shuffle=True)
+        before = labels_of(islice(ours, 4))[-1], ours[2][1].tolist(), ours.index_array.tolist()
+        ours.save_to_dir = tmp_path
+        assert (ours.batch_index, ours.total_batches_seen) == (1, 5)
+        assert ours.index_array.tolist() == before[2]
+        assert ours[2][1].tolist() == before[1]  # of the first epoch, as before
+        assert next(ours)[1].tolist() == list(islice(other, 5))[-1][1].tolist()
+
     def test_a_bad_value_changes_nothing(self, flow):
         ours = flow()
         with pytest.raises(ValueError, match="batch_size"):

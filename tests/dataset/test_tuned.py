@@ -1,5 +1,7 @@
 """`tuned`: other threads, buffers and caches, and never another batch."""
 
+import copy
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -36,6 +38,15 @@ class TestTuned:
         np.testing.assert_array_equal(images, next(iter(other.take(1)))[0])
         np.testing.assert_array_equal(images, next(tuned)[0])
         np.testing.assert_array_equal(images, next(other)[0])
+
+    def test_keeps_what_single_batches_are(self, small_dataset):
+        dataset = small_dataset()
+        first = dataset[1][0]
+        for _ in range(6):
+            next(dataset)
+        for other in (dataset.tuned(prefetch=1), copy.deepcopy(dataset)):
+            assert (other.batch_index, other.total_batches_seen) == (2, 7)
+            np.testing.assert_array_equal(other[1][0], first)
 
     def test_autotune_is_the_default(self, small_dataset):
         tuned = (

@@ -259,6 +259,14 @@ class Batches:
             self.epoch += epoch
             self._subscript_epoch = self.epoch
 
+    def stand_where(self, other: Batches) -> None:
+        """Makes both ways of reading continue where those of other batches of the same samples are."""
+        with self.lock:
+            self.epoch, self.number = other.epoch, other.number % (self._plan.count or 1)
+            self.seen = other.seen
+            self._subscript_epoch = other._subscript_epoch
+            self._given = other._given
+
     def reset(self) -> None:
         """Makes `following` go to the first batch, of the next epoch if it has begun this one."""
         with self.lock:

@@ -268,7 +268,7 @@ class ImageDataset(KnowsSamples):
     def _copy(self, plan: Plan) -> ImageDataset:
         """Returns a data set of its own that stands where this one does."""
         other = self._like(plan, self._epochs, self._cursor.copy())
-        other._batches.move_to(self._batches.epoch, self._batches.number)
+        other._batches.stand_where(self._batches)
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ImageDataset:

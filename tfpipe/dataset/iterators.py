@@ -148,13 +148,12 @@ class Iterator(ImageDataset):
     def _change(self, **changes: Any) -> None:
         """Makes the plan again; the place in the epochs stays."""
         spec = replace(self._spec, **changes)
-        place, seen = self.place, self._batches.seen
+        before = self._batches
         self._spec, self._plan = spec, pipeline_plan.plan(self._source, spec)
         for made in ("_inner", "_looped"):
             self.__dict__.pop(made, None)
         self._batches = self._new_batches()
-        self._batches.move_to(place[0], place[1] % (self._count or 1))
-        self._batches.seen = seen
+        self._batches.stand_where(before)
 
     @property
     def shuffle(self) -> ShuffleFlag:
