@@ -269,8 +269,12 @@ class TestDoor:
 
     def test_iterators_are_not_made_by_hand(self, animals):
         generator = tfpipe.ImageDataGenerator()
-        with pytest.raises(TypeError, match="DirectoryIterator is what .*flow"):
-            tfpipe.DirectoryIterator(animals, generator, target_size=(6, 8))
+        for args, keywords in (
+            ((animals, generator), {}),
+            ((), {"directory": animals, "image_data_generator": generator}),
+        ):
+            with pytest.raises(TypeError, match="DirectoryIterator is what .*flow"):
+                tfpipe.DirectoryIterator(*args, target_size=(6, 8), **keywords)
 
 
 class TestNoImages:

@@ -76,7 +76,7 @@ class Iterator(ImageDataset):
     (1, [[0, 1], [2, 3], [4]])
     """
 
-    def __init__(self, source: Source, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, source: Any = None, *args: Any, **kwargs: Any) -> None:
         if not isinstance(source, Source):
             raise TypeError(
                 f"{type(self).__name__} is what ImageDataGenerator.flow... returns; it is here for "
