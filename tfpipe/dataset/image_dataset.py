@@ -55,11 +55,12 @@ class TuningOptions(PreparationOptions, total=False):
 class ImageDataset(KnowsSamples):
     """Batches of images and labels: a `tf.data.Dataset` that knows where they come from.
 
-    Made by `ImageDataGenerator`'s `flow...` methods, by the functions `image_dataset_from_...` and by
-    `folds`. Give it to Keras' `fit`, `evaluate` and `predict` as it is. A `for` loop over it ends after one
-    epoch, and each new loop is the next epoch, newly shuffled (every iterator that is started counts as one;
-    `seek` sets the count). `next(dataset)` continues from epoch to epoch with no limit. `dataset[i]` is batch
-    i of the first epoch as NumPy, `dataset[1:3]` a list of batches; neither moves the loop or `next`.
+    Made by the functions `image_dataset_from_...` and by `folds`; `ImageDataGenerator`'s `flow...` methods
+    return an `Iterator`, whose loops in Python never end. Give it to Keras' `fit`, `evaluate` and `predict`
+    as it is. A `for` loop over it ends after one epoch, and each new loop is the next epoch, newly shuffled
+    (every iterator that is started counts as one; `seek` sets the count). `next(dataset)` continues from
+    epoch to epoch with no limit. `dataset[i]` is batch i of the first epoch as NumPy, `dataset[1:3]` a list
+    of batches; neither moves the loop or `next`.
 
     Attributes:
         source, spec: what the arguments became: the columns, and what is done to them.
@@ -90,8 +91,9 @@ class ImageDataset(KnowsSamples):
         directory, class_mode, target_size, color_mode, interpolation, keep_aspect_ratio: only for
             `flow_from_directory` and `flow_from_dataframe`, as they were given.
 
-    >>> from tfpipe import ImageDataGenerator
-    >>> dataset = ImageDataGenerator().flow(np.zeros([5, 4, 6, 3]), np.arange(5), 2, shuffle=False)
+    >>> source = Source.of(Arrays(np.zeros([5, 4, 6, 3])), targets=np.arange(5))
+    >>> spec = PipelineSpec(label=LabelSpec("value"), batch_size=2, shuffle=False)
+    >>> dataset = ImageDataset(source, spec)
     >>> [labels.numpy().tolist() for images, labels in dataset]
     [[0, 1], [2, 3], [4]]
     >>> images, labels = dataset[-1]
