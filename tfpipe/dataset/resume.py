@@ -29,8 +29,9 @@ class ResumableFit(keras.callbacks.Callback):
 
     Raises:
         TypeError: dataset is not an `ImageDataset`.
-        ValueError: save_freq is neither "epoch" nor a number of batches; or, when training begins, the
-            checkpoint is from another seed, or steps_per_epoch is not the length of the data set.
+        ValueError: save_freq is neither "epoch" nor a number of batches; Keras runs on a backend other than
+            TensorFlow; or, when training begins, the checkpoint is from another seed, or steps_per_epoch is
+            not the length of the data set.
 
     For weights that are equal bit for bit, the model must be deterministic too: use
     `keras.utils.set_random_seed` and `tf.config.experimental.enable_op_determinism`. The metrics of the epoch
@@ -56,6 +57,12 @@ class ResumableFit(keras.callbacks.Callback):
             raise TypeError(
                 "dataset must be the tfpipe.ImageDataset that fit is given. "
                 f"Received: {type(dataset).__name__}."
+            )
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "ResumableFit needs Keras' TensorFlow backend, since it saves a tf.train.Checkpoint. "
+                f"Received: backend={keras.backend.backend()!r}. Use keras.callbacks.BackupAndRestore, and "
+                "dataset.seek(epoch) in a callback's on_epoch_begin."
             )
         if save_freq != "epoch" and not dataset._in_order:
             raise ValueError(
