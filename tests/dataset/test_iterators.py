@@ -237,6 +237,21 @@ class TestAttributes:
             next(ours)
             assert len(list(tmp_path.iterdir())) == count
 
+    def test_an_order_stays_when_something_else_is_set(self, flow):
+        ours = flow()
+        ours.index_array = Y[::-1]
+        ours.batch_size = 5
+        assert ours[0][1].tolist() == [9, 8, 7, 6, 5]
+
+    def test_samples_by_index(self, flow):
+        ours = flow()
+        x, y = ours._get_batches_of_transformed_samples([])
+        assert x.shape == (0, 5, 7, 3)
+        assert y.shape == (0,)
+        assert ours._get_batches_of_transformed_samples([-1, 0])[1].tolist() == [9, 0]
+        with pytest.raises(IndexError):
+            ours._get_batches_of_transformed_samples([10])
+
     def test_batch_index_must_be_a_number(self, flow):
         with pytest.raises(ValueError, match="batch_index"):
             flow().batch_index = -1

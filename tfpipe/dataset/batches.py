@@ -32,6 +32,10 @@ class _Window:
         with tf.device("CPU:0"):  # where the columns are
             return pipeline.for_a_loop(pipeline.epochs(self.plan, self._cursor))
 
+    def first(self) -> Any:
+        """Returns the first batch of the first epoch."""
+        return next(self.start(0, 0, 1))
+
     def start(self, epoch: int, batch: int, count: int, look: int = 0) -> Iterator[Any]:
         """Returns an iterator over some batches of one epoch, which has read the cursor already."""
         begin = place_after(self.plan, epoch, 0, batch)
@@ -176,8 +180,15 @@ class Batches:
         return indices
 
     def of_indices(self, indices: np.ndarray) -> Any:
-        """Returns some samples as one batch of any size, with new draws at each call."""
-        size = self._plan.spec.batch_size
+        """Returns some samples as one batch of any size, with new draws at each call.
+
+        Raises:
+            IndexError: there is no such sample; negative indices count from the end.
+        """
+        size, length = self._plan.spec.batch_size, self._plan.length
+        indices = np.arange(length)[indices]
+        if not len(indices):
+            return _as_numpy(tf.nest.map_structure(lambda part: part[:0], self._window.first()))
         with self.lock:
             epoch = self.epoch if self._given is None else self._given[1]
             draw = (epoch, indices.tobytes())
@@ -266,6 +277,9 @@ class Batches:
             self.seen = other.seen
             self._subscript_epoch = other._subscript_epoch
             self._given = other._given
+            if other._assigned is not None:
+                order = order_of(other._assigned.plan, other._subscript_epoch)
+                self._assigned = _Window(in_order(self._plan, order))
 
     def reset(self) -> None:
         """Makes `following` go to the first batch, of the next epoch if it has begun this one."""
