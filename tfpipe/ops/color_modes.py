@@ -25,7 +25,8 @@ def pillow_luma(rgb: tf.Tensor) -> tf.Tensor:
         red, green, blue = tf.unstack(tf.cast(rgb, tf.int32), num=3, axis=-1)
         grey = (red * weights[0] + green * weights[1] + blue * weights[2] + 32768) // 65536
         return tf.cast(grey, tf.uint8)[..., None]
-    return tf.reduce_sum(rgb * (tf.constant(weights, rgb.dtype) / 65536), -1, keepdims=True)
+    shares = tf.constant([weight / 65536 for weight in weights], rgb.dtype)
+    return tf.reduce_sum(rgb * shares, -1, keepdims=True)
 
 
 def convert_color(image: tf.Tensor, color_mode: str) -> tf.Tensor:
