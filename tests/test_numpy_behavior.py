@@ -71,7 +71,12 @@ def test_at_a_glance(results):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("switch", "when"), [("legacy", "before"), ("prefer_float32", "after"), ("off", "before")]
+    ("switch", "when"),
+    [
+        ("legacy", "before"),
+        pytest.param("prefer_float32", "after", marks=pytest.mark.one_profile),
+        pytest.param("off", "before", marks=pytest.mark.one_profile),
+    ],
 )
 def test_everything_is_the_same(results, switch, when):
     check(results, switch, when, quick=False)
