@@ -80,8 +80,6 @@ def sample_key(
     # Two streams of a seed differ in the first word. The second has room for 2**40 samples and 2**23
     # epochs.
     word = tf.bitwise.bitwise_xor(key[0], tf.bitwise.left_shift(key[1], 31))
-    if (
-        look is not None
-    ):  # spread over all bits, so that no look of one seed is the first of another
+    if look is not None:  # spread over all bits: looks of two small seeds differ
         word += look * _LOOK
     return tf.stack([word, tf.bitwise.left_shift(epoch, 40) + index])

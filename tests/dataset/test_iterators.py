@@ -114,6 +114,23 @@ class TestLoop:
         tf.train.Checkpoint(loop=iter(other)).restore(path).assert_consumed()
         assert labels_of(islice(other, 4)) == labels_of(islice(ours, 4))
 
+    def test_is_as_the_flow(self, flow):
+        iterator = iter(flow())
+        assert len(iterator) == 3
+        assert iterator[1][1].tolist() == WHOLE[1]
+        iterator.batch_size = 5
+        assert len(iterator) == 2
+        assert iterator._filepaths == []
+
+    def test_a_checkpoint_of_a_function_is_restored_before_its_first_step(self, flow, tmp_path):
+        step = tf.function(lambda iterator: next(iterator)[1])
+        loop, other = iter(flow()), iter(flow())
+        step(loop), next(loop), next(loop)
+        path = tf.train.Checkpoint(loop=loop).save(str(tmp_path / "loop"))
+        tf.train.Checkpoint(loop=other).restore(path)
+        assert step(other).numpy().tolist() == WHOLE[1]
+        assert next(other)[1].tolist() == WHOLE[2]
+
     def test_a_checkpoint_keeps_the_place_of_a_function(self, flow, tmp_path):
         step = tf.function(lambda iterator: next(iterator)[1])
         loop, other = iter(flow()), iter(flow())
@@ -150,6 +167,38 @@ class TestLooks:
         images = np.stack([picture(5, 7, seed=i) for i in range(4)])
         ours = generator.flow(images, np.eye(4, dtype="float32"), seed=1)
         assert not np.array_equal(ours[0][1], ours[0][1])
+
+    def test_rows_of_my_own_are_drawn_anew(self, flow):
+        ours = flow(augment={"rotation_range": 30})
+        first = next(ours)[0]
+        pick = ours._get_batches_of_transformed_samples
+        np.testing.assert_array_equal(pick(np.arange(4))[0], first)
+        looks = [pick(rows)[0][0] for rows in ([0, 1], [0, 2], [0, 3, 4, 5, 6])]
+        assert len({look.tobytes() for look in [first[0], *looks]}) == 4
+
+    def test_repeated_rows_differ(self, flow):
+        ours = flow(augment={"rotation_range": 30})
+        images = ours._get_batches_of_transformed_samples([2] * 6)[0]
+        assert len({image.tobytes() for image in images}) == 6
+        ours.index_array = [3] * 10
+        assert len({image.tobytes() for image in ours[0][0]}) == 4
+
+    def test_go_on_in_another_order_or_batch_size(self, flow):
+        ours = flow(batch_size=10, augment={"rotation_range": 30})
+        looks = [ours[0][0]]
+        ours.index_array = Y
+        looks.append(ours[0][0])
+        ours.save_to_dir = None
+        looks.append(ours[0][0])
+        assert len({look.tobytes() for look in looks}) == 3
+
+    def test_show_is_none(self, flow, tmp_path):
+        pytest.importorskip("matplotlib")
+        ours = flow(augment={"rotation_range": 30}, save_to_dir=tmp_path)
+        ours.show(2, standardized=True)
+        assert ours.total_batches_seen == 0
+        assert list(tmp_path.iterdir()) == []
+        np.testing.assert_array_equal(ours[0][0], flow(augment={"rotation_range": 30})[0][0])
 
 
 class TestAttributes:
@@ -252,6 +301,22 @@ class TestAttributes:
         with pytest.raises(IndexError):
             ours._get_batches_of_transformed_samples([10])
 
+    @pytest.mark.parametrize(("order", "error"), [([0, 1], ValueError), ([10] * 10, IndexError)])
+    def test_an_order_is_checked(self, flow, order, error):
+        with pytest.raises(error):
+            flow().index_array = order
+
+    def test_subscripts_in_a_row_save_nothing_else(self, flow, tmp_path):
+        ours = flow(2, save_to_dir=tmp_path)
+        for number in range(3):
+            ours[number]
+            assert len(list(tmp_path.iterdir())) == 2 * number + 2
+
+    def test_x_is_as_in_the_batches(self):
+        images = np.full([2, 3, 4, 1], 300.6)
+        ours = tfpipe.ImageDataGenerator(dtype="uint8").flow(images, shuffle=False)
+        np.testing.assert_array_equal(ours.x, ours[0])
+
     def test_batch_index_must_be_a_number(self, flow):
         with pytest.raises(ValueError, match="batch_index"):
             flow().batch_index = -1
@@ -319,3 +384,47 @@ class TestNoImages:
         assert empty.filenames == []
         assert empty.image_shape == (256, 256, 3)
         assert "0 images" in repr(empty)
+
+
+class TestSkipped:
+    @pytest.fixture
+    def bad(self, tmp_path, write):
+        """bad(**options): ten files of which two are bad, in batches of four."""
+        for i in range(10):
+            write(tmp_path / "in" / "a" / f"{i}.png")
+        for i in (1, 5):
+            (tmp_path / "in" / "a" / f"{i}.png").write_bytes(b"bad")
+
+        def make(**options):
+            return tfpipe.ImageDataGenerator().flow_from_directory(
+                tmp_path / "in",
+                target_size=(6, 8),
+                batch_size=4,
+                class_mode="sparse",
+                shuffle=False,
+                on_error="skip",
+                **options,
+            )
+
+        return make
+
+    @pytest.mark.filterwarnings("ignore:Left out")
+    def test_epochs_go_on_where_each_batch_is_saved(self, bad, tmp_path):
+        ours = bad(save_to_dir=tmp_path / "out")
+        assert [len(next(ours)[1]) for _ in range(6)] == [4, 4, 4, 4, 4, 4]
+
+    @pytest.mark.filterwarnings("ignore:Left out")
+    def test_epochs_go_on_after_a_jump(self, bad):
+        ours = bad()
+        assert [len(next(ours)[1]) for _ in range(2)] == [4, 4]
+        ours.batch_index = 2
+        assert len(next(ours)[1]) == 4
+        assert ours.batch_index == 1
+
+    @pytest.mark.filterwarnings("ignore:Left out")
+    def test_stay_known_when_something_is_set(self, bad):
+        ours = bad()
+        next(ours), next(ours), next(ours)
+        known = ours.skipped
+        ours.batch_size = 2
+        assert ours.skipped == known != []

@@ -133,3 +133,8 @@ def test_predict_generator(make, arrays):
 def test_evaluate_generator(make, arrays):
     expected = small().evaluate(*arrays, verbose=0)
     assert small().evaluate_generator(make(), LENGTH) == pytest.approx(expected, rel=1e-4)
+
+
+def test_fewer_steps_than_batches_are_epochs_of_their_own(folder):
+    history = small().fit(of_generator(folder), steps_per_epoch=2, epochs=3, verbose=0)
+    assert len(history.epoch) == 3

@@ -58,7 +58,7 @@ class ImageDataGenerator(GeneratorSettings):
     """Batches of images from a directory, a dataframe or arrays, like Keras' class of this name.
 
     Every parameter means what it means there. The pixel work is done by one `tf.data` graph, so
-    what the `flow...` methods return is a `tf.data.Dataset`; see `ImageDataset`.
+    what the `flow...` methods return is a `tf.data.Dataset` as well; see `Iterator`.
 
     Args:
         rotation_range, width_shift_range, height_shift_range, brightness_range, shear_range,
@@ -178,7 +178,7 @@ class ImageDataGenerator(GeneratorSettings):
             subset: "training", "validation" or None for all.
 
         Returns:
-            An `ImageDataset` of x, (x, y) or (x, y, weights).
+            An `Iterator` of x, (x, y) or (x, y, weights).
 
         Raises:
             ValueError: lengths differ; x is not of rank 4; the two subsets have different labels.
@@ -235,7 +235,7 @@ class ImageDataGenerator(GeneratorSettings):
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
         **options: Unpack[FileOptions],
-    ) -> ImageDataset:
+    ) -> DirectoryIterator:
         """Returns batches of the images below a directory that has one sub-folder per class.
 
         Args:
@@ -253,7 +253,7 @@ class ImageDataGenerator(GeneratorSettings):
             keep_aspect_ratio: first crop the center of each image to the aspect ratio of `target_size`.
 
         Returns:
-            An `ImageDataset` of x or (x, y).
+            An `Iterator` of x or (x, y).
 
         Raises:
             FileNotFoundError: there is no such directory.
@@ -310,7 +310,7 @@ class ImageDataGenerator(GeneratorSettings):
         validate_filenames: bool = True,
         keep_aspect_ratio: bool = False,
         **options: Unpack[FileOptions],
-    ) -> ImageDataset:
+    ) -> DataFrameIterator:
         """Returns batches of the images that a dataframe names.
 
         Args:
@@ -335,7 +335,7 @@ class ImageDataGenerator(GeneratorSettings):
         `has_ext`, `sort` and `drop_duplicates`, which the classic once took, only warn.
 
         Returns:
-            An `ImageDataset` of x, (x, y) or (x, y, weights).
+            An `Iterator` of x, (x, y) or (x, y, weights).
 
         Raises:
             KeyError: the dataframe has no such column.

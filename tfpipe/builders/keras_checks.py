@@ -18,10 +18,8 @@ from tfpipe.sources.source import Source
 from tfpipe.transforms.standardize import Standardize
 
 _CLASS_LABEL_MODES = ("int", "binary", "categorical")
-LABELLED = (
-    *_CLASS_LABEL_MODES,
-    "raw",
-)  # label modes of a directory that come from folders or a list
+# Label modes of a directory that come from folders or a list.
+LABELLED = (*_CLASS_LABEL_MODES, "raw")
 
 
 def check_labels(labels: Any, class_names: Any) -> None:

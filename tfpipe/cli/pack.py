@@ -157,7 +157,8 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
     }
     if share:
         common |= {"validation_split": share, "subset": "both"}
-    if table.is_table(source) if masks else mask_col and not table.is_table(source):
+    is_table = table.is_table(source)
+    if (masks and is_table) or (mask_col and not is_table):
         raise click.UsageError("--masks is for a directory, --mask-col for a table.")
     if masks or mask_col:
         common |= {"mask_dtype": options["mask_dtype"]} | ({"label_mode": "int"} if labels else {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -13,8 +13,13 @@ import tensorflow as tf
 
 from tfpipe.checks import check_int
 from tfpipe.pipeline import pipeline
-from tfpipe.pipeline.cursor import Cursor
+from tfpipe.pipeline.cursor import Cursor, Order
 from tfpipe.pipeline.plan import Plan, in_order, order_of, place_after
+
+# Like the place of a subscripted batch; no batch follows it.
+_NOWHERE = (-1, -2, 0)
+# As many samples as one call may ask for.
+_MOST_INDICES = 2**31
 
 
 class _Window:
@@ -32,16 +37,16 @@ class _Window:
         with tf.device("CPU:0"):  # where the columns are
             return pipeline.for_a_loop(pipeline.epochs(self.plan, self._cursor))
 
-    def first(self) -> Any:
-        """Returns the first batch of the first epoch."""
-        return next(self.start(0, 0, 1))
-
     def start(self, epoch: int, batch: int, count: int, look: int = 0) -> Iterator[Any]:
         """Returns an iterator over some batches of one epoch, which has read the cursor already."""
         begin = place_after(self.plan, epoch, 0, batch)
         end = place_after(self.plan, epoch, begin, count)
         if self.plan.skipping is not None:  # bad files make the batch reach further
             end = self.plan.end
+        return self.between(epoch, begin, end, look)
+
+    def between(self, epoch: int, begin: int, end: int, look: int = 0) -> Iterator[Any]:
+        """Returns an iterator over the batches between two positions of one epoch."""
         self._cursor.move_to(epoch, begin, end, look)
         iterator = iter(self._dataset)
         first = next(iterator, None)
@@ -53,6 +58,23 @@ class _Window:
             yield from iterator
 
         return chained()
+
+    def nothing(self) -> Any:
+        """Returns a batch of no samples."""
+        return tf.nest.map_structure(
+            lambda spec: tf.zeros([0, *spec.shape[1:]], spec.dtype), self._dataset.element_spec
+        )
+
+
+class _OrderedWindow(_Window):
+    """The same samples in an order that is given, and can be set again."""
+
+    def __init__(self, plan: Plan, length: int) -> None:
+        self._order = Order()
+        super().__init__(in_order(plan, self._order, length))
+
+    def set(self, indices: np.ndarray) -> None:
+        self._order.set(indices)
 
 
 class Batches:
@@ -75,21 +97,18 @@ class Batches:
         self._assigned: _Window | None = None  # in an order of the user's, until an epoch begins
         self._stream: Iterator[Any] | None = None
         self._run: Iterator[Any] = iter(())
-        self._last_place = (
-            -1,
-            -2,
-            0,
-        )  # epoch, number and look of the batch that was subscripted last
-        self._looks: Counter[Hashable] = Counter()
-        self._looks_by_index: Counter[Hashable] = Counter()
+        # Epoch, number and look of the batch that was subscripted last.
+        self._last_place = _NOWHERE
+        self._looks: Counter[int] = Counter()
+        # How many times each sample was read by `of_indices`, in the epoch of `_index_epoch`.
+        self._index_looks = np.zeros(0, np.int64)
+        self._index_epoch = -1
         self._subscript_epoch = 0
-        self._given: tuple[Plan, int] | None = (
-            None  # what the last batch was taken from, and its epoch
-        )
+        # What the last batch was taken from, and its epoch.
+        self._given: tuple[Plan, int] | None = None
         self._order: np.ndarray | None = None
-        self._handed: np.ndarray | None = (
-            None  # the order that the user's code holds, and may change
-        )
+        # The order that the user's code holds, and may change.
+        self._handed: np.ndarray | None = None
         self.epoch = 0
         self.number = 0
         self.seen = 0
@@ -124,11 +143,12 @@ class Batches:
         self._take_up_changes()
         window = self._assigned or self._window
         look = self._looks[number] if self._looks_count else 0
+        reads_ahead = self._plan.spec.save is None  # else what is not given would be saved
         place = (self._subscript_epoch, number, look)
         follows = self._last_place == (self._subscript_epoch, number - 1, look)
         batch = next(self._run, None) if follows else None
         if batch is None:  # the first of a run reads nothing ahead, the second all that follow
-            rest = self._plan.count - number if follows else 1
+            rest = self._plan.count - number if follows and reads_ahead else 1
             self._run = window.start(self._subscript_epoch, number, rest, look)
             batch = next(self._run, None)
             if batch is None:
@@ -149,25 +169,28 @@ class Batches:
         with self.lock:
             window = self._window_of_following()
             try:
-                batch = next(self._stream, None) if self._stream is not None else None
-                if batch is None:
-                    if self._stream is not None:  # files were left out, so the epoch was shorter
-                        self.epoch += 1
-                        self.number = 0
-                    # Only the batches that are given are saved, so then nothing is read ahead.
-                    saves = self._plan.spec.save is not None
-                    rest = 1 if saves else self._plan.count - self.number
-                    stream = window.start(self.epoch, self.number, rest)
-                    batch = next(stream, None)
-                    self._stream = None if saves else stream
-                    if batch is None:
-                        raise ValueError("None of the files can be used; see `skipped`.")
+                batch = self._next_of(window)
+                if batch is None and self.number:  # files were left out, so the epoch was shorter
+                    self.epoch, self.number, self._stream = self.epoch + 1, 0, None
+                    window = self._window_of_following()
+                    batch = self._next_of(window)
             except tf.errors.OpError:  # a bad file costs its own batch, not the rest of the epoch
                 self._stream = None
                 self._step(window.plan)
                 raise
+            if batch is None:
+                raise ValueError("None of the files can be used; see `skipped`.")
             self._step(window.plan)
         return _as_numpy(batch)
+
+    def _next_of(self, window: _Window) -> Any:
+        """Returns the batch at `number`, or None if the epoch has ended."""
+        if self._stream is not None:
+            return next(self._stream, None)
+        if self._plan.spec.save is not None:  # what is not given is not saved
+            return next(window.start(self.epoch, self.number, 1), None)
+        self._stream = window.start(self.epoch, self.number, self._plan.count - self.number)
+        return next(self._stream, None)
 
     def following_indices(self) -> np.ndarray:
         """Returns the indices of the next batch, which counts as given: `of_indices` reads it."""
@@ -175,7 +198,10 @@ class Batches:
             plan = self._window_of_following().plan
             first = self.number * plan.spec.batch_size
             self._stream = None
-            indices = order_of(plan, self.epoch)[first : first + plan.spec.batch_size]
+            with tf.device("CPU:0"):
+                positions = tf.range(first, min(first + plan.spec.batch_size, plan.length))
+                positions = tf.cast(positions, tf.int64)
+                indices = plan.index_at(positions, tf.constant(self.epoch, tf.int64)).numpy()
             self._step(plan)
         return indices
 
@@ -185,20 +211,33 @@ class Batches:
         Raises:
             IndexError: there is no such sample; negative indices count from the end.
         """
-        size, length = self._plan.spec.batch_size, self._plan.length
-        indices = np.arange(length)[indices]
-        if not len(indices):
-            return _as_numpy(tf.nest.map_structure(lambda part: part[:0], self._window.first()))
+        indices = np.arange(self._plan.length)[indices]
         with self.lock:
+            window = self._window_of_indices
+            if not len(indices):
+                return _as_numpy(window.nothing())
+            window.set(indices)
             epoch = self.epoch if self._given is None else self._given[1]
-            draw = (epoch, indices.tobytes())
-            window = _Window(in_order(self._plan, indices))
-            count = -(-len(indices) // size)
-            parts = list(window.start(epoch, 0, count, self._looks_by_index[draw]))
-            self._looks_by_index[draw] += 1
+            parts = list(window.between(epoch, 0, len(indices), self._look_at(indices, epoch)))
+        if not parts:
+            raise ValueError("None of the files can be used; see `skipped`.")
         if len(parts) == 1:
             return _as_numpy(parts[0])
         return _as_numpy(tf.nest.map_structure(lambda *values: tf.concat(values, 0), *parts))
+
+    @cached_property
+    def _window_of_indices(self) -> _OrderedWindow:
+        return _OrderedWindow(self._plan, _MOST_INDICES)
+
+    def _look_at(self, indices: np.ndarray, epoch: int) -> int:
+        """Returns the number of a look at some samples: 0 if none of them was looked at in this epoch."""
+        if self._index_epoch != epoch:
+            self._index_epoch = epoch
+            self._index_looks = np.zeros(self._plan.length, np.int64)
+        look = int(self._index_looks[indices].max())
+        np.add.at(self._index_looks, indices, 1)
+        self._index_looks[indices] += look
+        return look
 
     def _window_of_following(self) -> _Window:
         self._take_up_changes()
@@ -215,7 +254,6 @@ class Batches:
             self.number = 0
             self.epoch += 1
             self._stream = None
-            self._looks_by_index.clear()
 
     def _note(self, plan: Plan, epoch: int) -> None:
         if self._given is None or self._given[0] is not plan or self._given[1] != epoch:
@@ -236,13 +274,28 @@ class Batches:
     @order.setter
     def order(self, indices: Any) -> None:
         with self.lock:
-            self._forget()
             if indices is None:  # the next batch by number is of another order
+                self._forget()
                 self._assigned, self._given, self._handed = None, None, None
                 self._subscript_epoch += 1
                 return
-            self._assigned = _Window(in_order(self._plan, np.asarray(indices, np.int64)))
-            self._note(self._assigned.plan, self._subscript_epoch)
+            length = self._plan.length
+            indices = np.arange(length)[np.asarray(indices, np.int64)]
+            if len(indices) != length:
+                raise ValueError(
+                    f"index_array must be the indices of {length} samples. Received: {len(indices)}."
+                )
+            self._assign(indices)
+
+    def _assign(self, indices: np.ndarray) -> None:
+        looks = self._looks
+        self._forget()
+        self._assigned = _OrderedWindow(self._plan, len(indices))
+        self._assigned.set(indices)
+        # A number now stands for another batch, whose draws must not be those of an earlier look.
+        following = max(looks.values(), default=0)
+        self._looks = Counter(dict.fromkeys(range(self._plan.count), following))
+        self._note(self._assigned.plan, self._subscript_epoch)
 
     def _take_up_changes(self) -> None:
         """Makes an order that the user's code changed in place the order of what comes next."""
@@ -276,10 +329,13 @@ class Batches:
             self.epoch, self.number = other.epoch, other.number % (self._plan.count or 1)
             self.seen = other.seen
             self._subscript_epoch = other._subscript_epoch
-            self._given = other._given
+            self._looks = other._looks.copy()
+            self._index_looks, self._index_epoch = other._index_looks.copy(), other._index_epoch
+            other._take_up_changes()
             if other._assigned is not None:
-                order = order_of(other._assigned.plan, other._subscript_epoch)
-                self._assigned = _Window(in_order(self._plan, order))
+                self._assign(order_of(other._assigned.plan, other._subscript_epoch))
+            elif other._given is not None:
+                self._note(self._plan, other._given[1])
 
     def reset(self) -> None:
         """Makes `following` go to the first batch, of the next epoch if it has begun this one."""
@@ -301,8 +357,8 @@ class Batches:
     def _forget(self) -> None:
         """Ends what was begun, since what comes next is something else."""
         self._stream = None
-        self._last_place = (-1, -2, 0)
-        self._looks.clear()
+        self._last_place = _NOWHERE
+        self._looks = Counter()
 
 
 def _as_numpy(element: Any) -> Any:

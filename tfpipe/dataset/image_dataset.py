@@ -166,12 +166,14 @@ class ImageDataset(KnowsSamples):
         spec = replace(self._spec, label=LabelSpec(), **as_they_are, **changes)
         return ImageDataset(Source.of(self._source.images), spec)
 
+    def with_spec(self, **changes: Any) -> ImageDataset:
+        """Returns another data set of the same samples, with parts of the specification changed."""
+        return ImageDataset(self._source, replace(self._spec, **changes))
+
     def before_standardizing(self) -> ImageDataset:
         """Returns the same samples in the same order, augmented but not standardized: 0..255, as float32."""
-        spec = replace(
-            self._spec, standardize=Standardize(), save=None, data_format="channels_last"
-        )
-        return ImageDataset(self._source, replace(spec, dtype="float32"))
+        plain = {"standardize": Standardize(), "dtype": "float32", "data_format": "channels_last"}
+        return self.with_spec(save=None, **plain)
 
     # What they look like.
 
@@ -407,8 +409,6 @@ class ImageDataset(KnowsSamples):
         of_service = partial(service_epochs, service=spec, content=content)
         return self._like(plan, of_service, self._cursor)
 
-    # Batches by number, or one after another with no limit, as the classic gives them.
-
     def __getitem__(self, item: int | slice) -> Any:
         self._check_images()
         return self._batches.at(item)
@@ -449,7 +449,7 @@ class ImageDataset(KnowsSamples):
         elements = f"batches of {self.batch_size}" if self.batch_size else "samples"
         origin = "arrays" if isinstance(images, Arrays) else f"files in {images.directory!r}"
         return (
-            f"<ImageDataset: {self.samples} images{classes} from {origin}; "
+            f"<{type(self).__name__}: {self.samples} images{classes} from {origin}; "
             f"{self._count} {elements}; image {self.image_shape} {self.dtype}; "
             f"shuffle={bool(self.shuffle)}, seed={self.seed}>"
         )

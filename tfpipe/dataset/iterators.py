@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe import seeds
-from tfpipe.dataset.askers import wants_epochs
+from tfpipe.dataset.askers import steps_of_tf_keras, wants_epochs
 from tfpipe.dataset.batches import Batches
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.dataset.loop import Loop
@@ -19,32 +19,33 @@ from tfpipe.keywords import suggests
 from tfpipe.pipeline import plan as pipeline_plan
 from tfpipe.pipeline.plan import order_of
 from tfpipe.pipeline.saving import SaveSpec
+from tfpipe.pipeline.stages import cast_image
 from tfpipe.sources.source import Source
 
-# The attributes that cannot be set, by what to do instead.
-_REMEDIES = {
-    "Pass it to ImageDataGenerator.flow..., which makes another data set.": (
-        *("target_size", "color_mode", "class_mode", "directory", "interpolation"),
-        *("keep_aspect_ratio", "subset"),
-    ),
-    "Make another data set of the samples that you want, for example with flow_from_dataframe.": (
-        *(
-            "classes",
-            "labels",
-            "sample_weight",
-            "filenames",
-            "filepaths",
-            "file_paths",
-            "_filepaths",
-        ),
-        *("n", "samples", "class_indices", "class_names", "num_classes", "class_weight", "groups"),
-        *("frame_rows", "source", "skipped", "split"),
-    ),
-    "Pass it to ImageDataGenerator(...), and make the data set again.": (
-        *("data_format", "dtype", "image_shape", "spec"),
-    ),
-}
-_FIXED = {name: remedy for remedy, names in _REMEDIES.items() for name in names}
+# The attributes that cannot be set, by what sets them.
+_OF_THE_SOURCE = (
+    *("classes", "labels", "sample_weight", "class_weight", "class_indices", "class_names"),
+    *("num_classes", "filenames", "filepaths", "file_paths", "_filepaths", "n", "samples"),
+    *("groups", "frame_rows", "source", "skipped", "split"),
+)
+_OF_THE_METHOD = (
+    *("target_size", "color_mode", "class_mode", "directory", "interpolation"),
+    *("keep_aspect_ratio", "subset"),
+)
+_OF_THE_GENERATOR = ("data_format", "dtype", "image_shape", "spec")
+
+
+def _remedy(name: str) -> str | None:
+    """Returns what to do instead of setting an attribute; None: it can be set."""
+    if name in _OF_THE_SOURCE:
+        return (
+            "Make another data set of the samples you want, for example with flow_from_dataframe."
+        )
+    if name in _OF_THE_METHOD:
+        return "Pass it to ImageDataGenerator.flow..., which makes another data set."
+    if name in _OF_THE_GENERATOR:
+        return "Pass it to ImageDataGenerator(...), and make the data set again."
+    return None
 
 
 class Iterator(ImageDataset):
@@ -94,6 +95,12 @@ class Iterator(ImageDataset):
             return super().__iter__()
         return Loop(self)
 
+    def cardinality(self) -> tf.Tensor:
+        steps = steps_of_tf_keras()
+        if steps is not None and steps < self._count:
+            return tf.constant(steps, tf.int64)
+        return super().cardinality()
+
     @suggests
     def seek(self, epoch: int, batch: int = 0) -> None:
         super().seek(epoch, batch)
@@ -138,18 +145,21 @@ class Iterator(ImageDataset):
     # What can be set.
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _FIXED and self._is_ready:
+        remedy = _remedy(name)
+        if remedy is not None and self._is_ready:
             raise AttributeError(
-                f"{name} tells what this data set was made from; setting it would change nothing. "
-                + _FIXED[name]
+                f"{name} tells what this data set was made from; setting it would change nothing. {remedy}"
             )
         super().__setattr__(name, value)
 
     def _change(self, **changes: Any) -> None:
         """Makes the plan again; the place in the epochs stays."""
         spec = replace(self._spec, **changes)
-        before = self._batches
-        self._spec, self._plan = spec, pipeline_plan.plan(self._source, spec)
+        before, plan = self._batches, pipeline_plan.plan(self._source, spec)
+        known = self._plan.skipping
+        if plan.skipping is not None and known is not None:  # what was left out stays known
+            plan = replace(plan, skipping=replace(plan.skipping, skipped=known.skipped))
+        self._spec, self._plan = spec, plan
         for made in ("_inner", "_looped"):
             self.__dict__.pop(made, None)
         self._batches = self._new_batches()
@@ -197,11 +207,9 @@ class Iterator(ImageDataset):
 
     @property
     def index_array(self) -> np.ndarray | None:
-        order = self._batches.order
-        if (
-            order is None and self._cursor.epoch > self._first_epoch
-        ):  # `predict` has read, not Python
-            order = order_of(self._plan, self._cursor.epoch - 1)
+        order, reached = self._batches.order, self._cursor.epoch
+        if order is None and reached > self._first_epoch:  # `predict` has read, but not Python
+            return order_of(self._plan, reached - 1)
         return order
 
     @index_array.setter
@@ -249,7 +257,9 @@ class NumpyArrayIterator(Iterator):
 
     @property
     def x(self) -> np.ndarray:
-        images = self._source.images.images.astype(self.dtype)
+        dtype = tf.as_dtype(self.dtype)
+        with tf.device("CPU:0"):  # as batches are cast
+            images = np.array(cast_image(tf.constant(self._source.images.images), dtype))
         return np.moveaxis(images, -1, 1) if self.data_format == "channels_first" else images
 
     @property

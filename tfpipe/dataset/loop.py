@@ -9,6 +9,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.data.ops.iterator_ops import OwnedIterator
 
+# The names of the classic's own that public scripts use.
+_PRIVATE = ("_filepaths", "_set_index_array", "_get_batches_of_transformed_samples")
+
 
 class Loop(OwnedIterator):
     """What `iter(flow)` gives to the user's code.
@@ -54,22 +57,29 @@ class Loop(OwnedIterator):
     def get_next(self) -> Any:
         return next(self._flow) if tf.executing_eagerly() else super().get_next()
 
+    def __len__(self) -> int:
+        return len(self._flow)
+
+    def __getitem__(self, item: Any) -> Any:
+        return self._flow[item]
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+        if name.startswith("_") and name not in _PRIVATE:
             raise AttributeError(name)
         return getattr(self._flow, name)
 
-    # What `tf.train.Checkpoint` saves: the place of the flow, or of the epoch that a `tf.function` reads.
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._flow, name, value)
+
+    # What `tf.train.Checkpoint` saves: the place of the flow, and of the epoch that a `tf.function` reads.
 
     def _serialize_to_tensors(self) -> dict[str, tf.Tensor]:
-        if "_epoch" in vars(self):
-            state: dict[str, tf.Tensor] = super()._serialize_to_tensors()
-            return state
-        return {"_STATE": tf.constant(self._flow.place, tf.int64)}
+        place = tf.constant(self._flow.place, tf.int64)
+        return {"_PLACE": place, **super()._serialize_to_tensors()}
 
     def _restore_from_tensors(self, restored_tensors: dict[str, tf.Tensor]) -> Any:
-        state = restored_tensors["_STATE"]
-        if "_epoch" in vars(self):
-            return super()._restore_from_tensors(restored_tensors)
-        self._flow.place = tuple(np.array(state).tolist())
-        return []
+        self._flow.place = tuple(np.array(restored_tensors["_PLACE"]).tolist())
+        return super()._restore_from_tensors(restored_tensors)

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 def show(dataset: Any, n: int, standardized: bool) -> Figure:
     """Draws the first `n` images of an `ImageDataset`; see its method `show`."""
     check_int("n", n, 1)
-    seen = dataset if standardized else dataset.before_standardizing()
+    # Another data set, so that the user's own is not read, and nothing is saved.
+    seen = dataset.with_spec(save=None) if standardized else dataset.before_standardizing()
     if dataset.batch_size is None:  # what a sample looks like does not depend on its batch
         spec = replace(seen.spec, batched=True, batch_size=n, save=None)
-        seen = type(dataset)(dataset.source, spec)
+        seen = type(seen)(dataset.source, spec)
     batch = seen[0]
     if standardized and dataset.data_format == "channels_first":
         batch = _channels_last(batch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"  # TensorFlow's name for "share with nobody"
@@ -79,3 +80,39 @@ class Cursor:
             moved = tf.raw_ops.AssignVariableOp(resource=self.handle, value=following)
         with tf.control_dependencies([] if moved is None else [moved]):
             return tf.identity(here)
+
+
+class Order:
+    """Indices of samples in the order of the user's, which Python sets and a running data set reads.
+
+    >>> order = Order()
+    >>> order.set([5, 3, 5])
+    >>> at = tf.range(3, dtype=tf.int64)
+    >>> order.indices(at).numpy().tolist(), order.repeats(at).numpy().tolist()
+    ([5, 3, 5], [0, 0, 1])
+    """
+
+    def __init__(self, handle: tf.Tensor | None = None) -> None:
+        if handle is None:
+            shape = tf.TensorShape([None, 2])
+            with tf.init_scope(), tf.device("CPU:0"):
+                handle = tf.raw_ops.VarHandleOp(dtype=tf.int64, shape=shape, shared_name=ANONYMOUS)
+        self.handle = handle
+
+    def set(self, indices: Any) -> None:
+        repeats = pd.Series(indices, dtype="int64").groupby(indices).cumcount()
+        with tf.init_scope(), tf.device("CPU:0"):
+            value = tf.constant(np.column_stack([indices, repeats]).astype(np.int64))
+            tf.raw_ops.AssignVariableOp(resource=self.handle, value=value)
+
+    def indices(self, positions: tf.Tensor) -> tf.Tensor:
+        """Returns the indices at some positions."""
+        return tf.gather(self._read()[:, 0], positions)
+
+    def repeats(self, positions: tf.Tensor) -> tf.Tensor:
+        """Returns how many times the index at each position stands before it."""
+        return tf.gather(self._read()[:, 1], positions)
+
+    def _read(self) -> tf.Tensor:
+        value = tf.raw_ops.ReadVariableOp(resource=self.handle, dtype=tf.int64)
+        return tf.ensure_shape(value, [None, 2])

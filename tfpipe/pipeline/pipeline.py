@@ -173,7 +173,7 @@ def load_or_end(plan: Plan) -> Callable[..., bad_files.Samples]:
                 return loaded
             # A balanced epoch may have a sample more than once, so each position draws for itself.
             drawer = index if plan.spec.balance is None else position
-            return augment(span, drawer, loaded)
+            return augment(looked_at(plan, span, position), drawer, loaded)
 
         record = tf.cond(index < 0, lambda: zeros(specs), sample)
         return span, position, index, of_specs(record, specs)
@@ -189,13 +189,20 @@ def transform_or_end(plan: Plan, transform: stages.SampleStep) -> Callable[..., 
         span: Span, position: tf.Tensor, index: tf.Tensor, record: field.Record
     ) -> bad_files.Samples:
         def changed() -> field.Record:
-            result = transform(span, index, record)
+            result = transform(looked_at(plan, span, position), index, record)
             return {**result, field.IMAGE: tf.cast(result[field.IMAGE], plan.spec.compute_dtype)}
 
         whole = tf.cond(index < 0, lambda: zeros(specs), changed)
         return span, position, index, of_specs(whole, specs)
 
     return transform_sample
+
+
+def looked_at(plan: Plan, span: Span, position: tf.Tensor) -> Span:
+    """Returns a span whose look counts how many times the sample at a position came before."""
+    if plan.repeats_at is None:
+        return span
+    return tf.concat([span[:3], [span[3] + plan.repeats_at(position)]], 0)
 
 
 def in_dtype(loader: field.Loader, dtype: str) -> dict[str, tf.TensorSpec]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfpipe.fields import field, image, packed
 from tfpipe.ops.xla import xla_has_own_threads
 from tfpipe.pipeline import bad_files, stages
+from tfpipe.pipeline.cursor import Order
 from tfpipe.pipeline.feeds import Feeds, identity
 from tfpipe.pipeline.resources import Parallelism, check_budget, on_this_host
 from tfpipe.pipeline.spec import PipelineSpec
@@ -35,6 +36,7 @@ class Plan:
         finish: (span, first position, indices, record) -> what the model is given.
         parallelism: how many samples are prepared at once, and on which threads.
         skipping: how files that cannot be used are stepped over; None: they are errors.
+        repeats_at: position -> how many times its sample came before in the epoch; None: never.
     """
 
     spec: PipelineSpec
@@ -48,6 +50,7 @@ class Plan:
     finish: stages.BatchStep
     parallelism: Parallelism
     skipping: bad_files.Skipping | None = None
+    repeats_at: Callable[[tf.Tensor], tf.Tensor] | None = None
 
     @property
     def count(self) -> int:
@@ -117,25 +120,27 @@ def _loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> field.Lo
     return image.file_loader(source, spec.image, column, spec.mask_dtype)
 
 
-def in_order(plan: Plan, indices: np.ndarray) -> Plan:
-    """Returns a plan whose epochs are some samples of another plan, in the order that is given.
+def in_order(plan: Plan, order: Order, length: int) -> Plan:
+    """Returns a plan of the same samples whose epochs have them in the order that is given.
 
     Args:
         plan: of all samples.
-        indices: of the samples in the source, int64 [m].
+        order: read whenever samples are.
+        length: of the order, or more.
     """
     feeds = plan.feeds.extended()
-    rows = feeds.column(np.asarray(indices, np.int64))
+    handle = feeds.value(order.handle)
 
     def index_at(positions: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        return rows(positions)
+        return Order(handle()).indices(positions)
 
     return replace(
         plan,
         feeds=feeds,
         key=None if plan.key is None else ("in order", plan.key),
-        length=len(indices),
+        length=length,
         index_at=index_at,
+        repeats_at=lambda position: Order(handle()).repeats(position),
         skipping=plan.skipping and replace(plan.skipping, index_at=index_at),
     )
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 
 import numpy as np
+
+_OF_LITERALS = (tokenize.TokenError, SyntaxError, MemoryError)  # and RecursionError, a RuntimeError
 
 
 def read_arrays(contents: bytes) -> dict[str, np.ndarray]:
@@ -30,7 +33,8 @@ def read_arrays(contents: bytes) -> dict[str, np.ndarray]:
             if sum(member.file_size for member in members) > len(contents):
                 raise ValueError("its arrays are larger than the file")
             return {m.filename.removesuffix(".npy"): _array_of(archive.read(m)) for m in members}
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as err:
+    # NumPy reads a header as Python's literals.
+    except (*_OF_LITERALS, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as err:
         raise ValueError(str(err)) from err
 
 
