@@ -70,16 +70,15 @@ def test_at_a_glance(results):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("switch", "when"),
-    [
-        ("legacy", "before"),
-        pytest.param("prefer_float32", "after", marks=pytest.mark.one_profile),
-        pytest.param("off", "before", marks=pytest.mark.one_profile),
-    ],
-)
-def test_everything_is_the_same(results, switch, when):
-    check(results, switch, when, quick=False)
+@pytest.mark.one_profile
+@pytest.mark.parametrize(("switch", "when"), [("prefer_float32", "after"), ("off", "before")])
+def test_at_a_glance_by_other_switches(results, switch, when):
+    check(results, switch, when, quick=True)
+
+
+@pytest.mark.slow
+def test_everything_is_the_same(results):
+    check(results, "legacy", "before", quick=False)
 
 
 REFUSED = """

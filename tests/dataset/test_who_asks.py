@@ -132,13 +132,13 @@ class TestWheels:
 
     @pytest.mark.parametrize("wheel", KNOWN)
     def test_each_is_given_whole_epochs(self, wheel):
-        from tfpipe.dataset.iterators import WHOLE_EPOCHS_FOR
+        from tfpipe.dataset.askers import WHOLE_EPOCHS_FOR
 
         assert isinstance(WHOLE_EPOCHS_FOR, tuple)
         assert [x for x in loops_of_wheel(wheel) if not x.module.startswith(WHOLE_EPOCHS_FOR)] == []
 
     def test_users_are_not(self):
-        from tfpipe.dataset.iterators import WHOLE_EPOCHS_FOR
+        from tfpipe.dataset.askers import WHOLE_EPOCHS_FOR
 
         users = ["__main__", "keras_tuner.engine", "kerastools", "train", "my_keras.data"]
         assert [user for user in users if user.startswith(WHOLE_EPOCHS_FOR)] == []

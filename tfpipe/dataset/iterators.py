@@ -253,6 +253,11 @@ class NumpyArrayIterator(Iterator):
     Attributes:
         x, y: copies of the images, in `dtype` and `data_format`, and of the targets, of this subset.
         x_misc: the further inputs, a list.
+
+    >>> from tfpipe import ImageDataGenerator
+    >>> flow = ImageDataGenerator().flow(np.zeros([5, 4, 6, 3]))
+    >>> isinstance(flow, NumpyArrayIterator), flow.x.shape
+    (True, (5, 4, 6, 3))
     """
 
     @property
@@ -272,8 +277,16 @@ class NumpyArrayIterator(Iterator):
 
 
 class DirectoryIterator(Iterator):
-    """What `ImageDataGenerator.flow_from_directory` returns; see `Iterator`."""
+    """What `ImageDataGenerator.flow_from_directory` returns; see `Iterator`.
+
+    >>> issubclass(DirectoryIterator, Iterator) and issubclass(DirectoryIterator, tf.data.Dataset)
+    True
+    """
 
 
 class DataFrameIterator(Iterator):
-    """What `ImageDataGenerator.flow_from_dataframe` returns; see `Iterator`."""
+    """What `ImageDataGenerator.flow_from_dataframe` returns; see `Iterator`.
+
+    >>> issubclass(DataFrameIterator, Iterator) and issubclass(DataFrameIterator, tf.data.Dataset)
+    True
+    """
