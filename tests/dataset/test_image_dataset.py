@@ -78,7 +78,7 @@ class TestADataset:
 
     def test_repr(self, small_dataset, numbers):
         assert re.fullmatch(
-            r"<ImageDataset: 14 images of 3 classes from files in '.*'; 4 batches of 4; "
+            r"<DirectoryIterator: 14 images of 3 classes from files in '.*'; 4 batches of 4; "
             r"image \(6, 8, 3\) float32; shuffle=True, seed=5>",
             repr(small_dataset()),
         )

@@ -48,11 +48,11 @@ def _module(frame: FrameType) -> str:
 
 
 def steps_of_tf_keras() -> int | None:
-    """Returns the steps per epoch, where tf_keras asks the caller whether they are the whole data set.
+    """Returns the steps per epoch, where tf_keras asks whether they are as many as a data set has.
 
     Only then does it begin each epoch with a new iterator, as it does for the classic's.
     """
-    frame = sys._getframe(2)
+    frame = sys._getframe(3)  # it asks a function of TensorFlow, which asks for the variant
     if (_module(frame), frame.f_code.co_name) != (_TF_KERAS_ADAPTER, "should_recreate_iterator"):
         return None
     steps: int | None = frame.f_locals["self"]._user_steps

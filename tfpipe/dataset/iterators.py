@@ -95,11 +95,11 @@ class Iterator(ImageDataset):
             return super().__iter__()
         return Loop(self)
 
-    def cardinality(self) -> tf.Tensor:
+    @property
+    def _variant_tensor(self) -> tf.Tensor:
         steps = steps_of_tf_keras()
-        if steps is not None and steps < self._count:
-            return tf.constant(steps, tf.int64)
-        return super().cardinality()
+        inner = self._inner if steps is None else self._inner.take(steps)
+        return inner._variant_tensor
 
     @suggests
     def seek(self, epoch: int, batch: int = 0) -> None:
