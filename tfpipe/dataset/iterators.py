@@ -81,7 +81,8 @@ class Iterator(ImageDataset):
         if not isinstance(source, Source):
             raise TypeError(
                 f"{type(self).__name__} is what ImageDataGenerator.flow... returns; it is here for "
-                "isinstance. To write an iterator of your own, derive it from Keras' class."
+                "isinstance. Call that method. To write an iterator of your own, derive it from "
+                "tensorflow.keras.preprocessing.image.Iterator."
             )
         self.save_options: tuple[Any, str, str] = (None, "", "png")  # where, prefix, format
         super().__init__(source, *args, **kwargs)
@@ -282,6 +283,8 @@ class DirectoryIterator(Iterator):
     >>> issubclass(DirectoryIterator, Iterator) and issubclass(DirectoryIterator, tf.data.Dataset)
     True
     """
+
+    _hint_if_empty = " Expected one sub-folder per class; for the images of the folder itself, pass classes=['.']."
 
 
 class DataFrameIterator(Iterator):

@@ -58,6 +58,7 @@ class KnowsSamples(LazyDataset):
         return len(self._source)
 
     n = samples
+    _hint_if_empty = ""
 
     def _check_images(self) -> None:
         """Raises `ValueError` if there are no images, which says where they were looked for."""
@@ -68,7 +69,9 @@ class KnowsSamples(LazyDataset):
             "an empty array" if isinstance(images, Arrays) else f"directory={images.directory!r}"
         )
         subset = f" as subset={self.subset!r}" if getattr(self, "subset", None) else ""
-        raise ValueError(f"This data set has no images: none were found in {where}{subset}.")
+        raise ValueError(
+            f"This data set has no images: none were found in {where}{subset}.{self._hint_if_empty}"
+        )
 
     @property
     def batch_size(self) -> int | None:
