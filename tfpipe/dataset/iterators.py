@@ -284,7 +284,10 @@ class DirectoryIterator(Iterator):
     True
     """
 
-    _hint_if_empty = " Expected one sub-folder per class; for the images of the folder itself, pass classes=['.']."
+    _hint_if_empty = (
+        " Expected one sub-folder per class; for the images of the folder itself, pass "
+        "classes=['.']."
+    )
 
 
 class DataFrameIterator(Iterator):
