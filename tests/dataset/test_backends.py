@@ -206,7 +206,10 @@ class TestFit:
 
 
 class TestOnOtherBackends:
-    @pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="it is TensorFlow")
+    @pytest.mark.skipif(
+        keras.backend.backend() == "tensorflow",
+        reason="about what is refused on the other backends",
+    )
     def test_what_needs_tensorflow_says_so(self, animals, tmp_path):
         with pytest.raises(ValueError, match=r"ResumableFit needs .*seek\(epoch\)"):
             tfpipe.ResumableFit(of_function(animals), tmp_path)
