@@ -231,10 +231,11 @@ def test_types_as_an_editor_sees_them(tmp_path):
         check=False,
     )
     one = "tfpipe.dataset.image_dataset.ImageDataset"
+    flow = "tfpipe.dataset.iterators.DirectoryIterator"
     revealed = [
         line.partition("is ")[2].strip('"')
         for line in done.stdout.splitlines()
         if "note: Rev" in line
     ]
-    assert revealed == [one, f"list[{one}]", one, one]
+    assert revealed == [one, f"list[{one}]", one, flow]
     assert "script.py:7: error: No overload variant" in done.stdout
