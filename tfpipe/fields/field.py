@@ -1,6 +1,7 @@
 """A sample as a record of named fields, and what each kind of field does on the way to the model.
 
-    index -> loaded -> augmented (`move`, `recolor`) -> batch -> finished (`finish`) -> laid out
+    index -> loaded -> augmented (`move`, `recolor`) -> batch (`load`) -> mixed (`mix`) -> finished (`finish`)
+          -> laid out
 
 A new kind of field is a module of this package. The pipeline calls these verbs, and knows no kind by name.
 """
@@ -14,6 +15,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from tfpipe.sources.readers import Describe
+from tfpipe.transforms.mix import Mixture
 from tfpipe.transforms.motion import Motion
 
 # The fields of one sample, or of one batch, by name.
@@ -44,7 +46,23 @@ class Finish:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of field. A verb that it does not define leaves the value as it is."""
+    """A kind of field. A verb that it does not define leaves the value as it is.
+
+    Fields of pixels are loaded for each sample, by a `Loader`. All others are rows of a column, which are
+    loaded for a whole batch.
+    """
+
+    def held(self, column: Any) -> Any:
+        """Returns a column of a source as the graph holds it: numbers, or bytes in an object array."""
+        return column
+
+    def load(self, rows: tf.Tensor) -> tf.Tensor:
+        """Makes the values of a batch from its rows of the column."""
+        return rows
+
+    def unmixable(self, column: Any) -> str | None:
+        """Says what a column is that MixUp and CutMix cannot mix; None if they can."""
+        return "labels that are not numbers"
 
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         """Follows the geometry of the augmentation; one sample."""
@@ -53,6 +71,10 @@ class Kind:
     def recolor(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         """Follows the colors of the augmentation; one sample."""
         return value
+
+    def mix(self, batch: tf.Tensor, mixture: Mixture) -> tf.Tensor:
+        """Follows MixUp or CutMix; a whole batch."""
+        return batch
 
     def finish(self, batch: tf.Tensor, finish: Finish) -> tf.Tensor:
         """Prepares a whole batch for the model."""
@@ -109,6 +131,20 @@ class Layout:
         names = (self.x, *(() if self.y is None else (self.y,)), *self.extras)
         parts = tuple(_of_names(record, part) for part in names)
         return parts if len(parts) > 1 or not isinstance(self.x, str) else parts[0]
+
+
+def listed(names: Names | None) -> list[str]:
+    """Returns the names of fields in the order in which they are laid out.
+
+    >>> listed({"masks": "mask", "labels": ("y_0", "y_1")})
+    ['mask', 'y_0', 'y_1']
+    """
+    if names is None:
+        return []
+    if isinstance(names, str):
+        return [names]
+    parts = names.values() if isinstance(names, Mapping) else names
+    return [name for part in parts for name in listed(part)]
 
 
 def _of_names(record: Mapping[str, Any], names: Names) -> Any:

@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import tensorflow as tf
 
@@ -20,6 +21,7 @@ from tfpipe.ops.resize_spec import ResizeSpec, resizer
 from tfpipe.sources import listing, readers
 from tfpipe.sources.columns import ColumnMaker
 from tfpipe.sources.source import Arrays, Files, Source
+from tfpipe.transforms.mix import Mixture
 from tfpipe.transforms.motion import Motion
 
 
@@ -50,6 +52,12 @@ class Image(Kind):
 
     def recolor(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.recolor(value)
+
+    def unmixable(self, column: Any) -> str | None:
+        return "the images themselves as labels"
+
+    def mix(self, batch: tf.Tensor, mixture: Mixture) -> tf.Tensor:
+        return mixture.pixels(batch)
 
     def finish(self, batch: tf.Tensor, finish: Finish) -> tf.Tensor:
         return finish.standardize(finish.layout(batch))

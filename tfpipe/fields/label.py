@@ -1,8 +1,8 @@
-"""Labels: from the columns of a source to fields of a batch, in the graph."""
+"""Labels: class ids as the model is given them, and what the doors make of their targets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.checks import check_one_of
-from tfpipe.fields.field import IMAGE, Names
-from tfpipe.sources.columns import ColumnMaker
+from tfpipe.fields.field import IMAGE, Kind, Names, listed
+from tfpipe.fields.number import Number
 from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.mix import Mixture
 
 LABEL = "label"  # the name of the field
 LABEL_ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "image", None)
@@ -47,71 +48,65 @@ class LabelSpec:
             )
 
 
-def check_mixable(
-    augment: Augment, label: LabelSpec, targets: Any, *, has_masks: bool = False
-) -> None:
-    """Raises `ValueError` unless the labels are numbers that a mixture of two samples can share.
+@dataclass(frozen=True)
+class Label(Kind):
+    """Class ids, one per sample or a list of them, encoded for the model.
 
-    Args:
-        augment: the augmentation; without MixUp and CutMix, any labels pass.
-        label: the encoding of the targets.
-        targets: of a `Source`.
-        has_masks: whether masks are among the targets.
+    Attributes:
+        encoding: "one_hot", "index" or "index_column"; see `LabelSpec`.
+        dtype: of the batch.
+        num_classes: K.
+
+    >>> Label("one_hot", num_classes=3).load(tf.constant([[0, 2], [1, -1]])).numpy().tolist()
+    [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
     """
-    if not augment.mixes:
-        return
-    name = "mixup_alpha" if augment.mixup_alpha else "cutmix_alpha"
-    if not has_masks and label.encoding == "one_hot" and tf.as_dtype(label.dtype).is_floating:
-        return
-    if not has_masks and label.encoding == "value" and np.asarray(targets).dtype.kind == "f":
-        return
-    received = {
-        None: "no labels",
-        "index": "class ids (binary, sparse or int labels)",
-        "index_column": "class ids (binary labels)",
-        "image": "the images themselves as labels",
-        "outputs": "several labels per sample",
-        "one_hot": f"one-hot labels of dtype {label.dtype}",
-        "value": "labels that are not floating-point numbers",
-    }[label.encoding]
-    received = "masks" if has_masks else received
-    raise ValueError(
-        f"{name} gives each sample a share of another sample's label, so labels must be one-hot or "
-        f"multi-hot vectors, or floating-point numbers. Received: {received}. Ask for categorical or "
-        "multi-label labels of a float dtype, or leave it out."
-    )
+
+    encoding: str
+    dtype: str = "float32"
+    num_classes: int = 0
+
+    def held(self, column: Any) -> Any:
+        return padded(column) if isinstance(column, list) else column
+
+    def load(self, rows: tf.Tensor) -> tf.Tensor:
+        if self.encoding == "index":
+            return tf.cast(rows, self.dtype)
+        if self.encoding == "index_column":
+            return tf.cast(rows, self.dtype)[:, tf.newaxis]
+        encoded = tf.one_hot(rows, self.num_classes, dtype=self.dtype)
+        if rows.shape.rank == 1:
+            return encoded
+        # -1 stands for no class. A maximum over no ids would be -inf.
+        return tf.minimum(tf.reduce_sum(encoded, axis=1), 1)
+
+    def unmixable(self, column: Any) -> str | None:
+        if self.encoding == "one_hot":
+            floats = tf.as_dtype(self.dtype).is_floating
+            return None if floats else f"one-hot labels of dtype {self.dtype}"
+        which = "binary, sparse or int" if self.encoding == "index" else "binary"
+        return f"class ids ({which} labels)"
+
+    def mix(self, batch: tf.Tensor, mixture: Mixture) -> tf.Tensor:
+        return mixture.numbers(batch)
 
 
-def label_fields(
-    spec: LabelSpec, targets: Any, column: ColumnMaker
-) -> dict[str, Callable[[tf.Tensor], tf.Tensor]]:
-    """Returns the fields that labels take, by name: functions of the indices of a batch, int64 [B].
+def kinds_of_targets(spec: LabelSpec, targets: Any) -> dict[str, Kind]:
+    """Returns the kinds of the columns that are targets, by name.
 
     Args:
         spec: the encoding.
         targets: the target column(s) of a `Source`.
-        column: how the graph reads them, such as `Feeds.column`.
 
-    >>> from tfpipe.pipeline.feeds import Feeds
-    >>> fields = label_fields(LabelSpec("one_hot", num_classes=3), [[0, 2], [1]], Feeds().column)
-    >>> fields["label"](tf.constant([1, 0], tf.int64)).numpy().tolist()
-    [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
+    >>> kinds_of_targets(LabelSpec("outputs"), ([0.5], [1])), kinds_of_targets(LabelSpec("image"), None)
+    ({'y_0': Number(), 'y_1': Number()}, {})
     """
     if spec.encoding in (None, "image"):  # the image is loaded already
         return {}
     if spec.encoding == "outputs":
-        return {f"y_{number}": column(values) for number, values in enumerate(targets)}
-    if spec.encoding == "one_hot" and isinstance(targets, list):
-        lists = column(padded(targets))
-        return {LABEL: lambda indices: multi_hot(lists(indices), spec)}
-    rows = column(targets)
-    encoded: dict[str | None, Callable[[tf.Tensor], tf.Tensor]] = {
-        "one_hot": lambda indices: tf.one_hot(rows(indices), spec.num_classes, dtype=spec.dtype),
-        "index": lambda indices: tf.cast(rows(indices), spec.dtype),
-        "index_column": lambda indices: tf.cast(rows(indices), spec.dtype)[:, tf.newaxis],
-        "value": rows,
-    }
-    return {LABEL: encoded[spec.encoding]}
+        return {f"y_{number}": Number() for number in range(len(targets))}
+    if spec.encoding == "value":
+        return {LABEL: Number()}
+    return {LABEL: Label(spec.encoding, spec.dtype, spec.num_classes)}
 
 
 def names_of_labels(spec: LabelSpec, fields: Iterable[str]) -> Names | None:
@@ -127,6 +122,36 @@ def names_of_labels(spec: LabelSpec, fields: Iterable[str]) -> Names | None:
     return IMAGE if spec.encoding == "image" else LABEL
 
 
+def check_mixable(
+    augment: Augment, y: Names | None, kinds: Mapping[str, Kind], columns: Mapping[str, Any]
+) -> None:
+    """Raises `ValueError` unless the labels are numbers that a mixture of two samples can share.
+
+    Args:
+        augment: the augmentation; without MixUp and CutMix, any labels pass.
+        y: the names of the fields that are the labels.
+        kinds: of all fields, by name.
+        columns: of a `Source`.
+    """
+    if not augment.mixes:
+        return
+    names = listed(y)
+    reasons = [kinds[name].unmixable(columns.get(name)) for name in names]
+    received = next((reason for reason in reasons if reason is not None), None)
+    if not names:
+        received = "no labels"
+    elif received is None and len(names) > 1:
+        received = "several labels per sample"
+    if received is None:
+        return
+    name = "mixup_alpha" if augment.mixup_alpha else "cutmix_alpha"
+    raise ValueError(
+        f"{name} gives each sample a share of another sample's label, so labels must be one-hot or "
+        f"multi-hot vectors, or floating-point numbers. Received: {received}. Ask for categorical or "
+        "multi-label labels of a float dtype, or leave it out."
+    )
+
+
 def padded(lists: Sequence[Sequence[int]]) -> np.ndarray:
     """Pads lists of class ids with -1, to int32 [n, longest].
 
@@ -137,9 +162,3 @@ def padded(lists: Sequence[Sequence[int]]) -> np.ndarray:
     for row, ids in zip(result, lists, strict=True):
         row[: len(ids)] = ids
     return result
-
-
-def multi_hot(ids: tf.Tensor, spec: LabelSpec) -> tf.Tensor:
-    """Encodes class ids, int32 [B, (any)], as [B, K] of zeros and ones; -1 stands for no class."""
-    rows = tf.one_hot(ids, spec.num_classes, dtype=spec.dtype)
-    return tf.minimum(tf.reduce_sum(rows, axis=1), 1)  # a maximum over no ids would be -inf

@@ -63,6 +63,9 @@ class Mask(Kind):
         moved = motion.warp(value, order=0, cval=0)  # what comes in from outside is class 0
         return tf.cast(moved, value.dtype)
 
+    def unmixable(self, column: Any) -> str | None:
+        return "masks"
+
     def finish(self, batch: tf.Tensor, finish: Finish) -> tf.Tensor:
         return finish.layout(batch)
 

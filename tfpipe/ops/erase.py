@@ -49,25 +49,24 @@ def blend(one: tf.Tensor, other: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
     return share * one + (1 - share) * other
 
 
-def paste(
-    images: tf.Tensor, others: tf.Tensor, share: tf.Tensor, x: tf.Tensor, y: tf.Tensor
+def rectangle(
+    height: int, width: int, share: tf.Tensor, x: tf.Tensor, y: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Pastes a rectangle of each of the others into an image, and returns the fraction that is left of it.
+    """Returns the pixels of a rectangle, and the fraction of the image that is outside it.
 
     Args:
-        images, others: [B, H, W, C].
+        height, width: of the image.
         share: float64 [], the fraction of the image to leave; the rectangle has the image's aspect ratio.
         x, y: float64 [], 0..1, the center of the rectangle; what lies outside the image is lost.
 
     Returns:
-        The images, and the fraction that is actually left, float64 [].
+        bool [H, W, 1], and the fraction that is actually left, float64 [].
 
-    >>> zeros, half = tf.zeros([1, 2, 2, 1]), tf.constant(0.5, tf.float64)
-    >>> images, left = paste(zeros, zeros + 1.0, tf.constant(0.0, tf.float64), half, half)
-    >>> float(tf.reduce_sum(images)), float(left)
-    (4.0, 0.0)
+    >>> half = tf.constant(0.5, tf.float64)
+    >>> inside, left = rectangle(2, 4, tf.constant(0.75, tf.float64), half, half)
+    >>> inside[..., 0].numpy().tolist(), float(left)
+    ([[False, True, True, False], [False, True, True, False]], 0.5)
     """
-    height, width = images.shape[1:3]
     side = tf.sqrt(1.0 - share) / 2.0
 
     def covered(size: int, centre: tf.Tensor) -> tf.Tensor:
@@ -76,4 +75,4 @@ def paste(
 
     inside = covered(height, y)[:, tf.newaxis] & covered(width, x)
     left = 1.0 - tf.reduce_mean(tf.cast(inside, tf.float64))
-    return tf.where(inside[..., tf.newaxis], others, images), left
+    return inside[..., tf.newaxis], left

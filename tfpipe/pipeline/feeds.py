@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -163,4 +163,6 @@ def identity(value: Any) -> Hashable:
         return (type(value), *parts)
     if isinstance(value, tuple | list):
         return (type(value), *map(identity, value))
+    if isinstance(value, Mapping):
+        return (type(value), *((key, identity(item)) for key, item in value.items()))
     return (type(value), value)

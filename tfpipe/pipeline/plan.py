@@ -69,6 +69,7 @@ class Plan:
 def plan(source: Source, spec: PipelineSpec, feeds: Feeds | None = None) -> Plan:
     """Returns the stages for the samples of `source`, whose columns become `feeds` of the graph."""
     feeds = Feeds() if feeds is None else feeds
+    stages.check_bytes(source, spec)
     with tf.device("CPU:0"):  # the columns would land on a GPU, where tf.data does not read them
         seed = feeds.value(spec.seed)
         length, index_at = stages.epoch_order(source, spec, seed, feeds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from tfpipe import seeds
 from tfpipe.checks import check_bool, check_int, check_one_of
+from tfpipe.fields.field import Kind, Layout
 from tfpipe.fields.image import ImageSpec
 from tfpipe.fields.label import LabelSpec
 from tfpipe.fields.mask import check_mask_dtype
@@ -22,6 +24,8 @@ from tfpipe.transforms.standardize import Standardize
 DATA_FORMATS = ("channels_last", "channels_first")
 TARGETS = ("dict", "tuple")
 DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
+
+_MOST_IN_FLOAT16 = 65504
 
 # Samples that are delivered one by one are still finished together, because a batch for each of them
 # would cost another 0.3 ms per sample.
@@ -44,6 +48,31 @@ def dtype_name(dtype: Any) -> str:
     return str(name)
 
 
+def check_holds(dtype: str, standardize: Standardize) -> None:
+    """Raises `ValueError` if a dtype cannot hold what images of 0..255 become.
+
+    >>> check_holds("uint8", Standardize(rescale=1))
+    """
+    rescale = standardize.rescale or 1
+    if dtype == "uint8" and standardize.centers_and_scales:
+        raise ValueError(
+            "dtype='uint8' holds whole numbers from 0 to 255, and centering or dividing by a standard "
+            "deviation gives other numbers. Received: dtype='uint8', "
+            f"{', '.join(standardize.centers_and_scales)}. Choose dtype='float32'."
+        )
+    if dtype == "uint8" and rescale != 1:
+        raise ValueError(
+            "dtype='uint8' holds whole numbers from 0 to 255, so the images cannot be rescaled. Received: "
+            f"dtype='uint8', rescale={rescale!r}. Choose dtype='float32', or leave rescale out and put "
+            f"keras.layers.Rescaling({rescale!r}) first in the model."
+        )
+    if dtype == "float16" and 255 * abs(rescale) > _MOST_IN_FLOAT16:
+        raise ValueError(
+            f"dtype='float16' holds numbers up to {_MOST_IN_FLOAT16}, and 255 becomes {255 * rescale:g}. "
+            f"Received: dtype='float16', rescale={rescale!r}. Choose dtype='float32' or 'bfloat16'."
+        )
+
+
 @dataclass(frozen=True)
 class PipelineSpec:
     """Everything that decides what the batches are, except the source.
@@ -55,6 +84,10 @@ class PipelineSpec:
             "float32" for gray values in 0..1.
         targets: what y is where there are masks and labels: "dict" for {"segmentation_masks": masks,
             "labels": labels}, "tuple" for (masks, labels).
+        fields: the kinds of further columns of the source, by name. A column that the layout does not name is
+            not delivered.
+        layout: what the model is given; None: images, labels or masks, weights and paths, as far as there
+            are any.
         batch_size: samples per batch; the last batch may have fewer.
         batched: False, with a batch size of 1, for samples without a batch dimension.
         drop_remainder: leave out a last batch that is not full, so that every shape is static, as TPUs need.
@@ -92,6 +125,8 @@ class PipelineSpec:
     label: LabelSpec = field(default_factory=LabelSpec)
     mask_dtype: str = "int32"
     targets: str = "dict"
+    fields: Mapping[str, Kind] = field(default_factory=dict)
+    layout: Layout | None = None
     augment: Augment = field(default_factory=Augment)
     standardize: Standardize = field(default_factory=Standardize)
     batch_size: int = 32
@@ -137,6 +172,7 @@ class PipelineSpec:
         check_one_of("balance", self.balance, BALANCES)
         check_cache(self.cache)
         check_one_of("dtype", self.dtype, DTYPES)
+        check_holds(self.dtype, self.standardize)
         check_one_of("data_format", self.data_format, DATA_FORMATS)
         check_int("seed", self.seed, 0)
         if self.deterministic is not True:

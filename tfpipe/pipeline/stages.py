@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -12,9 +11,10 @@ import tensorflow as tf
 
 from tfpipe import seeds
 from tfpipe.codecs import formats
-from tfpipe.fields.field import IMAGE, Finish, Layout, Loader, Names, Record
-from tfpipe.fields.label import LABEL, check_mixable, label_fields, names_of_labels
-from tfpipe.fields.mask import mask_needs_python, names_of_masks
+from tfpipe.fields.field import IMAGE, Finish, Loader, Record, listed
+from tfpipe.fields.label import check_mixable
+from tfpipe.fields.layout import PATH, usual_kinds, usual_layout
+from tfpipe.fields.mask import mask_needs_python
 from tfpipe.graph import succeeds
 from tfpipe.ops import color
 from tfpipe.ops.xla import compiled, xla_available
@@ -24,7 +24,6 @@ from tfpipe.pipeline.feeds import Feeds, Value
 from tfpipe.pipeline.saving import saver
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import class_weights
-from tfpipe.sources.columns import Rows
 from tfpipe.sources.source import Arrays, Files, Source
 from tfpipe.transforms import augment, mix
 from tfpipe.transforms.motion import Motion
@@ -127,6 +126,21 @@ def augmentation(
     return step
 
 
+def check_bytes(source: Source, spec: PipelineSpec) -> None:
+    """Raises `ValueError` if the images are arrays of numbers that uint8 does not hold."""
+    if spec.dtype != "uint8" or spec.standardize.preprocessing_function is not None:
+        return
+    images = source.images.images if isinstance(source.images, Arrays) else np.empty(0)
+    if not images.size or images.dtype == np.uint8:
+        return
+    low, high = images.min(), images.max()
+    if low < 0 or high > 255 or (color.has_unit_range(images) and (images % 1).any()):
+        raise ValueError(
+            f"dtype='uint8' holds whole numbers from 0 to 255. Received: images from {low:g} to {high:g}. "
+            "Choose dtype='float32', or scale them to 0..255 first."
+        )
+
+
 def _check_values(source: Source, ranges: augment.Augment) -> None:
     """Raises `ValueError` if the images are arrays with values that a transform would clip."""
     names = ("contrast_range", "saturation_range", "hue_range", "rand_augment")
@@ -206,61 +220,46 @@ def unit_range_of(source: Source, spec: PipelineSpec) -> bool:
 def batch_finisher(
     loader: Loader, source: Source, spec: PipelineSpec, seed: Value, feeds: Feeds
 ) -> BatchStep:
-    """Returns the step that mixes and finishes a batch, adds its labels and weights, and lays it out."""
-    check_mixable(spec.augment, spec.label, source.targets, has_masks=bool(source.masks))
-    labels = label_fields(spec.label, source.targets, feeds.column)
-    y = _names_of_targets(source, spec, labels)
-    if source.weights is not None and y is None:
-        raise ValueError("Sample weights need labels, or Keras would take the weights for labels.")
-    others = _columns(source, spec, feeds)
-    further = tuple(name for name in others if name.startswith("misc_"))
-    layout = Layout(
-        (IMAGE, *further) if further else IMAGE,
-        y,
-        tuple(name for name in others if name not in further),
-    )
-    finish = Finish(_standardizer(spec, feeds), spec.data_format == "channels_first")
+    """Returns the step that loads the other fields of a batch, mixes, finishes, and lays it out."""
+    columns = _columns(source, spec)
+    kinds = {**loader.kinds, **usual_kinds(source, spec.label), **spec.fields}
+    layout = spec.layout or usual_layout(columns, spec.label, spec.targets, spec.include_paths)
+    check_mixable(spec.augment, layout.y, kinds, columns)
+    names = listed((layout.x, layout.y or (), layout.extras))
+    kinds = {name: kind for name, kind in kinds.items() if name in {*names, *loader.kinds}}
+    rows = {
+        name: feeds.column(kind.held(columns[name]))
+        for name, kind in kinds.items()
+        if name not in loader.kinds
+    }
+    finish = Finish(_standardizer(source, spec, feeds), spec.data_format == "channels_first")
 
     def finish_batch(span: Span, position: tf.Tensor, indices: tf.Tensor, record: Record) -> Any:
-        record = {**record, **{name: rows(indices) for name, rows in labels.items()}}
+        record = {**record, **{name: kinds[name].load(of(indices)) for name, of in rows.items()}}
         if spec.augment.mixes:
+            record[IMAGE] = tf.cast(record[IMAGE], spec.compute_dtype)
             key = mix.batch_key(seed(), span[0], position, span[3])
-            images = tf.cast(record[IMAGE], spec.compute_dtype)
-            record[IMAGE], record[LABEL] = mix.mix_batch(spec.augment, key, images, record[LABEL])
-        for name, kind in loader.kinds.items():
-            record[name] = kind.finish(record[name], finish)
-        return layout.arranged({**record, **{name: rows(indices) for name, rows in others.items()}})
+            mixture = mix.draw_mixture(spec.augment, key, record[IMAGE])
+            record = {name: kind.mix(record[name], mixture) for name, kind in kinds.items()}
+        return layout.arranged(
+            {name: kind.finish(record[name], finish) for name, kind in kinds.items()}
+        )
 
     return finish_batch
 
 
-def _names_of_targets(source: Source, spec: PipelineSpec, labels: Iterable[str]) -> Names | None:
-    """Returns the names of the fields that are y: labels, masks, or both."""
-    of_labels = names_of_labels(spec.label, labels)
-    if not source.masks:
-        return of_labels
-    of_masks = names_of_masks(list(source.masks))
-    if of_labels is None:
-        return of_masks
-    if spec.targets == "tuple":
-        return (of_masks, of_labels)
-    return {"segmentation_masks": of_masks, "labels": of_labels}
+def _columns(source: Source, spec: PipelineSpec) -> dict[str, Any]:
+    """Returns the columns of a source, and the paths of its files if the specification includes them."""
+    if not spec.include_paths:
+        return dict(source.columns)
+    if isinstance(source.images, Arrays):
+        raise ValueError("include_paths=True needs files. Received images in memory.")
+    return {**source.columns, PATH: source.images.paths}
 
 
-def _columns(source: Source, spec: PipelineSpec, feeds: Feeds) -> dict[str, Rows]:
-    """Returns the fields that are added to a batch as they are: further inputs, weights, paths."""
-    columns = {name: feeds.column(values) for name, values in source.named("misc_").items()}
-    if source.weights is not None:
-        columns["weight"] = feeds.column(source.weights)
-    if spec.include_paths:
-        if isinstance(source.images, Arrays):
-            raise ValueError("include_paths=True needs files. Received images in memory.")
-        paths = [os.fsencode(path) for path in source.images.paths]
-        columns["path"] = feeds.column(np.array(paths, object))
-    return columns
-
-
-def _standardizer(spec: PipelineSpec, feeds: Feeds) -> Callable[[tf.Tensor], tf.Tensor]:
+def _standardizer(
+    source: Source, spec: PipelineSpec, feeds: Feeds
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns the step that standardizes and casts a batch of images."""
     # Arrays would become constants inside the graph, which is slow for a large ZCA matrix and fails
     # above 2 GB.
@@ -269,15 +268,39 @@ def _standardizer(spec: PipelineSpec, feeds: Feeds) -> Callable[[tf.Tensor], tf.
         name: feeds.value(values, dtype) for name, values in spec.standardize.statistics.items()
     }
 
+    steps = spec.standardize
+    may_overflow = spec.dtype == "float16" and (
+        isinstance(source.images, Arrays)
+        or steps.preprocessing_function is not None
+        or bool(steps.centers_and_scales)
+    )
+
     def standardize(images: tf.Tensor) -> tf.Tensor:
         if spec.standardize.works_on_batches:
             fitted = {name: value() for name, value in statistics.items()}
             steps = with_statistics(spec.standardize, fitted)
             images = tf.cast(images, spec.compute_dtype)
             images = standardize_batch(images, steps, rescale=not spec.rescales_early)
+        if may_overflow:
+            return _checked_float16(images)
         return cast_image(images, tf.as_dtype(spec.dtype))
 
     return standardize
+
+
+def _checked_float16(images: tf.Tensor) -> tf.Tensor:
+    """Casts images to float16; raises `InvalidArgumentError` if a finite number becomes infinite."""
+    cast = tf.cast(images, tf.float16)
+    if not images.dtype.is_floating:
+        images = tf.cast(images, tf.float32)
+    holds = tf.reduce_all(tf.math.is_finite(cast) | ~tf.math.is_finite(images))
+    words = (
+        "dtype='float16' holds numbers up to 65504, and this batch has larger ones. Choose dtype='float32' "
+        "or 'bfloat16'."
+    )
+    check = tf.debugging.Assert(holds, [words])
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.identity(cast)
 
 
 def cast_image(image: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

@@ -18,6 +18,13 @@ from tfpipe.checks import check_bool, check_number, warn
 from tfpipe.keywords import suggests
 
 _EPSILON = 1e-6  # the classic's, added to each standard deviation
+_FLAGS = (
+    "samplewise_center",
+    "samplewise_std_normalization",
+    "featurewise_center",
+    "featurewise_std_normalization",
+    "zca_whitening",
+)
 
 
 @suggests
@@ -64,13 +71,7 @@ class Standardize:
             )
         if self.rescale is not None:
             check_number("rescale", self.rescale)
-        for name in (
-            "samplewise_center",
-            "samplewise_std_normalization",
-            "featurewise_center",
-            "featurewise_std_normalization",
-            "zca_whitening",
-        ):
+        for name in _FLAGS:
             check_bool(name, getattr(self, name))
         for name in ("mean", "std"):
             _check_numbers(name, getattr(self, name), "numbers that broadcast against one image")
@@ -85,14 +86,12 @@ class Standardize:
     @property
     def works_on_batches(self) -> bool:
         """Whether any step other than preprocessing_function is on."""
-        return bool(
-            self.rescale
-            or self.samplewise_center
-            or self.samplewise_std_normalization
-            or self.featurewise_center
-            or self.featurewise_std_normalization
-            or self.zca_whitening
-        )
+        return bool(self.rescale or self.centers_and_scales)
+
+    @property
+    def centers_and_scales(self) -> list[str]:
+        """The steps that are on and give numbers below 0, or fractions, whatever the images hold."""
+        return [name for name in _FLAGS if getattr(self, name)]
 
     @property
     def statistics(self) -> dict[str, Any]:
