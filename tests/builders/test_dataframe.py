@@ -116,6 +116,55 @@ class TestLabelModes:
         assert [part.dtype for part in y] == [np.int64, np.float32]
         assert y[0].tolist() == [10, 9, 2, 2] * 3
 
+    def test_classes_among_several_outputs_are_ids(self, frame, folder):
+        frame["sex"] = pd.Categorical(["f", "m"] * 6, ["m", "f"])
+        dataset = make(frame, folder, y_col=["class", "age", "sex"], label_mode="multi_output")
+        classes, ages, sexes = labels(dataset)
+        assert (classes.dtype, sexes.dtype) == (np.int32, np.int32)
+        assert classes.tolist() == [1, 0, 2, 0] * 3
+        assert sexes.tolist() == [1, 0] * 6
+        assert ages.tolist() == frame["age"].tolist()
+        assert dataset.vocabularies == {"class": ["cat", "dog", "emu"], "sex": ["m", "f"]}
+        assert dataset.class_names == []  # of which column?
+        assert dataset.with_spec(batch_size=2).vocabularies == dataset.vocabularies
+
+    def test_the_classes_of_one_output_are_the_class_names(self, frame, folder):
+        dataset = make(frame, folder, y_col=["class", "age"], label_mode="multi_output")
+        assert dataset.class_names == ["cat", "dog", "emu"]
+        assert make(frame, folder).vocabularies == {}
+
+    def test_classes_among_outputs_are_packed(self, frame, folder, tmp_path):
+        dataset = make(frame, folder, y_col=["class", "age"], label_mode="multi_output")
+        tfpipe.pack(dataset, tmp_path / "packed", verbose=False)
+        packed = tfpipe.image_dataset_from_shards(
+            tmp_path / "packed", shuffle=False, batch_size=5, verbose=False
+        )
+        assert packed.vocabularies == dataset.vocabularies
+        assert packed.class_names == dataset.class_names
+        assert labels(packed)[0].tolist() == labels(dataset)[0].tolist()
+
+    @pytest.mark.parametrize("mode", ["raw", "multi_output"])
+    @pytest.mark.parametrize(
+        "ages", [[1.0, np.nan], pd.array([1, None], "Int64"), [np.array([1.0, np.nan]), np.ones(2)]]
+    )
+    def test_missing_values_are_errors(self, frame, folder, mode, ages):
+        frame = frame[:2].assign(age=ages)
+        with pytest.raises(ValueError, match=r"(missing value|NaN)"):
+            make(frame, folder, y_col=["age"] if mode == "multi_output" else "age", label_mode=mode)
+
+    def test_a_missing_value_is_named_with_its_row_and_a_remedy(self, frame, folder):
+        frame.loc[7, "age"] = np.nan
+        match = r"Column 'age'.*1 missing value.*index 7.*dropna\(subset=\['age'\]\).*fillna"
+        with pytest.raises(ValueError, match=match):
+            make(frame, folder, y_col="age", label_mode="raw")
+
+    def test_weights_below_0_are_errors(self, frame, folder):
+        frame.loc[3, "weight"] = -0.5
+        with pytest.raises(
+            ValueError, match=r"(?s)weight_col='weight'.*0 or more.*index 3: .*-0.5"
+        ):
+            make(frame, folder, weight_col="weight")
+
     def test_input_and_none(self, frame, folder):
         x, y = make(frame, folder, label_mode="input")[0]
         np.testing.assert_array_equal(x, y)

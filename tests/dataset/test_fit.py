@@ -42,6 +42,28 @@ class TestFit:
         by_hand = np.concatenate([model.predict_on_batch(x) for x, _ in validation.take(-1)])
         np.testing.assert_allclose(predicted, by_hand, rtol=1e-5)
 
+    @pytest.mark.parametrize("name", ["classes", "labels", "filenames", "filepaths", "file_paths"])
+    def test_results_beside_what_is_in_another_order_warn(self, small_dataset, name):
+        model, match = small_model(), r"`predict` and `.*` are in different orders.*shuffle=False"
+        read_first, read_later, in_order = (small_dataset(shuffle=s) for s in (True, True, False))
+        getattr(read_first, name)
+        with pytest.warns(UserWarning, match=match):
+            model.predict(read_first, verbose=0)
+        model.predict(read_later, verbose=0)
+        with pytest.warns(UserWarning, match=match):
+            getattr(read_later, name)
+        getattr(read_later, name)  # once is enough
+        getattr(in_order, name)
+        model.predict(in_order, verbose=0)
+
+    def test_what_is_not_compared_with_results_does_not_warn(self, small_dataset):
+        dataset = small_dataset()
+        model = small_model()
+        model.fit(dataset, verbose=0)
+        assert dataset.classes is not None
+        model.predict(small_dataset(), verbose=0)
+        dataset.show()  # reads them too, for its titles
+
     def test_steps(self, small_dataset):
         class Count(keras.callbacks.Callback):
             batches = 0

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfpipe.dataset.methods import DerivedDataset, KnowsClasses
+from tfpipe.transforms.augment import Augment
 
 NAMES = ["Emu", "cat", "dog"]
 STEPS = {
@@ -48,6 +49,20 @@ class TestKnowsClasses:
         plain = tf.data.Dataset.map(dataset, lambda x, y: x / 255).unbatch().take(5).batch(2)
         for ours, theirs in zip(derived, plain, strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+    @pytest.mark.parametrize("method", ["cache", "snapshot"])
+    def test_what_freezes_the_augmentation_warns(self, small_dataset, tmp_path, method):
+        augmented = small_dataset().with_spec(augment=Augment(horizontal_flip=True))
+        arguments = [str(tmp_path)] * (method == "snapshot")
+        with pytest.warns(UserWarning, match=rf"`{method}` keeps the samples.*cache=\"memory\""):
+            getattr(augmented, method)(*arguments)
+        with pytest.warns(UserWarning, match="augmented in the first epoch"):
+            kept = getattr(augmented.map(lambda x, y: (x, y)).take(1), method)(*arguments)
+        kept.cache()  # nothing is left to freeze
+
+    def test_what_is_not_random_can_be_cached(self, dataset):
+        first, second = (np.concatenate([x for x, y in dataset.cache()]) for _ in range(2))
+        np.testing.assert_array_equal(first, second)
 
     def test_methods_keep_their_documentation(self):
         assert KnowsClasses.map.__doc__ == tf.data.Dataset.map.__doc__

@@ -110,6 +110,22 @@ def as_column(name: str, values: Any) -> np.ndarray:
     return array
 
 
+def check_no_nan(name: str, values: np.ndarray | None) -> None:
+    """Raises `ValueError` if an array holds NaN, from which every loss would become NaN.
+
+    >>> check_no_nan("y", np.array([1.0, np.nan]))
+    Traceback (most recent call last):
+    ValueError: y must not hold NaN. Received: NaN in 1 of 2 values. Leave these samples out, or fill them.
+    """
+    # The minimum is NaN if any value is, and takes no memory.
+    if values is None or values.dtype.kind != "f" or not values.size or not np.isnan(values.min()):
+        return
+    raise ValueError(
+        f"{name} must not hold NaN. Received: NaN in {np.isnan(values).sum()} of {values.size} values. Leave "
+        "these samples out, or fill them."
+    )
+
+
 def _outputs_of_arrays(values: Any) -> str:
     if not isinstance(values, Mapping):
         return ""
@@ -163,7 +179,7 @@ def weights_of(values: np.ndarray, has_labels: bool) -> np.ndarray | None:
     """Returns the weights of `flow`; None, with a warning, if there are no labels to go with.
 
     Raises:
-        ValueError: they are not finite numbers.
+        ValueError: they are not finite numbers of 0 or more.
     """
     if not has_labels:
         warn(f"`sample_weight` will be ignored, since there is no y. {_IMAGES_ALONE}")
@@ -172,6 +188,10 @@ def weights_of(values: np.ndarray, has_labels: bool) -> np.ndarray | None:
     if weights is None or weights.dtype.kind not in "biuf" or not np.isfinite(weights).all():
         raise ValueError(
             "sample_weight must hold finite numbers. Received NaN, infinity, or values that are not numbers."
+        )
+    if (weights < 0).any():
+        raise ValueError(
+            f"sample_weight must hold numbers of 0 or more. Received: {weights.min()}."
         )
     return weights
 

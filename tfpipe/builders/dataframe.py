@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from tfpipe.builders import keras_checks as checks
@@ -27,7 +28,7 @@ from tfpipe.builders.options import (
 from tfpipe.checks import check_bool, check_names
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
 from tfpipe.sources import table
-from tfpipe.sources.dataframe import class_labels, from_dataframe, label_lists
+from tfpipe.sources.dataframe import class_labels, class_names_of, from_dataframe, label_lists
 from tfpipe.sources.source import grouped
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def image_dataset_from_dataframe(
         label_mode: "int" (int32 [B]), "binary" (2 classes; float32 [B, 1]) or "categorical" (float32
             [B, K]), with one class per row, a string or a whole number; "multi_label" (float32 [B, K] of
             zeros and ones), with a list of classes per row, or a string that `separator` splits; "raw" (the
-            column as it is, [B] or [B, columns]); "multi_output" (a tuple with one array per column);
+            column as it is, [B] or [B, columns]); "multi_output" (a tuple with one array per column: numbers
+            as they are, classes as their ids, int32 [B], with their names in `dataset.vocabularies`);
             "input" (y is x) or None (no y).
         class_names: the classes in the order of their ids; rows of other classes are dropped. Default: the
             labels that occur, sorted, or the categories of a categorical column.
@@ -135,9 +137,12 @@ def image_dataset_from_dataframe(
     checks.check_label_columns(frame, x_col, y_col, weight_col, label_mode)
     checks.check_mask_columns(frame, mask_col)
     targets = LABEL_MODES[label_mode][0]
+    vocabularies: dict[Any, tuple[str, ...]] = {}
     given_as = None if class_names is None else "class_names"
     if targets == "classes":
         frame, class_names = _with_classes(frame, y_col, label_mode, class_names, separator)
+    elif label_mode == "multi_output" and class_names is None:
+        frame, vocabularies = _with_ids(frame, y_col)
     elif class_names is not None:
         raise ValueError(
             f"`class_names` needs labels that are classes. Received: label_mode={label_mode!r}."
@@ -159,6 +164,7 @@ def image_dataset_from_dataframe(
         keep_unlabelled=label_mode == "multi_label",
         validate_filenames=validate_filenames,
     )
+    source = replace(source, vocabularies=vocabularies)
     if groups_are_named:
         source = replace(source, groups=frame[groups].to_numpy(object)[source.frame_rows])
     elif groups is not None:
@@ -200,3 +206,18 @@ def _with_classes(
     labels, names = class_labels(frame[y_col])
     names = names if class_names is None else [str(name) for name in class_names]
     return table.with_column(frame, y_col, labels), names
+
+
+def _with_ids(frame: pd.DataFrame, columns: Any) -> tuple[pd.DataFrame, dict[Any, tuple[str, ...]]]:
+    """Returns the frame with the ids of classes in the columns of strings or categories, and their names."""
+    vocabularies = {}
+    for name in table.columns_of(frame, columns):
+        is_categorical = isinstance(frame[name].dtype, pd.CategoricalDtype)
+        present = frame[name].dropna()
+        if not is_categorical and not (len(present) and table.all_strings(present)):
+            continue
+        labels, names = class_labels(frame[name])
+        vocabularies[name] = tuple(names or class_names_of(labels))
+        ids = {label: number for number, label in enumerate(vocabularies[name])}
+        frame = table.with_column(frame, name, labels.map(ids).astype(np.int32))
+    return frame, vocabularies

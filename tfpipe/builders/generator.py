@@ -195,6 +195,7 @@ class ImageDataGenerator(GeneratorSettings):
             others = others if isinstance(others, list) else [others]
             misc = [checks.as_column(f"misc {n} of x", o) for n, o in enumerate(others)]
         y = None if y is None else checks.as_column("y", y)
+        checks.check_no_nan("y", y)
         weights = None if sample_weight is None else np.asarray(sample_weight)
         checks.check_lengths(np.asarray(x), misc, y, weights)
         images = self._image_array("flow", x)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 # Modules whose loops are over one epoch of tensors: all but the user's own code.
 WHOLE_EPOCHS_FOR = ("keras.", "tf_keras.", "tensorflow.", "tfpipe.")
+_KERAS = ("keras.", "tf_keras.")
 # `Dataset.from_generator` calls `iter` in this function; its generator is the user's code.
 _FROM_GENERATOR = ("tensorflow.python.data.ops.dataset_ops", "get_iterator")
 # A `tf.function` is called here.
@@ -30,6 +31,29 @@ def wants_epochs(depth: int = 1) -> bool:
     if (module, frame.f_code.co_name) == _FROM_GENERATOR:
         return False
     return module.startswith(WHOLE_EPOCHS_FOR) or _is_in_eager_function(frame)
+
+
+def is_predict() -> bool:
+    """Tells whether `predict` of Keras or tf_keras is under way.
+
+    >>> is_predict()
+    False
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "predict" and _module(frame).startswith(_KERAS):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def is_user(depth: int = 1) -> bool:
+    """Tells whether the caller was called by code outside this package.
+
+    >>> is_user()
+    True
+    """
+    return not _module(sys._getframe(depth + 1)).startswith("tfpipe.")
 
 
 def _is_in_eager_function(frame: FrameType | None) -> bool:

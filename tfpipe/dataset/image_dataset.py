@@ -75,11 +75,11 @@ class ImageDataset(KnowsSamples):
             labels, as in Keras.
         class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
         num_classes: the number of classes; 0 if the labels are not classes.
+        vocabularies: the names of the ids of each column of classes, for "multi_output".
         classes, labels: the target of each sample in source order.
-        sample_weight: the weight of each sample, or None.
+        sample_weight, groups: the weight and the group of each sample, or None.
         skipped: (path, reason) of each file that `on_error="skip"` has left out so far.
         class_weight: a weight for each class id, inverse to its number of samples.
-        groups: the group of each sample, or None.
         frame_rows: the row of each sample in the dataframe, so that `frame.iloc[dataset.frame_rows]` lines up
             with predictions; None without a dataframe.
         filenames, filepaths, file_paths: of each sample in source order; empty for arrays.

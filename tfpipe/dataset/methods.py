@@ -9,6 +9,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfpipe.checks import warn
+
+# Methods whose result has the elements of one epoch for good.
+_FREEZING = ("cache", "snapshot", "save")
+
 
 class KnowsClasses(tf.data.Dataset):
     """A data set with class names, as is every data set that a method of tf.data makes from it.
@@ -31,6 +36,11 @@ class KnowsClasses(tf.data.Dataset):
     def num_classes(self) -> int:
         return len(self.class_names or ())
 
+    @property
+    def _drawn(self) -> bool:
+        """Whether the elements are drawn again in each epoch."""
+        return False
+
 
 class DerivedDataset(KnowsClasses):
     """What `map`, `take`, `batch`, ... of an `ImageDataset` return: a `tf.data.Dataset` with class names.
@@ -42,9 +52,12 @@ class DerivedDataset(KnowsClasses):
     []
     """
 
-    def __init__(self, dataset: tf.data.Dataset, class_names: list[str] | None) -> None:
+    def __init__(
+        self, dataset: tf.data.Dataset, class_names: list[str] | None, drawn: bool = False
+    ) -> None:
         self._inner = dataset
         self._class_names = class_names
+        self._is_drawn = drawn
         super().__init__(dataset._variant_tensor)
 
     def _inputs(self) -> list[tf.data.Dataset]:
@@ -58,13 +71,27 @@ class DerivedDataset(KnowsClasses):
     def class_names(self) -> list[str] | None:
         return None if self._class_names is None else list(self._class_names)
 
+    @property
+    def _drawn(self) -> bool:
+        return self._is_drawn
+
 
 def _keeping_classes(method: Callable[..., tf.data.Dataset]) -> Callable[..., DerivedDataset]:
     """Wraps a method of tf.data so that its result keeps the class names of the data set."""
 
     @functools.wraps(method)
     def derive(self: KnowsClasses, *args: Any, **kwargs: Any) -> DerivedDataset:
-        return DerivedDataset(method(self, *args, **kwargs), self.class_names)
+        freezes = method.__name__ in _FREEZING
+        if freezes and self._drawn:
+            warn(
+                f"`{method.__name__}` keeps the samples as they were augmented in the first epoch, and gives "
+                "them again in every later one. To keep decoded images and augment them in each epoch, "
+                'leave it out and use tfpipe\'s own cache: cache="memory", or cache=DIRECTORY, of '
+                'image_dataset_from_..., or dataset.tuned(cache="memory").'
+            )
+        return DerivedDataset(
+            method(self, *args, **kwargs), self.class_names, self._drawn and not freezes
+        )
 
     return derive
 

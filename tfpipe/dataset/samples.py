@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpipe.checks import warn
+from tfpipe.dataset.askers import is_predict, is_user
 from tfpipe.dataset.lazy import LazyDataset
 from tfpipe.dataset.methods import KnowsClasses
 from tfpipe.pipeline.spec import PipelineSpec
@@ -43,6 +45,8 @@ class KnowsSamples(LazyDataset):
     def __init__(self, source: Source, spec: PipelineSpec) -> None:
         self._source = source
         self._spec = spec
+        self._asked: dict[str, None] = {}  # what the user has asked for, and whose order it is in
+        self._has_warned = False
         super().__init__()
 
     @property
@@ -96,15 +100,50 @@ class KnowsSamples(LazyDataset):
     @property
     def class_names(self) -> list[str] | None:
         names = self._source.class_names
+        if len(self._source.vocabularies) == 1 and not names:
+            (names,) = self._source.vocabularies.values()
         without_labels = self._spec.label.encoding is None and not self._source.masks
         return None if without_labels and not names else list(names)
 
     @property
+    def vocabularies(self) -> dict[Any, list[str]]:
+        return {name: list(names) for name, names in self._source.vocabularies.items()}
+
+    @property
+    def _drawn(self) -> bool:
+        return self._spec.augment.changes_pixels or self._spec.augment.mixes
+
+    def __iter__(self) -> Any:
+        if not self._in_source_order and is_predict():
+            self._notice("predict")
+        return super().__iter__()
+
+    @property
+    def _in_source_order(self) -> bool:
+        return not self._spec.shuffle and self._spec.balance is None
+
+    def _notice(self, asked: str) -> None:
+        """Warns where `predict` and what is in source order are both used, and differ in order."""
+        self._asked.setdefault(asked)
+        others = [name for name in self._asked if name != "predict"]
+        if self._in_source_order or "predict" not in self._asked or not others or self._has_warned:
+            return
+        self._has_warned = True
+        warn(
+            f"The results of `predict` and `.{others[0]}` are in different orders, since this data set is "
+            f"shuffled and `.{others[0]}` is in the order of the files. Make it with shuffle=False."
+        )
+
+    @property
     def classes(self) -> Any:
+        if is_user():
+            self._notice("classes")
         return self._source.targets
 
     @property
     def labels(self) -> Any:
+        if is_user():
+            self._notice("labels")
         return self._source.targets
 
     @property
@@ -123,11 +162,15 @@ class KnowsSamples(LazyDataset):
 
     @property
     def filenames(self) -> list[str]:
+        if is_user():
+            self._notice("filenames")
         images = self._source.images
         return [] if isinstance(images, Arrays) else list(images.names)
 
     @property
     def filepaths(self) -> list[str]:
+        if is_user():
+            self._notice("filepaths")
         images = self._source.images
         return [] if isinstance(images, Arrays) else images.paths
 

@@ -156,9 +156,20 @@ def column_values(frame: pd.DataFrame, columns: Any) -> np.ndarray:
 
     Raises:
         TypeError: the values have no common dtype or shape.
+        ValueError: a value is missing, or NaN.
     """
     columns = list(columns) if table.names_several(frame, columns) else columns
+    for column in columns if isinstance(columns, list) else [columns]:
+        missing = np.flatnonzero(frame[column].isna())
+        if len(missing):
+            raise ValueError(
+                f"Column {column!r} must have a value in every row. Received {len(missing)} missing value(s) "
+                f"or NaN, the first at index {frame.index[missing[0]]!r}. Drop these rows: "
+                f"frame.dropna(subset=[{column!r}]), or fill them: frame.fillna({{{column!r}: -1}})."
+            )
     values = plain_array(frame[columns].to_numpy())
+    if values is not None and values.dtype.kind == "f" and np.isnan(values).any():
+        raise ValueError(f"Column(s) {columns!r} must not have NaN in their arrays.")
     if values is None:
         raise TypeError(
             f"Column(s) {columns!r} cannot be one tensor: expected numbers, strings or arrays of "
@@ -168,15 +179,16 @@ def column_values(frame: pd.DataFrame, columns: Any) -> np.ndarray:
 
 
 def weight_values(frame: pd.DataFrame, weight_col: Any) -> np.ndarray:
-    """Returns the weights, [n]; raises `ValueError` if a weight is not a finite number."""
+    """Returns the weights, [n]; raises `ValueError` if a weight is not a finite number, or below 0."""
     column = frame[weight_col]
     nullable = not isinstance(column.dtype, np.dtype)
     weights = column.to_numpy(np.float64, na_value=np.nan) if nullable else column.to_numpy()
-    bad = np.flatnonzero(~np.isfinite(weights.astype(np.float64)))
+    numbers = weights.astype(np.float64)
+    bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers >= 0)))
     if len(bad):
         raise ValueError(
-            f"weight_col={weight_col!r} must hold finite numbers. Received {len(bad)} other "
-            f"value(s), the first in row {bad[0]}: {weights[bad[0]]!r}."
+            f"weight_col={weight_col!r} must hold finite numbers of 0 or more. Received {len(bad)} other "
+            f"value(s), the first at index {column.index[bad[0]]!r}: {weights[bad[0]]}."
         )
     return weights
 

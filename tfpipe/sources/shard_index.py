@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tfpipe.checks import check_one_of
@@ -30,6 +30,7 @@ class Index:
         targets: the columns that the targets take: None without targets, () for lists of ids, one name
             for one array, several for outputs.
         fingerprint: a digest of what was packed, and how. The records name it by its `set_number`.
+        vocabularies: the names of the ids of further columns of classes, by the name of the column.
         version: the version of the format.
     """
 
@@ -40,11 +41,14 @@ class Index:
     shards: tuple[str, ...]
     targets: tuple[str, ...] | None
     fingerprint: str
+    vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     version: int = VERSION
 
     def __post_init__(self) -> None:
         check_fields(self.fields, self.color_mode)
         _check_distinct("class_names", self.class_names)
+        for name, names in self.vocabularies.items():
+            _check_distinct(f"vocabularies[{name!r}]", names)
         _check_distinct("splits", self.splits)
         _check_distinct("shards", self.shards)
         outside = [name for name in self.shards if not _is_plain(name)]
@@ -154,8 +158,10 @@ def index_of_json(found: Any, path: str) -> Index:
             for name, f in found["fields"].items()
         }
         lists = {name: tuple(found[name]) for name in ("class_names", "splits", "shards")}
+        of_columns = {n: tuple(names) for n, names in found.get("vocabularies", {}).items()}
         targets = None if found["targets"] is None else tuple(found["targets"])
-        return Index(**{**found, **lists, "fields": stored, "targets": targets})
+        others = {"fields": stored, "targets": targets, "vocabularies": of_columns}
+        return Index(**{**found, **lists, **others})
     except (AttributeError, KeyError, TypeError, ValueError) as err:
         raise ValueError(
             f"{path!r} is not an index of shards of this tfpipe: {err} Pack again into an empty "

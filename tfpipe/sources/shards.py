@@ -148,6 +148,7 @@ def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
         _targets(index.targets, columns),
         columns.get("weights"),
         class_names=index.class_names,
+        vocabularies=index.vocabularies,
         groups=columns["groups"].astype(object) if "groups" in columns else None,
     ).with_columns(**masks)
     return index, source, columns["split"]

@@ -177,6 +177,7 @@ class Source:
             each sample's mask, and where there are several, "mask_" and a name each; "weight" is float
             [n]; "misc_0" and so on are further inputs.
         class_names: the name of each class id; empty if there are no classes.
+        vocabularies: the names of the ids of further columns of classes, by the name of the column.
         groups: [n], which samples belong together, such as all of one patient; or None.
         frame_rows: int64 [n], the row of each sample in the dataframe; None without one.
     """
@@ -185,6 +186,7 @@ class Source:
     class_names: tuple[str, ...] = ()
     groups: np.ndarray | None = None
     frame_rows: np.ndarray | None = None
+    vocabularies: Mapping[Any, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -259,6 +261,7 @@ class Source:
             self.class_names,
             None if self.groups is None else self.groups[rows],
             None if self.frame_rows is None else self.frame_rows[rows],
+            self.vocabularies,
         )
 
 
@@ -282,7 +285,8 @@ def joined(sources: Sequence[Source]) -> Source:
     Each sample keeps the row that it had in the dataframe of its own source, if all sources have one.
 
     Raises:
-        ValueError: some have columns or groups that others do not have, or their targets differ in kind.
+        ValueError: some have columns or groups that others do not have, or their targets differ in kind or
+            in the names of their classes.
     """
     first, *others = sources
     if not others:
@@ -296,11 +300,18 @@ def joined(sources: Sequence[Source]) -> Source:
             "lack weights, groups, and masks. (class_weights are only for training: pass them to "
             "image_dataset_from_shards instead.)"
         )
+    if any(source.vocabularies != first.vocabularies for source in others):
+        raise ValueError(
+            "Data sets that are packed together must have the same classes in each column. Received: "
+            f"{dict(first.vocabularies)} and {dict(others[0].vocabularies)}. Make the columns "
+            "categorical, with the same categories in each table."
+        )
     return Source(
         {name: _joined([source.columns[name] for source in sources]) for name in first.columns},
         first.class_names,
         np.concatenate(groups) if groups else None,
         np.concatenate(rows) if len(rows) == len(sources) else None,
+        first.vocabularies,
     )
 
 

@@ -120,7 +120,8 @@ class _Job:
         how = {**asdict(self.spec), "processes": 0}
         fields = {name: asdict(stored) for name, stored in self.fields.items()}
         settings = [VERSION, how, asdict(self.image), asdict(self.errors), self.splits, fields]
-        digest.update(json.dumps([*settings, self.source.class_names]).encode())
+        names = [self.source.class_names, list(self.source.vocabularies.values())]
+        digest.update(json.dumps([*settings, *names]).encode())
         for name in self.names:
             digest.update(os.fsencode(name) + b"\0")
         # Another folder, or a file that was replaced, may have the same names.
@@ -370,6 +371,7 @@ def _finish(directory: str, job: _Job, names: Sequence[str]) -> int:
         tuple(names),
         shards.target_names(job.source.targets),
         job.fingerprint,
+        {str(name): names for name, names in job.source.vocabularies.items()},
     )
     masks = {name: replace(records, feature=name, stored=stored) for name, stored in others}
     source = job.source.take(places.index).with_columns(image=records, **masks)
