@@ -124,8 +124,14 @@ def check_names(name: str, value: Any) -> None:
         )
 
 
+# Pillow's own limit, above which it calls an image a decompression bomb.
+MAX_PIXELS = 178_956_970
+
+
 def check_size(name: str, value: Any) -> tuple[int, int]:
     """Returns (height, width) as ints; raises `ValueError` for anything but two whole numbers >= 1.
+
+    Images of more than `MAX_PIXELS` are refused as well, because they would fill the memory.
 
     >>> check_size("target_size", [64, 48])
     (64, 48)
@@ -138,6 +144,10 @@ def check_size(name: str, value: Any) -> tuple[int, int]:
         raise ValueError(
             f"{name} must be (height, width), two ints >= 1. Received: {name}={value!r}."
         ) from None
+    if int(height) * int(width) > MAX_PIXELS:
+        raise ValueError(
+            f"{name} must be (height, width) with at most {MAX_PIXELS} pixels. Received: {name}={value!r}."
+        )
     return int(height), int(width)
 
 

@@ -70,3 +70,15 @@ class TestFloat16:
         images = np.full([2, 4, 4, 3], np.inf, np.float32)
         flow = tfpipe.ImageDataGenerator(dtype="float16").flow(images, shuffle=False)
         assert np.isinf(flow[0]).all()
+
+
+def test_too_many_calls_are_rejected():
+    with pytest.raises(ValueError, match="num_parallel_calls must be at most 4096.*100000"):
+        PipelineSpec(num_parallel_calls=100_000)
+
+
+def test_too_large_images_are_rejected_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"`image_size`.*at most 178956970 pixels"):
+        tfpipe.image_dataset_from_directory(tmp_path, image_size=(100_000, 100_000))
+    with pytest.raises(ValueError, match=r"target_size must be .* at most 178956970 pixels"):
+        tfpipe.ImageDataGenerator().flow_from_directory(tmp_path, target_size=(100_000, 100_000))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfpipe.checks import check_names, check_size, did_you_mean, head, is_share
+from tfpipe.checks import MAX_PIXELS, check_names, check_size, did_you_mean, head, is_share
 from tfpipe.ops.color_modes import COLOR_MODES
 from tfpipe.ops.resize_tf import TF_INTERPOLATIONS
 from tfpipe.sources import table
@@ -69,7 +69,8 @@ def check_image_arguments(color_mode: Any, image_size: Any, interpolation: Any) 
     except ValueError:
         raise ValueError(
             "Invalid `image_size` value. Expected a tuple of 2 integers. Received: "
-            f"image_size={image_size}. They are (height, width) in pixels, at least 1."
+            f"image_size={image_size}. They are (height, width), each at least 1, with at most "
+            f"{MAX_PIXELS} pixels."
         ) from None
     if type(interpolation) is not str or interpolation.lower() not in TF_INTERPOLATIONS:
         raise ValueError(

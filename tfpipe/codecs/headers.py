@@ -17,9 +17,6 @@ from tfpipe.codecs.header_table import (
     FileParts,
 )
 
-# Pillow's own limit, above which it calls an image a decompression bomb.
-MAX_PIXELS = 178_956_970
-
 
 def window(contents: tf.Tensor, place: tf.Tensor | int, count: int) -> tf.Tensor:
     r"""Returns some bytes of a file as a string scalar, with zeros after its end.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tfpipe.checks import check_bool, check_int, check_one_of
-from tfpipe.codecs.headers import MAX_PIXELS
+from tfpipe.checks import MAX_PIXELS, check_bool, check_int, check_one_of
 from tfpipe.ops.color_modes import COLOR_MODES
 
 DECODINGS = ("exact", "keras", "fast")

@@ -60,6 +60,12 @@ class DerivedDataset(KnowsClasses):
         self._is_drawn = drawn
         super().__init__(dataset._variant_tensor)
 
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "What map, take, batch, ... return is a graph of TensorFlow, which cannot be pickled or copied. "
+            "Pickle the data set that it was made from, and call the method again."
+        )
+
     def _inputs(self) -> list[tf.data.Dataset]:
         return [self._inner]
 

@@ -11,6 +11,7 @@ from tfpipe.checks import warn
 from tfpipe.dataset.askers import is_predict, is_user
 from tfpipe.dataset.lazy import LazyDataset
 from tfpipe.dataset.methods import KnowsClasses
+from tfpipe.dataset.pickling import reduced
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources.class_weights import class_weight
 from tfpipe.sources.source import Arrays, Source
@@ -48,6 +49,9 @@ class KnowsSamples(LazyDataset):
         self._asked: dict[str, None] = {}  # what the user has asked for, and whose order it is in
         self._has_warned = False
         super().__init__()
+
+    def __reduce__(self) -> Any:
+        return reduced(self)
 
     @property
     def source(self) -> Source:

@@ -26,6 +26,7 @@ TARGETS = ("dict", "tuple")
 DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
 
 _MOST_IN_FLOAT16 = 65504
+_MOST_CALLS = 4096
 
 # Samples that are delivered one by one are still finished together, because a batch for each of them
 # would cost another 0.3 ms per sample.
@@ -158,6 +159,11 @@ class PipelineSpec:
             )
         if self.num_parallel_calls is not None:
             check_int("num_parallel_calls", self.num_parallel_calls, 1)
+            if self.num_parallel_calls > _MOST_CALLS:
+                raise ValueError(
+                    f"num_parallel_calls must be at most {_MOST_CALLS}, because each call takes a thread. "
+                    f"Received: num_parallel_calls={self.num_parallel_calls}."
+                )
         check_int("prefetch", self.prefetch, tf.data.AUTOTUNE)
         if self.ram_budget is not None:
             check_int("ram_budget", self.ram_budget, 1)

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tfpipe.checks import check_one_of
-from tfpipe.codecs.headers import MAX_PIXELS
+from tfpipe.checks import MAX_PIXELS, check_one_of
 from tfpipe.ops.color_modes import CHANNELS, COLOR_MODES
 from tfpipe.sources.record import VERSION
 from tfpipe.sources.source import Stored
