@@ -125,8 +125,7 @@ class ImageDataset(KnowsSamples):
             return self._epochs(self._plan, self._cursor)
 
     @property
-    def _count(self) -> int:
-        """The number of batches in an epoch, as `len`, which a trainer that shares epochs does not have."""
+    def _count(self) -> int:  # as `len`, which a trainer that shares epochs does not have
         return self._plan.count
 
     def __len__(self) -> int:

@@ -161,8 +161,7 @@ class Iterator(ImageDataset):
         if plan.skipping is not None and known is not None:  # what was left out stays known
             plan = replace(plan, skipping=replace(plan.skipping, skipped=known.skipped))
         self._spec, self._plan = spec, plan
-        for made in ("_inner", "_looped"):
-            self.__dict__.pop(made, None)
+        self._make_again()
         self._batches = self._new_batches()
         self._batches.stand_where(before)
 

@@ -17,23 +17,41 @@ class LazyDataset(KnowsClasses):
 
     def __init__(self) -> None:
         self._is_ready = False
+        self._made: tuple[int, tf.data.Dataset] | None = None
         super().__init__(None)
         self._is_ready = True
 
     def _make(self) -> tf.data.Dataset:
         raise NotImplementedError
 
-    @cached_property
+    @property
+    def _count(self) -> int:
+        """The length that it is made with; made again where that has changed."""
+        raise NotImplementedError
+
+    @property
     def _inner(self) -> tf.data.Dataset:
-        with tf.init_scope():  # a `tf.function` may be the first that needs it, and not the last
-            return for_strategies(self._make())
+        count = self._count
+        if self._made is None or self._made[0] != count:
+            self._make_again()
+            with (
+                tf.init_scope()
+            ):  # a `tf.function` may be the first that needs it, and not the last
+                made = for_strategies(self._make())
+            self._made = count, made
+        return self._made[1]
+
+    def _make_again(self) -> None:
+        self._made = None
+        self.__dict__.pop("_looped", None)
 
     @cached_property
     def _looped(self) -> tf.data.Dataset:
         return pipeline.for_a_loop(self._inner)
 
     def __iter__(self) -> Any:
-        return iter(self._looped if tf.executing_eagerly() else self._inner)
+        inner = self._inner  # first, since it may be made again
+        return iter(self._looped if tf.executing_eagerly() else inner)
 
     def _inputs(self) -> list[tf.data.Dataset]:
         return []

@@ -147,6 +147,13 @@ class SkipList:
     def count(self) -> tf.Tensor:  # int64 scalar
         return self._table.size()
 
+    def size(self) -> int:
+        with tf.init_scope():  # also where a `tf.function` asks for the length of a data set
+            return int(self._table.size())
+
+    def has(self, index: tf.Tensor) -> tf.Tensor:  # bool scalar
+        return self._table.lookup(index) >= 0
+
     def indices(self) -> np.ndarray:  # int64 [k], ascending
         return np.sort(self._table.export()[0].numpy())
 
@@ -172,6 +179,18 @@ class Skipping:
     limit: int | None
     describe: Describe
     index_at: IndexAt
+
+    def unless_known(self, index: tf.Tensor) -> tf.Tensor:
+        """Returns an index, int64 scalar; an error, and so a gap, if the sample was left out before.
+
+        A file that can be read again would otherwise make an epoch longer than its length says.
+        """
+        message = tf.constant("left out before")
+        return tf.cond(
+            self.skipped.has(index),
+            lambda: tf.ensure_shape(_never(message, index[None])[0], []),
+            lambda: tf.identity(index),
+        )
 
     def step_over(self, expected: tf.Tensor, samples: Samples) -> tuple[tf.Tensor, Samples]:
         """Notes what is missing from a batch that should begin at `expected` (-1: where its span does).

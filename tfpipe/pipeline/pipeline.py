@@ -168,7 +168,8 @@ def load_or_end(plan: Plan) -> Callable[..., bad_files.Samples]:
 
     def load(span: Span, position: tf.Tensor, index: tf.Tensor) -> bad_files.Samples:
         def sample() -> field.Record:
-            loaded = of_specs(loader.load(index), loader.specs)
+            at = index if plan.skipping is None else plan.skipping.unless_known(index)
+            loaded = of_specs(loader.load(at), loader.specs)
             if augment is None:
                 return loaded
             # A balanced epoch may have a sample more than once, so each position draws for itself.

@@ -54,9 +54,19 @@ class Plan:
 
     @property
     def count(self) -> int:
-        """The number of batches in an epoch; an upper bound if files are skipped."""
-        size = self.spec.batch_size
-        return self.length // size if self.spec.drop_remainder else -(-self.length // size)
+        """The number of batches in an epoch, without the files that are known to be bad by now.
+
+        An upper bound, as long as no epoch has come to all of them, and for balanced epochs, which have other
+        samples each time.
+        """
+        if self.skipping is None or self.spec.balance is not None:
+            return self.batches_without(0)
+        return self.batches_without(self.skipping.skipped.size())
+
+    def batches_without(self, left_out: int) -> int:
+        """Returns the number of batches in an epoch without some of its samples."""
+        size, length = self.spec.batch_size, self.length - left_out
+        return length // size if self.spec.drop_remainder else -(-length // size)
 
     @property
     def end(self) -> int:
@@ -171,3 +181,11 @@ def place_after(plan: Plan, epoch: int, position: int, batches: int) -> int:
         for place in np.flatnonzero(left_out).tolist():
             reached += position <= place < reached
     return min(reached, plan.end)
+
+
+def batches_of(plan: Plan, epoch: int) -> int:
+    """Returns the number of batches in one epoch, without the files that are known to be bad."""
+    if plan.skipping is None or plan.spec.balance is None:
+        return plan.count
+    left_out = np.isin(order_of(plan, epoch), plan.skipping.skipped.indices())
+    return plan.batches_without(int(left_out.sum()))
