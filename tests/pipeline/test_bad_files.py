@@ -122,7 +122,7 @@ class TestSkip:
             assert list(dataset) == []
         with pytest.raises(ValueError, match="None of the files can be used"):
             next(dataset)
-        with pytest.raises(ValueError, match="There is no batch 0"):
+        with pytest.raises(ValueError, match="element 0, but the Sequence has length 0"):
             dataset[0]
 
 
@@ -173,7 +173,7 @@ class TestPlaces:
         assert numbers(skipping[i] for i in range(7)) == whole
         assert numbers(skipping[i] for i in (5, 2)) == [whole[5], whole[2]]
         assert numbers(skipping.starting_at(0, 4)) == whole[4:]
-        with pytest.raises(ValueError, match="There is no batch 7: too many files"):
+        with pytest.raises(ValueError, match="element 7, but the Sequence has length 7"):
             skipping[7]
 
     def test_the_first_subscript_is_a_whole_batch(self, folder):
@@ -230,7 +230,7 @@ class TestPlaces:
                 if batch == 2:
                     raise KeyboardInterrupt
 
-        def fit(*callbacks):
+        def fit(kept, *callbacks):
             dataset = image_dataset_from_directory(
                 tmp_path / "photos",
                 image_size=(3, 4),
@@ -245,16 +245,80 @@ class TestPlaces:
             keras.utils.set_random_seed(1)
             model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
             model.compile("adam", "mse")
-            keep = [ResumableFit(dataset, tmp_path / "kept", save_freq=2)] if callbacks else []
+            keep = ResumableFit(dataset, tmp_path / kept, save_freq=2)
             stop = [callback() for callback in callbacks]
-            model.fit(dataset, epochs=2, verbose=0, shuffle=False, callbacks=[*keep, *stop])
+            model.fit(dataset, epochs=2, verbose=0, shuffle=False, callbacks=[keep, *stop])
             return [int(model.optimizer.iterations), *model.get_weights()]
 
-        whole = fit()
+        whole = fit("whole")
+        # Seven batches: in the first epoch Keras asks for an eighth, and counts a step.
+        assert whole[0] == 8 + 7
         with pytest.raises(KeyboardInterrupt):
-            fit(Stop)
-        for one, other in zip(fit(keras.callbacks.Callback), whole, strict=True):
+            fit("stopped", Stop)
+        for one, other in zip(fit("stopped"), whole, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.filterwarnings("ignore:Left out", "ignore:Your input ran out of data")
+class TestLength:
+    """Of 60 files 5 are bad: 7 batches of 8, where 8 are expected before anything is read."""
+
+    def test_is_exact_once_an_epoch_has_come_to_all_of_them(self, skipping):
+        assert (len(skipping), int(skipping.take(-1).cardinality())) == (8, 8)
+        list(skipping)
+        assert (len(skipping), int(skipping.take(-1).cardinality())) == (7, 7)
+        assert [len(numbers(skipping)) for _ in range(2)] == [7, 7]
+        assert len(numbers(skipping.repeat(2))) == 14
+        assert numbers([skipping[-1]]) == numbers(skipping.starting_at(0))[-1:]
+
+    @staticmethod
+    def fit(dataset, model=None, **options):
+        if model is None:
+            model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+        before = int(model.optimizer.iterations)
+        model.fit(dataset, verbose=0, shuffle=False, **options)
+        return model, int(model.optimizer.iterations) - before
+
+    def labelled(self, folder):
+        dataset = ImageDataGenerator().flow_from_directory(
+            folder, (3, 4), color_mode="grayscale", class_mode="sparse", batch_size=8, seed=4
+        )
+        return ImageDataset(dataset.source, replace(dataset.spec, errors=ErrorPolicy("skip")))
+
+    def test_the_next_fit_counts_no_step_without_data(self, folder):
+        dataset = self.labelled(folder)
+        model, steps = self.fit(dataset, epochs=1)
+        assert steps == 7 + 1  # Keras asks for an eighth batch
+        assert self.fit(dataset, model, epochs=3)[1] == 3 * 7
+
+    def test_resumable_fit_ends_each_epoch_in_time_from_the_second_on(self, folder, tmp_path):
+        dataset = self.labelled(folder)
+        keep = ResumableFit(dataset, tmp_path)
+        assert self.fit(dataset, epochs=4, callbacks=[keep])[1] == 8 + 3 * 7
+
+    def test_a_balanced_epoch_ends_in_time_too(self, tmp_path, write, picture):
+        for number in range(18):
+            path = tmp_path / "photos" / ("a" if number < 6 else "b") / f"{number:02}.png"
+            write(path, picture(3, 4, seed=number))
+            if number in (2, 7, 8):
+                path.write_bytes(b"no image")
+        dataset = image_dataset_from_directory(
+            tmp_path / "photos", image_size=(3, 4), batch_size=2, seed=3, on_error="skip",
+            balance="oversample", verbose=False,
+        )  # fmt: skip
+        keep = ResumableFit(dataset, tmp_path / "kept")
+        steps = self.fit(dataset, epochs=4, callbacks=[keep])[1]
+        epochs = [len(list(dataset.starting_at(epoch))) for epoch in range(4)]
+        assert steps == epochs[0] + 1 + sum(epochs[1:])
+
+    def test_a_file_that_can_be_read_again_stays_left_out(self, folder, tmp_path):
+        shutil.copytree(folder, tmp_path / "copy")
+        dataset = flow(tmp_path / "copy", shuffle=False)
+        first = numbers(dataset)
+        shutil.copy(tmp_path / "copy" / "a" / "01.png", tmp_path / "copy" / "a" / "00.png")
+        assert numbers(dataset) == first
+        assert len(dataset.skipped) == 5
 
 
 @pytest.mark.filterwarnings("ignore:Left out")
