@@ -15,6 +15,7 @@ from tfpipe import (
     ImageDataGenerator,
     ImageDataset,
     ResumableFit,
+    check,
     image_dataset_from_dataframe,
     image_dataset_from_directory,
 )
@@ -322,6 +323,110 @@ class TestLength:
 
 
 @pytest.mark.filterwarnings("ignore:Left out")
+class TestCheckFirst:
+    OPTIONS = {
+        "image_size": (3, 4),
+        "color_mode": "grayscale",
+        "batch_size": 8,
+        "seed": 4,
+        "verbose": False,
+    }
+
+    @pytest.fixture
+    def good(self, folder, tmp_path):
+        """The same folder without the bad files."""
+        shutil.copytree(folder, tmp_path / "good")
+        for i in BAD:
+            (tmp_path / "good" / "a" / f"{i:02}.png").unlink()
+        return tmp_path / "good"
+
+    def skipping(self, folder, **options):
+        return image_dataset_from_directory(folder, on_error="skip", **(self.OPTIONS | options))
+
+    def test_fit_is_that_on_the_good_files(self, folder, good):
+        def fit(dataset):
+            keras.utils.set_random_seed(1)
+            model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+            model.compile("adam", "mse")
+            model.fit(dataset, epochs=2, verbose=0, shuffle=False)
+            return [int(model.optimizer.iterations), *model.get_weights()]
+
+        dataset = self.skipping(folder, check_first=True)
+        assert (len(dataset), dataset.samples) == (7, 55)
+        assert [Path(path).name for path, _ in dataset.skipped] == [f"{i:02}.png" for i in BAD]
+        expected = fit(image_dataset_from_directory(good, **self.OPTIONS))
+        assert expected[0] == 14
+        for one, other in zip(fit(dataset), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    def test_it_says_what_it_left_out_at_once(self, folder):
+        with pytest.warns(UserWarning, match=r"Left out 5 file\(s\).*00\.png'.*2 more"):
+            self.skipping(folder, check_first=True)
+
+    def test_a_report_of_check(self, folder, good):
+        report = check(folder, verbose=False)
+        dataset = self.skipping(folder, check_first=report)
+        assert (len(dataset), len(dataset.skipped)) == (7, 5)
+        with pytest.warns(UserWarning, match="None of the 5 bad files in the report"):
+            assert len(self.skipping(good, check_first=report)) == 7
+
+    def test_the_split_is_the_one_without_it(self, folder):
+        split = {"validation_split": 0.3, "subset": "both"}
+        for one, other in zip(
+            self.skipping(folder, **split),
+            self.skipping(folder, check_first=True, **split),
+            strict=True,
+        ):
+            list(one)
+            bad = {path for path, _ in one.skipped}
+            assert bad == {path for path, _ in other.skipped}
+            assert other.filepaths == [path for path in one.filepaths if path not in bad]
+
+    def test_a_file_that_turns_bad_later_is_still_left_out(self, folder, tmp_path):
+        shutil.copytree(folder, tmp_path / "copy")
+        dataset = self.skipping(tmp_path / "copy", check_first=True, max_errors=6)
+        for name in ("01.png", "02.png"):
+            (tmp_path / "copy" / "a" / name).write_bytes(b"")
+            if name == "01.png":
+                assert sum(len(x) for x, _ in dataset) == 54
+                assert len(dataset.skipped) == 6
+        with pytest.raises(tf.errors.InvalidArgumentError, match="more than max_errors allows"):
+            list(dataset)
+
+    def test_masks(self, tmp_path, write, picture):
+        for number in range(6):
+            for part in ("images", "masks"):
+                write(tmp_path / part / f"{number}.png", picture(3, 4, 1, seed=number))
+        (tmp_path / "masks" / "4.png").write_bytes(b"no image")
+        dataset = image_dataset_from_directory(
+            tmp_path / "images",
+            masks=tmp_path / "masks",
+            on_error="skip",
+            check_first=True,
+            **self.OPTIONS | {"batch_size": 5},
+        )
+        assert (len(dataset), dataset.samples) == (1, 5)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"on_error": "raise", "check_first": True}, "check_first needs on_error='skip'"),
+            ({"check_first": "yes"}, "check_first must be True, False, or the CheckReport"),
+            ({"check_first": True, "max_errors": 4}, r"5 files cannot be used, more than .*\(4\)"),
+        ],
+    )
+    def test_refused(self, folder, options, message):
+        with pytest.raises(ValueError, match=message):
+            image_dataset_from_directory(folder, **self.OPTIONS, **{"on_error": "skip"} | options)
+
+    def test_none_that_can_be_used(self, tmp_path):
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "1.png").write_bytes(b"")
+        with pytest.raises(ValueError, match=r"1 files cannot be used, all there are\. .*1\.png'"):
+            self.skipping(tmp_path, check_first=True)
+
+
+@pytest.mark.filterwarnings("ignore:Left out")
 class TestDoors:
     def test_each_takes_the_policy(self, folder):
         frame = pd.DataFrame({"filename": [f"a/{i:02}.png" for i in range(N)]})
@@ -338,6 +443,20 @@ class TestDoors:
         ):
             assert sum(len(x) for x in dataset.take(-1)) == N - 5
             assert len(dataset.skipped) == 5
+
+    def test_each_takes_check_first(self, folder):
+        frame = pd.DataFrame({"filename": [f"a/{i:02}.png" for i in range(N)]})
+        classic, options = ImageDataGenerator(), {"on_error": "skip", "check_first": True}
+        of_frame = {"class_mode": None, "target_size": (3, 4), **options}
+        for dataset in (
+            classic.flow_from_directory(folder, (3, 4), class_mode=None, **options),
+            classic.flow_from_dataframe(frame, str(folder), **of_frame),
+            image_dataset_from_dataframe(
+                frame, str(folder), label_mode=None, image_size=(3, 4), **options
+            ),
+        ):
+            assert (dataset.samples, len(dataset.skipped)) == (N - 5, 5)
+            assert sum(len(x) for x in dataset.take(-1)) == N - 5
 
 
 class TestRefused:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfpipe import console, seeds
 from tfpipe.builders import classic_checks as checks
+from tfpipe.builders.check_first import without_bad_files
 from tfpipe.builders.classic_specs import (
     CLASS_MODES,
     DATAFRAME_CLASS_MODES,
@@ -405,22 +406,20 @@ class ImageDataGenerator(GeneratorSettings):
     ) -> Iterator:
         self._check_own("batches", "get_random_transform", "apply_transform", "standardize")
         warn_of_unfitted(self.standardization, "The step is left out, even if fit is called later.")
-        dataset = kind(
-            source,
-            PipelineSpec(
-                image=image,
-                label=label,
-                augment=self.augment,
-                standardize=self.standardization,
-                batch_size=batch_size,
-                shuffle=false_if_none(shuffle),
-                seed=seeds.as_seed(seed),
-                dtype=self.dtype,
-                data_format=self.data_format,
-                save=SaveSpec.of(*save_options),
-                errors=errors or ErrorPolicy(),
-            ),
+        spec = PipelineSpec(
+            image=image,
+            label=label,
+            augment=self.augment,
+            standardize=self.standardization,
+            batch_size=batch_size,
+            shuffle=false_if_none(shuffle),
+            seed=seeds.as_seed(seed),
+            dtype=self.dtype,
+            data_format=self.data_format,
+            save=SaveSpec.of(*save_options),
+            errors=errors or ErrorPolicy(),
         )
+        dataset = kind(*without_bad_files(source, spec))
         dataset.__dict__ |= {"image_data_generator": self, "save_options": save_options}
         return dataset
 

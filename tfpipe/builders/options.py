@@ -52,6 +52,7 @@ _PILLOW_NAMES = {"bilinear": "bilinear", "bicubic": "bicubic", "lanczos3": "lanc
 class ErrorOptions(TypedDict, total=False):
     on_error: str
     max_errors: float | None
+    check_first: Any
 
 
 class FileOptions(ErrorOptions, total=False):

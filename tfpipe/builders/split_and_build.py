@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tfpipe.builders.check_first import without_bad_files
 from tfpipe.console import say
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.pipeline.spec import PipelineSpec
@@ -59,12 +60,14 @@ def deliver(
                 f"validation_split={share.fraction!r} of {len(source)} image(s) leaves none for {name}. "
                 f"Pass a {'larger' if name == 'validation' else 'smaller'} one, or use more images."
             )
-    datasets = [
-        ImageDataset(part, for_validation(spec, shuffle=spec.shuffle and len(parts) == 1))
-        if name == "validation"
-        else ImageDataset(with_class_weights(part, share.class_weights), spec)
-        for name, part in parts.items()
-    ]
+    datasets = []
+    for name, part in parts.items():
+        part, of_part = without_bad_files(part, spec)
+        if name == "validation":
+            of_part = for_validation(of_part, shuffle=spec.shuffle and len(parts) == 1)
+        else:
+            part = with_class_weights(part, share.class_weights)
+        datasets.append(ImageDataset(part, of_part))
     return datasets if len(datasets) > 1 else datasets[0]
 
 

@@ -140,15 +140,13 @@ class ImageDataset(KnowsSamples):
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
-        """(path, reason) of each file that `on_error="skip"` has left out so far, in source order."""
+        """(path, reason) of each file that `on_error="skip"` has left out so far, in source order.
+
+        Files that `check_first` has found come first.
+        """
         skipping = self._plan.skipping
-        if skipping is None:
-            return []
-        paths = self.filepaths
-        return [
-            (paths[index], skipping.described(index)[1])
-            for index in skipping.skipped.indices().tolist()
-        ]
+        found = {} if skipping is None else skipping.named(self.filepaths)
+        return [*self._source.left_out, *found.values()]
 
     def images_only(self, **changes: Any) -> ImageDataset:
         """Returns the images in source order without labels, with parts of the specification changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -32,6 +32,9 @@ class ErrorPolicy:
             "skip": leave it out; the data set's `skipped` lists the files that were left out.
         max_errors: with "skip", how many files may be left out before there is an error after all: a count, a
             fraction of the samples (a float below 1), or None for any number.
+        check_first: with "skip", leave out the files that cannot be used before the first epoch, so that the
+            length of the data set is exact. True: read all files now, as an epoch would; or the `CheckReport`
+            of an earlier `tfpipe.check`, whose files are left out without reading. A split is made before.
 
     >>> ErrorPolicy("skip", 0.01).limit(250), ErrorPolicy("skip").limit(250)
     (2, None)
@@ -39,9 +42,11 @@ class ErrorPolicy:
 
     on_error: str = "raise"
     max_errors: float | None = None
+    check_first: Any = False
 
     def __post_init__(self) -> None:
         check_one_of("on_error", self.on_error, ON_ERROR)
+        self._check_report()
         limit = self.max_errors
         if limit is None:
             return
@@ -57,6 +62,19 @@ class ErrorPolicy:
             raise ValueError(
                 f"max_errors={limit!r} needs on_error='skip', because with 'raise' the first file that "
                 "cannot be used is an error."
+            )
+
+    def _check_report(self) -> None:
+        given = self.check_first
+        if not isinstance(given, bool) and not hasattr(given, "problems"):
+            raise ValueError(
+                "check_first must be True, False, or the CheckReport of tfpipe.check. "
+                f"Received: check_first={given!r}."
+            )
+        if given is not False and self.on_error == "raise":
+            raise ValueError(
+                "check_first needs on_error='skip', because with 'raise' the first file that cannot be used "
+                "is an error. To only look for bad files, call tfpipe.check."
             )
 
     @property
@@ -93,6 +111,25 @@ def sentence(path: tf.Tensor, reason: tf.Tensor) -> tf.Tensor:
     "Cannot read the image file 'a.png': the file is empty"
     """
     return tf.strings.join(["Cannot read the image file '", path, "': ", reason])
+
+
+def left_out_sentence(files: Sequence[tuple[str, str]], count: int | None = None) -> str:
+    """Returns what a warning says about files that were left out.
+
+    Args:
+        files: (path, reason) of all of them, or of the first few.
+        count: how many there are.
+
+    >>> left_out_sentence([("a.png", "the file is empty")])
+    "Left out 1 file(s) that cannot be used: 'a.png': the file is empty. `dataset.skipped` lists them all."
+    """
+    count = len(files) if count is None else count
+    listed = "; ".join(f"{path!r}: {reason}" for path, reason in files[:_SHOWN])
+    more = f", ... ({count - _SHOWN} more)" if count > _SHOWN else ""
+    return (
+        f"Left out {count} file(s) that cannot be used: {listed}{more}. "
+        "`dataset.skipped` lists them all."
+    )
 
 
 def sentence_in(message: str) -> str:
@@ -239,12 +276,12 @@ class Skipping:
         if not len(indices):
             return
         first = [self.described(index) for index in indices[:_SHOWN]]
-        more = f", ... ({len(indices) - _SHOWN} more)" if len(indices) > _SHOWN else ""
-        warn(
-            f"Left out {len(indices)} file(s) that cannot be used: "
-            + "; ".join(f"{path!r}: {reason}" for path, reason in first)
-            + f"{more}. `dataset.skipped` lists them all.",
-        )
+        warn(left_out_sentence(first, len(indices)))
+
+    def named(self, paths: Sequence[str]) -> dict[int, tuple[str, str]]:
+        """Returns the path and the reason of each sample that was left out, by index."""
+        indices = self.skipped.indices().tolist()
+        return {index: (paths[index], self.described(index)[1]) for index in indices}
 
     def described(self, index: int) -> tuple[str, str]:
         """Returns the path of one sample and why it cannot be used, by reading it again."""

@@ -88,7 +88,8 @@ def plan(source: Source, spec: PipelineSpec, feeds: Feeds | None = None) -> Plan
         loader = stages.kept(loader, source, spec)
         skipping = None
         if spec.errors.skips and loader.describe_failure is not None:
-            limit = spec.errors.limit(len(source))
+            limit = spec.errors.limit(len(source) + len(source.left_out))
+            limit = None if limit is None else limit - len(source.left_out)
             skipped = bad_files.SkipList()
             skipping = bad_files.Skipping(skipped, limit, loader.describe_failure, index_at)
         unit_range = stages.unit_range_of(source, spec)

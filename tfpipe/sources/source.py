@@ -180,6 +180,7 @@ class Source:
         vocabularies: the names of the ids of further columns of classes, by the name of the column.
         groups: [n], which samples belong together, such as all of one patient; or None.
         frame_rows: int64 [n], the row of each sample in the dataframe; None without one.
+        left_out: (path, reason) of each file that was found unusable, and is not among the samples.
     """
 
     columns: Mapping[str, Column]
@@ -187,6 +188,7 @@ class Source:
     groups: np.ndarray | None = None
     frame_rows: np.ndarray | None = None
     vocabularies: Mapping[Any, tuple[str, ...]] = field(default_factory=dict)
+    left_out: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(
@@ -262,6 +264,7 @@ class Source:
             None if self.groups is None else self.groups[rows],
             None if self.frame_rows is None else self.frame_rows[rows],
             self.vocabularies,
+            self.left_out,
         )
 
 
@@ -312,6 +315,7 @@ def joined(sources: Sequence[Source]) -> Source:
         np.concatenate(groups) if groups else None,
         np.concatenate(rows) if len(rows) == len(sources) else None,
         first.vocabularies,
+        tuple(file for source in sources for file in source.left_out),
     )
 
 
