@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 
 import keras
 import numpy as np
@@ -17,7 +18,8 @@ import tensorflow as tf
 
 import tfpipe
 from tfpipe import ImageDataGenerator, ImageDataset
-from tfpipe.distribute.service import ServiceSpec
+from tfpipe.distribute import service
+from tfpipe.distribute.service import ServiceSpec, counted
 from tfpipe.pipeline.feeds import Feeds
 from tfpipe.sources.columns import column_bytes, in_file
 
@@ -278,6 +280,18 @@ class TestSharedJob:
         assert one.cardinality() == tf.data.UNKNOWN_CARDINALITY
 
 
+@contextlib.contextmanager
+def losses_told(seen, epoch=0):
+    """Whatever the block does not see of an epoch is told, with its number, and nothing else is."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        yield
+    lost = N - len(seen)
+    expected = [f"gave {len(seen)} of the {N} samples of epoch {epoch}: {lost} were lost"]
+    found = [re.search(r"gave .*? were lost", str(w.message)) for w in told]
+    assert [match and match[0] for match in found] == expected * (lost > 0)
+
+
 class TestFaults:
     @pytest.mark.slow
     def test_a_worker_that_is_killed_for_good(self, processes, folder):
@@ -285,10 +299,11 @@ class TestFaults:
         victim, _ = processes.workers(address, 2)
         remote = flow(folder, batch_size=1).distribute(service=address)
         seen = []
-        for number, (_, y) in enumerate(remote):
-            seen += y.numpy().tolist()
-            if number == 5:
-                victim.kill()
+        with losses_told(seen):
+            for number, (_, y) in enumerate(remote):
+                seen += y.numpy().tolist()
+                if number == 5:
+                    victim.kill()
         assert len(set(seen)) == len(seen)
         assert set(seen) <= set(range(N))
         # What the victim had in hand: an image a request, the batches made ahead and those in work.
@@ -302,7 +317,6 @@ class TestFaults:
         )
 
     @pytest.mark.slow
-    @pytest.mark.slow
     def test_without_any_worker_the_epoch_waits(self, processes, folder):
         _, address = processes.dispatcher("--worker-timeout", 1)
         with socket.create_server(("localhost", 0)) as free:
@@ -310,13 +324,14 @@ class TestFaults:
         only = processes.worker(address, "--port", port)
         remote = flow(folder, batch_size=1).distribute(service=address)
         seen = []
-        for number, (_, y) in enumerate(remote):
-            seen += y.numpy().tolist()
-            if number == 5:
-                only.kill()
-                only.wait()
-                time.sleep(3)  # longer than the timeout: the dispatcher knows that it is gone
-                processes.worker(address, "--port", port)
+        with losses_told(seen):
+            for number, (_, y) in enumerate(remote):
+                seen += y.numpy().tolist()
+                if number == 5:
+                    only.kill()
+                    only.wait()
+                    time.sleep(3)  # longer than the timeout: the dispatcher knows that it is gone
+                    processes.worker(address, "--port", port)
         assert len(set(seen)) == len(seen)
         assert len(seen) >= N - 12
 
@@ -329,12 +344,13 @@ class TestFaults:
         victim = processes.worker(address, "--port", port)
         remote = flow(folder, batch_size=1).distribute(service=address)
         seen = []
-        for number, (_, y) in enumerate(remote):
-            seen += y.numpy().tolist()
-            if number == 10:
-                victim.send_signal(signal.SIGKILL)
-                victim.wait()
-                processes.worker(address, "--port", port)
+        with losses_told(seen):
+            for number, (_, y) in enumerate(remote):
+                seen += y.numpy().tolist()
+                if number == 10:
+                    victim.send_signal(signal.SIGKILL)
+                    victim.wait()
+                    processes.worker(address, "--port", port)
         assert len(set(seen)) == len(seen)
         assert len(seen) > 10
         assert set(seen) <= set(range(N))
@@ -347,15 +363,33 @@ class TestFaults:
         processes.workers(address, 2)
         remote = flow(folder, batch_size=1).distribute(service=address)
         seen = []
-        for number, (_, y) in enumerate(remote):
-            seen += y.numpy().tolist()
-            if number == 10:
-                first.send_signal(signal.SIGKILL)
-                first.wait()
-                processes.dispatcher("--work-dir", tmp_path / "journal", "--port", port)
+        with losses_told(seen):
+            for number, (_, y) in enumerate(remote):
+                seen += y.numpy().tolist()
+                if number == 10:
+                    first.send_signal(signal.SIGKILL)
+                    first.wait()
+                    processes.dispatcher("--work-dir", tmp_path / "journal", "--port", port)
         assert len(set(seen)) == len(seen)
         assert set(seen) <= set(range(N))
         assert sorted(y for _, ys in remote for y in ys.numpy().tolist()) == list(range(N))
+
+    @pytest.mark.slow
+    def test_a_dispatcher_that_forgot_its_journal(self, processes, folder):
+        """Started again without --work-dir, it gives tasks of the epoch before to workers that remember."""
+        first, address = processes.dispatcher()
+        port = address.rpartition(":")[2]
+        processes.workers(address, 2)
+        remote = flow(folder, batch_size=1).distribute(service=address)
+        for epoch in range(4):
+            seen = []
+            with losses_told(seen, epoch):
+                seen += [y for _, ys in remote for y in ys.numpy().tolist()]
+            assert len(set(seen)) == len(seen)
+            if epoch == 1:
+                first.kill()
+                first.wait()
+                processes.dispatcher("--port", port)
 
     @pytest.mark.slow
     def test_sigterm_ends_them_with_status_0(self, processes):
@@ -379,6 +413,67 @@ class TestFaults:
         )
         assert result.returncode == 1
         assert f"Error: Port {command[-1]} is not available:" in result.stderr
+
+
+class TestLosses:
+    """What is lost on the way is told at the end of the epoch; no process dies for that here."""
+
+    @staticmethod
+    def told(dataset, kept, position=0):
+        plan = dataset._plan
+        begin = (tf.constant(3, tf.int64), tf.constant(position, tf.int64))
+        return counted(dataset.take(-1).take(kept), plan, *begin)
+
+    @pytest.mark.parametrize("options", [{}, {"class_mode": None}])
+    def test_of_every_batch_nothing_is_said(self, folder, options):
+        dataset = flow(folder, shuffle=False, **options)
+        whole = list(dataset.take(-1).as_numpy_iterator())
+        dataset.seek(0)
+        again = self.told(dataset, 99)
+        assert again.element_spec == dataset.element_spec
+        tf.nest.map_structure(np.testing.assert_array_equal, list(again.as_numpy_iterator()), whole)
+
+    def test_the_number_of_lost_samples(self, folder):
+        dataset = flow(folder)
+        with pytest.warns(UserWarning, match=r"gave 36 of the 41 samples of epoch 3: 5 were lost"):
+            assert len(list(self.told(dataset, 9))) == 9
+        with pytest.warns(UserWarning, match=r"gave 0 of the 41 samples of epoch 3: 41 were lost"):
+            assert len(list(self.told(dataset, 0))) == 0
+
+    def test_a_loop_that_is_left_early_lost_nothing(self, folder):
+        assert len(list(self.told(flow(folder), 9).take(5))) == 5
+
+
+class TestNobodyThere:
+    @pytest.fixture(autouse=True)
+    def _quick(self, monkeypatch):
+        monkeypatch.setattr(service, "_PATIENCE", 0.5)
+
+    def test_an_error_within_seconds(self, folder):
+        with socket.create_server(("localhost", 0)) as free:
+            port = free.getsockname()[1]
+        with pytest.raises(
+            ConnectionError, match=rf"'grpc://localhost:{port}' within 0.5 s: .+Start"
+        ):
+            flow(folder).distribute(service=f"grpc://localhost:{port}")
+
+    def test_a_server_that_never_answers(self, folder):
+        with socket.create_server(("localhost", 0)) as silent:
+            address = f"grpc://localhost:{silent.getsockname()[1]}"
+            with pytest.raises(ConnectionError, match="No dispatcher of a tf.data service answers"):
+                flow(folder).distribute(service=address)
+
+    def test_a_worker_is_no_dispatcher(self, folder, processes):
+        _, address = processes.dispatcher()
+        process = processes.launch("worker", "--dispatcher", address)
+        worker = processes.ready(process, r"Worker for localhost:\d+ listens on (localhost:\d+)\n")
+        with pytest.raises(ConnectionError, match="is not the dispatcher"):
+            flow(folder).distribute(service=f"grpc://{worker}")
+
+    def test_a_dispatcher_without_workers(self, folder, processes):
+        _, address = processes.dispatcher()
+        with pytest.warns(UserWarning, match="has no workers yet. A loop waits until there is one"):
+            flow(folder).distribute(service=address)
 
 
 class TestRefused:
@@ -420,8 +515,8 @@ class TestRefused:
         with pytest.raises(ValueError, match=message):
             flow(folder).distribute(**options)
 
-    def test_what_is_distributed_already(self, folder):
-        remote = flow(folder).distribute(service="grpc://localhost:1")
+    def test_what_is_distributed_already(self, address, folder):
+        remote = flow(folder).distribute(service=address)
         with pytest.raises(ValueError, match="already distributed"):
             remote.distribute(tf.distribute.get_strategy())
 

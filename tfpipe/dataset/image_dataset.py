@@ -367,6 +367,7 @@ class ImageDataset(KnowsSamples):
             A `tf.distribute.DistributedDataset` for a strategy, else an `ImageDataset`.
 
         Raises:
+            ConnectionError: no dispatcher answers at the address.
             TypeError: strategy is not a `tf.distribute.Strategy`.
             ValueError: the batch size is not a multiple of the number of replicas; an argument is not one of
                 those allowed; a part of the pipeline runs in Python, which workers cannot run.
@@ -402,6 +403,7 @@ class ImageDataset(KnowsSamples):
             )
         spec = ServiceSpec(service, mode, job_name)
         plan = plan_for_service(self._source, self._plan, self._inner, manifest)
+        spec.require_dispatcher()
         content = content_of(self._source, self._spec) if job_name else ""
         of_service = partial(service_epochs, service=spec, content=content)
         return self._like(plan, of_service, self._cursor)

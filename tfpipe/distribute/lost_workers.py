@@ -17,54 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-# The part of TensorFlow's protocol that is used here, since its wheels have no Python classes for it:
-# tensorflow/core/data/service/{dispatcher,common}.proto, the same in TensorFlow 2.17 and 2.21. A field
-# is (number, what it holds); a list holds any number of them.
-_MESSAGES: dict[str, dict[str, tuple[int, Any]]] = {
-    "Empty": {},
-    "WorkerInfo": {"address": (1, str)},
-    "GetWorkersResponse": {"workers": (1, ["WorkerInfo"])},
-    "TaskDef": {"task_id": (4, int), "iteration_id": (5, int)},
-    "WorkerHeartbeatRequest": {"worker_address": (1, str)},
-    "WorkerHeartbeatResponse": {"new_tasks": (1, ["TaskDef"])},
-    "TaskProgress": {"task_id": (1, int), "completed": (2, bool)},
-    "WorkerUpdateRequest": {"worker_address": (1, str), "updates": (2, ["TaskProgress"])},
-}
-_PACKAGE = "tfpipe.wire"
-_CHANNEL = [
-    ("grpc.max_receive_message_length", -1),  # a task brings its graph with it
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 1000),  # gRPC waits up to 120 s by itself
-]
-
-
-def _message_classes() -> dict[str, Any]:
-    """Makes a class for each of `_MESSAGES`, in a pool that no other package's messages are in."""
-    field = descriptor_pb2.FieldDescriptorProto
-    types = {str: field.TYPE_STRING, int: field.TYPE_INT64, bool: field.TYPE_BOOL}
-    file = descriptor_pb2.FileDescriptorProto(
-        name="tfpipe/wire.proto", package=_PACKAGE, syntax="proto3"
-    )
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for label, (number, holds) in fields.items():
-            part = message.field.add(name=label, number=number, label=field.LABEL_OPTIONAL)
-            if isinstance(holds, list):
-                part.label, part.type = field.LABEL_REPEATED, field.TYPE_MESSAGE
-                part.type_name = f".{_PACKAGE}.{holds[0]}"
-            else:
-                part.type = types[holds]
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-        for name in _MESSAGES
-    }
-
-
-_Message = _message_classes()
+from tfpipe.distribute.wire import CHANNEL, Message, call
 
 
 def unheard(last_heard: Mapping[str, float], now: float, patience: float) -> set[str]:
@@ -106,7 +60,7 @@ class Watch:
     def __init__(self, dispatcher: str, patience: float, say: Callable[[str], object]) -> None:
         self._patience = patience
         self._say = say
-        self._dispatcher = grpc.insecure_channel(dispatcher, options=_CHANNEL)
+        self._dispatcher = grpc.insecure_channel(dispatcher, options=CHANNEL)
         self._workers: dict[str, grpc.Channel] = {}
         self._questions: dict[str, grpc.Future] = {}
         self._last_heard: dict[str, float] = {}
@@ -136,9 +90,7 @@ class Watch:
                 self._look()
 
     def _look(self) -> None:
-        known = self._call(
-            self._dispatcher, "Dispatcher", "GetWorkers", "GetWorkersResponse"
-        ).result()
+        known = call(self._dispatcher, "Dispatcher", "GetWorkers", "GetWorkersResponse").result()
         addresses = {worker.address for worker in known.workers}
         for address in addresses:
             self._ask(address)
@@ -156,7 +108,7 @@ class Watch:
     def _ask(self, address: str) -> None:
         """Asks a worker for a sign of life, unless its last answer is still due."""
         if address not in self._workers:
-            self._workers[address] = grpc.insecure_channel(address, options=_CHANNEL)
+            self._workers[address] = grpc.insecure_channel(address, options=CHANNEL)
             self._last_heard[address] = time.monotonic()
         if address in self._questions and not self._questions[address].done():
             return
@@ -166,7 +118,7 @@ class Watch:
                 self._last_heard[address] = time.monotonic()
 
         # It may take all the time there is, since a slow answer is an answer too.
-        question = self._call(
+        question = call(
             self._workers[address], "Worker", "GetWorkerTasks", "Empty", timeout=self._patience
         )
         self._questions[address] = question
@@ -174,32 +126,15 @@ class Watch:
 
     def _end_tasks(self, address: str, present: set[str]) -> None:
         """Ends the tasks that the dispatcher keeps for a lost worker, epoch by epoch."""
-        heartbeat = _Message["WorkerHeartbeatRequest"](worker_address=address)
-        kept = self._call(
+        heartbeat = Message["WorkerHeartbeatRequest"](worker_address=address)
+        kept = call(
             self._dispatcher, "Dispatcher", "WorkerHeartbeat", "WorkerHeartbeatResponse", heartbeat
         ).result()
-        update = _Message["WorkerUpdateRequest"](worker_address=address)
+        update = Message["WorkerUpdateRequest"](worker_address=address)
         for task in kept.new_tasks:
             ended = self._ended[task.iteration_id]
             if may_end(present, ended):
                 ended.add(address)
                 update.updates.add(task_id=task.task_id, completed=True)
         if update.updates:
-            self._call(self._dispatcher, "Dispatcher", "WorkerUpdate", "Empty", update).result()
-
-    @staticmethod
-    def _call(
-        channel: grpc.Channel,
-        service: str,
-        method: str,
-        answer: str,
-        request: Any = None,
-        timeout: float = 10,
-    ) -> Any:
-        """Returns the future of an answer, of the message class that `answer` names."""
-        call = channel.unary_unary(
-            f"/tensorflow.data.{service}Service/{method}",
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=_Message[answer].FromString,
-        )
-        return call.future(_Message["Empty"]() if request is None else request, timeout=timeout)
+            call(self._dispatcher, "Dispatcher", "WorkerUpdate", "Empty", update).result()

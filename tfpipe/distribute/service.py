@@ -15,8 +15,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.data.experimental.ops import data_service_ops
 
-from tfpipe.checks import check_one_of
-from tfpipe.graph import flat_mapped, mapped
+from tfpipe.checks import check_one_of, warn
+from tfpipe.distribute.wire import workers_of
+from tfpipe.graph import filtered, flat_mapped, mapped, scanned
 from tfpipe.pipeline.cursor import Cursor, Span
 from tfpipe.pipeline.feeds import Feeds
 from tfpipe.pipeline.pipeline import batches_of_spans, begins, host_options, of_length
@@ -40,6 +41,9 @@ MODES = tuple(_POLICIES)
 # The interval at which trainers and workers ask the dispatcher for news. Each epoch is a job of its
 # own, and would wait for part of TensorFlow's own intervals, 1 s and 30 s.
 _HEARTBEAT_MS = 100
+
+# Seconds that a dispatcher, which may just be starting, is given to answer.
+_PATIENCE = 10.0
 
 # Ops that call back into the Python process that made the graph.
 PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset"})
@@ -67,11 +71,57 @@ def service_epochs(
         spans = mapped(tf.data.Dataset.range(batch, plan.count), span)
         name = tf.strings.join([content, ", epoch ", tf.strings.as_string(epoch)])
         dataset = batches_of_spans(plan, spans, plan.spec.batch_size)
-        return service.through(dataset.with_options(_service_options()), name)
+        dataset = service.through(dataset.with_options(_service_options()), name)
+        return counted(dataset, plan, epoch, position) if service.keeps_length else dataset
 
     dataset = flat_mapped(begins(cursor), of_epoch).prefetch(plan.spec.prefetch)
     dataset = dataset.with_options(host_options())
     return of_length(dataset, plan.count) if service.keeps_length else dataset
+
+
+def counted(
+    dataset: tf.data.Dataset, plan: Plan, epoch: tf.Tensor, position: tf.Tensor
+) -> tf.data.Dataset:
+    """Returns what is left of an epoch from a position on; warns at its end if samples were lost."""
+    structure = dataset.element_spec
+    nothing = tf.nest.map_structure(
+        lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), structure
+    )
+    samples = mapped(dataset, lambda *element: (tf.constant(False), element))
+    end = tf.data.Dataset.from_tensors((True, nothing if type(nothing) is tuple else (nothing,)))
+
+    def count(total: tf.Tensor, marked: tuple[tf.Tensor, Any]) -> Any:
+        is_end, element = marked
+        size = tf.shape(tf.nest.flatten(element)[0], tf.int64)[0] if plan.spec.batched else 1
+        total += tf.where(is_end, tf.constant(0, tf.int64), size)
+        expected = plan.end - position
+
+        def tell() -> tf.Tensor:
+            said = tf.numpy_function(_tell_of_losses, [epoch, total, expected], [])
+            with tf.control_dependencies([said]):
+                return tf.identity(is_end)
+
+        is_end = tf.cond(is_end & (total < expected), tell, lambda: is_end)
+        return total, (is_end, element)
+
+    told = scanned(samples.concatenate(end), tf.constant(0, tf.int64), count)
+    delivered = filtered(told, lambda is_end, _: ~is_end)
+
+    def as_before(_: tf.Tensor, element: Any) -> Any:
+        whole = element if type(structure) is tuple else element[0]
+        return tf.nest.map_structure(
+            lambda value, spec: tf.ensure_shape(value, spec.shape), whole, structure
+        )
+
+    return mapped(delivered, as_before)
+
+
+def _tell_of_losses(epoch: int, total: int, expected: int) -> None:
+    warn(
+        f"The tf.data service gave {total:,} of the {expected:,} samples of epoch {epoch}: "
+        f"{expected - total:,} were lost, because the dispatcher or a worker was stopped, lost or "
+        "started again."
+    )
 
 
 def _service_options() -> tf.data.Options:
@@ -182,6 +232,14 @@ class ServiceSpec:
             raise ValueError(
                 "job_name must be the same text for all trainers that share their epochs, or None. "
                 f"Received: job_name={self.job_name!r}."
+            )
+
+    def require_dispatcher(self) -> None:
+        """Raises `ConnectionError` if no dispatcher answers at the address; warns if it has no workers."""
+        if not workers_of(self.address, _PATIENCE):
+            warn(
+                f"The dispatcher at {self.address!r} has no workers yet. A loop waits until there is one: "
+                "`tfpipe service worker --dispatcher HOST:PORT`."
             )
 
     @property
