@@ -435,6 +435,22 @@ def fill_with_zeros(path):
     path.write_bytes(bytes(path.stat().st_size))
 
 
+def test_made_in_the_scope_of_a_strategy(tmp_path):
+    def fit_mirrored(*callbacks):
+        with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+            model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+            model.compile("adam", "mse")
+            dataset = training_on()
+            keep = ResumableFit(dataset, tmp_path, save_freq=2)
+        options = {"epochs": 2, "verbose": 0, "shuffle": False}
+        model.fit(dataset, callbacks=[keep, *callbacks], **options)
+        return int(model.optimizer.iterations.value.numpy())
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_mirrored(Interrupt(2))
+    assert fit_mirrored() == 10
+
+
 class TestDamaged:
     """What is there when it is started again after a kill, a full disk, or a bad copy."""
 

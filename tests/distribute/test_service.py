@@ -440,6 +440,19 @@ class TestLosses:
         with pytest.warns(UserWarning, match=r"gave 0 of the 41 samples of epoch 3: 41 were lost"):
             assert len(list(self.told(dataset, 0))) == 0
 
+    def test_samples_without_batches(self, folder):
+        dataset = tfpipe.image_dataset_from_directory(
+            folder, image_size=(4, 5), batch_size=None, seed=1, verbose=False
+        )
+        assert len(list(self.told(dataset, 99))) == 41
+        with pytest.warns(UserWarning, match="gave 38 of the 41 samples of epoch 3: 3 were lost"):
+            assert len(list(self.told(dataset, 38))) == 38
+
+    def test_of_the_rest_of_an_epoch(self, folder):
+        dataset = flow(folder)
+        dataset.seek(3, 9)
+        assert len(list(self.told(dataset, 99, position=36))) == 2
+
     def test_a_loop_that_is_left_early_lost_nothing(self, folder):
         assert len(list(self.told(flow(folder), 9).take(5))) == 5
 

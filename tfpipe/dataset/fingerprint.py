@@ -208,9 +208,7 @@ def _digest_of(values: Any) -> str:
         return f"{len(values)} lists, digest {_digest(repr(list(values)).encode())}"
     step = -(-values.nbytes // _DIGESTED_BYTES) or 1
     some = values[::step]
-    content = (
-        repr(some.tolist()).encode() if values.dtype == object else np.ascontiguousarray(some).data
-    )
+    content = repr(some.tolist()).encode() if values.dtype == object else some.tobytes()
     which = "digest" if step == 1 else f"digest of one in {step}"
     return f"{values.dtype} {list(values.shape)}, {which} {_digest(content)}"
 

@@ -141,15 +141,15 @@ class ResumableFit(keras.callbacks.Callback):
         reader = tf.train.load_checkpoint(path)
         changes = self._changes(now, reader)
         self._restore(path, reader, changes)
-        self.model._initial_epoch = int(self._epoch)  # as BackupAndRestore tells fit
-        self._first = int(self._position)
+        self.model._initial_epoch = int(self._epoch.value())  # as BackupAndRestore tells fit
+        self._first = int(self._position.value())
 
     def _changes(self, now: prints.Fingerprint, reader: Any) -> list[prints.Change]:
         """Returns what changed since the checkpoint was written; raises `ValueError`, or warns of it."""
         directory = self._kept.directory
         try:
             content = self._kept.read(_FINGERPRINT)
-            reason = "is missing" if content is None else ""
+            reason = "is missing, as it is after an earlier version of tfpipe"
             before = None if content is None else prints.from_bytes(content)
         except ValueError as err:
             before, reason = None, f"cannot be read ({err})"
@@ -157,8 +157,8 @@ class ResumableFit(keras.callbacks.Callback):
             self._new_print = now
             before = {"data": {"seed": str(int(reader.get_tensor("seed" + _VALUE)))}}
             warn(
-                f"The file {self._kept.path(_FINGERPRINT)!r} {reason}, as it is after an earlier version of "
-                "tfpipe. Training resumes, but only the seed could be compared."
+                f"The file {self._kept.path(_FINGERPRINT)!r} {reason}. "
+                "Training resumes, but only the seed could be compared."
             )
         changes = prints.changes_between(before, now)
         rate = self._rate_of(reader)
@@ -196,7 +196,7 @@ class ResumableFit(keras.callbacks.Callback):
         if "optimizer" in names:
             del state["optimizer"]
         elif _RATE in names and self._rate_of(reader) is not None:
-            rate = float(self.model.optimizer.learning_rate)
+            rate = float(self.model.optimizer.get_config()["learning_rate"])
         for name in ("model", "optimizer"):
             if name in state:
                 _check_fits(path, reader, name, state[name])
@@ -230,7 +230,7 @@ class ResumableFit(keras.callbacks.Callback):
         # Set, not counted: fit under MirroredStrategy makes one iterator more than there are epochs.
         self._dataset.seek_position(epoch, self._first)
         self._begin, self._first = self._first, 0
-        self._before = int(self._batches) if self._begin else 0
+        self._before = int(self._batches.value()) if self._begin else 0
         if not self._begin:
             self._length.assign(batches_of(self._dataset._plan, epoch))
         self._saved = 0
@@ -239,10 +239,10 @@ class ResumableFit(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         done = batch + 1
         # Counted in batches, not in positions, which files that are left out take too.
-        rest = int(self._length) - self._before - done
+        rest = int(self._length.value()) - self._before - done
         if self._every and done - self._saved >= self._every and rest > 0:
             self._saved = done
-            epoch = int(self._epoch)
+            epoch = int(self._epoch.value())
             self._position.assign(self._dataset.position_after(epoch, self._begin, done))
             self._batches.assign(self._before + done)
             self._save()
