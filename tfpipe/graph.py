@@ -198,3 +198,17 @@ def succeeds(function: Callable[[], Any]) -> tf.Tensor:  # bool scalar
     tried = mapped(once, lambda _: tuple(tf.nest.flatten(function())))
     result: tf.Tensor = tried.ignore_errors().reduce(False, as_is(lambda *_: True))
     return result
+
+
+def value_or(default: Any, function: Callable[[], tf.Tensor]) -> tf.Tensor:
+    """Returns what a function of tensors gives, or a default if it fails; works in a graph, too.
+
+    Takes 0.1 ms, since the function is instantiated each time.
+
+    >>> value_or("nothing", lambda: tf.io.read_file("no such file")).numpy()
+    b'nothing'
+    """
+    default = tf.convert_to_tensor(default)
+    tried = mapped(tf.data.Dataset.from_tensors(0), lambda _: function()).ignore_errors()
+    first = tried.concatenate(tf.data.Dataset.from_tensors(default)).take(1)
+    return tf.ensure_shape(first.get_single_element(), default.shape)

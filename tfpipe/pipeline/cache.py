@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
+from tfpipe.checks import warn
 from tfpipe.fields.field import Record
+from tfpipe.graph import value_or
 from tfpipe.pipeline.cursor import ANONYMOUS
 from tfpipe.sources import listing
+from tfpipe.sources.record import VERSION, set_number
+from tfpipe.sources.record_file import bytes_of_file, fault_of_file, is_record_file, record_file
 
 Load: TypeAlias = Callable[[tf.Tensor], Record]
 Specs: TypeAlias = Mapping[str, tf.TensorSpec]
 
 MEMORY = "memory"
 _FOLDER = 1000  # files in a folder
+_UNREAD = -1
 
 
 def check_cache(cache: object) -> None:
@@ -112,7 +119,9 @@ def _variable(value: tf.Tensor) -> tf.Tensor:
 def in_directory(load: Load, specs: Specs, directory: str, description: str) -> Load:
     """Returns a loader that calls `load` once per sample for all processes and runs.
 
-    Each sample becomes a file of raw pixels.
+    Each sample becomes a file, with a header and a checksum. What cannot be read, or is not what was written,
+    is loaded again and rewritten; what cannot be written is loaded each time. One warning names the first
+    file and the reason.
 
     Raises:
         ValueError: the directory cannot be created.
@@ -123,7 +132,9 @@ def in_directory(load: Load, specs: Specs, directory: str, description: str) -> 
         directory: created if it does not exist; each description has its own sub-folder.
         description: of everything that the records depend on; a different one does not find these files.
     """
-    digest = hashlib.sha256(f"{description}{tuple(specs.values())}".encode()).hexdigest()[:24]
+    fingerprint = f"{description}{tuple(specs.items())}"
+    set_, size = set_number(fingerprint), sample_bytes(specs)
+    digest = hashlib.sha256(f"{VERSION} {fingerprint}".encode()).hexdigest()[:24]
     top = listing.join(directory, digest)
     try:
         tf.io.gfile.makedirs(top)
@@ -132,34 +143,193 @@ def in_directory(load: Load, specs: Specs, directory: str, description: str) -> 
             f"cache must be None, 'memory' or the path of a directory that can be written to. "
             f"Received: cache={directory!r}: {err}"
         ) from err
-    size = len(tf.io.serialize_tensor(tf.zeros([sample_bytes(specs)], tf.uint8)).numpy())
-    with tf.init_scope(), tf.device("CPU:0"):
-        known = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)
-        there = tf.constant(_indices(top), tf.int64)
-        known.insert(there, there)
+    files = _Files(top)
+    complaints = _Complaints(directory, set_, size)
 
-    def path_of(index: tf.Tensor) -> tf.Tensor:
-        folder = tf.strings.as_string(index // _FOLDER)
-        return tf.strings.join([top, "/", folder, "/", tf.strings.as_string(index), ".raw"])
+    def cached(index: tf.Tensor) -> Record:
+        found = files.read_again(index)
+        return tf.cond(
+            found.is_sound,
+            lambda: of_contents(found.contents),
+            lambda: read_or_loaded(index, found),
+        )
+
+    def of_contents(contents: tf.Tensor) -> Record:
+        return _of_flat(bytes_of_file(contents), specs)
+
+    def read_or_loaded(index: tf.Tensor, before: _Found) -> Record:
+        contents = files.read(index)
+        sound = is_record_file(contents, set_, index, size)
+
+        def of_file() -> Record:
+            with tf.control_dependencies([files.note(index, contents)]):
+                return of_contents(tf.identity(contents))
+
+        def anew() -> Record:
+            complaint = tf.cond(
+                before.was_there | tf.not_equal(contents, ""),
+                lambda: complaints.of_reading(files.path_of(index), index, contents),
+                tf.no_op,
+            )
+            with tf.control_dependencies([complaint]):
+                return keep(tf.identity(index))
+
+        return tf.cond(sound, of_file, anew)
 
     def keep(index: tf.Tensor) -> Record:
         record = load(index)
-        write = tf.io.write_file(path_of(index), _packed(record, specs))
-        with tf.control_dependencies([write]):
-            noted = known.insert(index, index)
-        with tf.control_dependencies([noted]):
+        contents = record_file(set_, index, _flat(record, specs))
+        complaint = tf.cond(
+            files.write(index, contents),
+            tf.no_op,
+            lambda: complaints.of_writing(files.path_of(index), contents),
+        )
+        with tf.control_dependencies([complaint]):
             return {name: tf.identity(value) for name, value in record.items()}
 
-    def read(index: tf.Tensor) -> Record:
-        contents = tf.io.read_file(path_of(index))
-        # A process that was killed may have left an incomplete file.
-        whole = tf.strings.length(contents) == size
-        return tf.cond(whole, lambda: _unpacked(contents, specs), lambda: keep(index))
-
-    def cached(index: tf.Tensor) -> Record:
-        return tf.cond(known.lookup(index) >= 0, lambda: read(index), lambda: keep(index))
-
     return cached
+
+
+class _Found(NamedTuple):
+    """What reading a file again gave.
+
+    Attributes:
+        contents: a string scalar.
+        is_sound: whether they are what this process read or wrote before; bool scalar.
+        was_there: whether there is or was such a file; bool scalar.
+    """
+
+    contents: tf.Tensor
+    is_sound: tf.Tensor
+    was_there: tf.Tensor
+
+
+class _Files:
+    """The files of a cache."""
+
+    def __init__(self, top: str) -> None:
+        self._top = top
+        # TensorFlow's op that looks for a file would take these for wildcards, and ask a store each time.
+        self._is_plain = not listing.scheme(top) and not set(top) & set("*?[\\")
+        with tf.init_scope(), tf.device("CPU:0"):
+            # By index: digests of the contents that this process has read or written.
+            self._known: Any = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, _UNREAD)
+
+    def path_of(self, index: tf.Tensor) -> tf.Tensor:
+        folder = tf.strings.as_string(index // _FOLDER)
+        return tf.strings.join([self._top, "/", folder, "/", tf.strings.as_string(index), ".raw"])
+
+    def read_again(self, index: tf.Tensor) -> _Found:
+        """Reads a file that this process has read or written before, as quickly as possible.
+
+        If there is none, it reads nothing instead of failing.
+        """
+        digest = self._known.lookup(index)
+        is_known = digest >= 0
+        if not self._is_plain:
+            return _Found(tf.constant(""), tf.constant(False), is_known)
+        path = self.path_of(index)
+        exists = tf.size(tf.raw_ops.MatchingFiles(pattern=path)) > 0
+        contents = tf.io.read_file(tf.where(exists & is_known, path, os.devnull))
+        return _Found(contents, tf.equal(_digest(contents), digest), exists | is_known)
+
+    def read(self, index: tf.Tensor) -> tf.Tensor:
+        """Returns the contents of a file, "" if it cannot be read.
+
+        This takes several times as long, so it is done only where reading again does not help.
+        """
+        path = self.path_of(index)
+        return value_or("", lambda: tf.io.read_file(path))
+
+    def write(self, index: tf.Tensor, contents: tf.Tensor) -> tf.Tensor:  # bool scalar
+        """Writes a file; tells whether that worked."""
+        path = self.path_of(index)
+
+        def written() -> tf.Tensor:
+            with tf.control_dependencies([tf.io.write_file(path, contents)]):
+                return tf.constant(True)
+
+        done = value_or(False, written)
+        digest = tf.where(done, _digest(contents), tf.constant(_UNREAD, tf.int64))
+        with tf.control_dependencies([self._known.insert(index, digest)]):
+            return tf.identity(done)
+
+    def note(self, index: tf.Tensor, contents: tf.Tensor) -> tf.Operation:
+        """Keeps the digest of a file that was read."""
+        return self._known.insert(index, _digest(contents))
+
+
+def _digest(contents: tf.Tensor) -> tf.Tensor:  # int64 scalar, 0 or more
+    return tf.strings.to_hash_bucket_fast(contents, 2**63 - 1)
+
+
+class _Complaints:
+    """Warns, once, that a cache cannot be read or written, with what is wrong with the first file."""
+
+    def __init__(self, directory: str, set_: int, size: int) -> None:
+        self._directory, self._set, self._size = directory, set_, size
+        with tf.init_scope(), tf.device("CPU:0"):
+            self._made = _variable(tf.zeros([], tf.bool))
+        self._lock = threading.Lock()
+        self._is_made = False
+
+    def of_reading(self, path: tf.Tensor, index: tf.Tensor, contents: tf.Tensor) -> tf.Operation:
+        return self._once(self._of_reading, [path, index, contents])
+
+    def of_writing(self, path: tf.Tensor, contents: tf.Tensor) -> tf.Operation:
+        return self._once(self._of_writing, [path, contents])
+
+    def _once(self, complain: Callable[..., None], values: list[tf.Tensor]) -> tf.Operation:
+        """Calls Python for the first file, and not again."""
+
+        def call() -> tf.Operation:
+            with tf.control_dependencies([tf.numpy_function(complain, values, [])]):
+                return tf.group(tf.raw_ops.AssignVariableOp(resource=self._made, value=True))
+
+        made = tf.raw_ops.ReadVariableOp(resource=self._made, dtype=tf.bool)
+        return tf.cond(made, tf.no_op, call)
+
+    def _of_reading(self, path: Any, index: Any, contents: Any) -> None:
+        name, contents = os.fsdecode(_scalar(path)), _scalar(contents)
+        reason = fault_of_file(contents, self._set, _scalar(index), self._size)
+        if not contents:
+            try:
+                with tf.io.gfile.GFile(name, "rb") as file:
+                    file.read(1)
+            except (OSError, tf.errors.OpError) as err:
+                reason = f"it cannot be read: {_words(err)}"
+        self._warn(
+            f"cache={self._directory!r} has files that cannot be used, so these images are decoded "
+            f"again, and written again if that is possible. The first one is {name!r}: {reason}."
+        )
+
+    def _of_writing(self, path: Any, contents: Any) -> None:
+        name = os.fsdecode(_scalar(path))
+        try:
+            tf.io.write_file(_scalar(path), _scalar(contents))
+        except tf.errors.OpError as err:
+            self._warn(
+                f"cache={self._directory!r} cannot keep all images, so the others are decoded "
+                "in each epoch. The first one that could not be written is "
+                f"{name!r}: {_words(err)}."
+            )
+
+    def _warn(self, message: str) -> None:
+        with self._lock:
+            first, self._is_made = not self._is_made, True
+        if first:
+            warn(message)
+
+
+def _scalar(value: Any) -> Any:
+    """Returns an argument of `tf.numpy_function`: a value in a graph, an array of it eagerly."""
+    return np.asarray(value, object if isinstance(value, bytes) else None).item()
+
+
+def _words(err: Exception) -> str:
+    """Returns an error of TensorFlow's file system without the names of its op and its file."""
+    text = getattr(err, "message", None) or getattr(err, "strerror", None) or str(err)
+    return str(text).partition(" [Op:")[0].rpartition("; ")[2]
 
 
 def description_of_files(paths: Iterable[str]) -> str:
@@ -179,18 +349,6 @@ def description_of_files(paths: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def _indices(top: str) -> list[int]:
-    """Returns the indices of the samples that a directory already holds."""
-    if not tf.io.gfile.isdir(top):
-        return []
-    names = [
-        name
-        for folder in tf.io.gfile.listdir(top)
-        for name in tf.io.gfile.listdir(f"{top}/{folder}")
-    ]
-    return [int(name.removesuffix(".raw")) for name in names if name.endswith(".raw")]
-
-
 def _flat(record: Record, specs: Specs) -> tf.Tensor:  # uint8 [size]
     parts = [tf.reshape(tf.bitcast(record[name], tf.uint8), [-1]) for name in specs]
     return parts[0] if len(parts) == 1 else tf.concat(parts, 0)
@@ -201,14 +359,6 @@ def _of_flat(values: tf.Tensor, specs: Specs) -> Record:
     parts = tf.split(values, list(map(_bytes_of, specs.values()))) if len(specs) > 1 else [values]
     named = zip(specs.items(), parts, strict=True)
     return {name: _reinterpreted(part, spec) for (name, spec), part in named}
-
-
-def _packed(record: Record, specs: Specs) -> tf.Tensor:  # string scalar
-    return tf.io.serialize_tensor(_flat(record, specs))
-
-
-def _unpacked(packed: tf.Tensor, specs: Specs) -> Record:
-    return _of_flat(tf.io.parse_tensor(packed, tf.uint8), specs)
 
 
 def _reinterpreted(values: tf.Tensor, spec: tf.TensorSpec) -> tf.Tensor:

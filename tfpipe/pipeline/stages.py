@@ -69,7 +69,8 @@ def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
 
     def describe_kept(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         path, reason = describe(index)
-        sound = f"it can be read, but not kept in cache={spec.cache!r}: check space and permissions"
+        # What was read once is read as quickly as possible, so it must stay readable.
+        sound = f"it can be read, but its file in cache={spec.cache!r} no longer can"
         return path, tf.where(succeeds(lambda: loader.load(index)), sound, reason)
 
     return replace(loader, load=load, describe_failure=describe_kept)
