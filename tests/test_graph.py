@@ -11,7 +11,15 @@ import pytest
 import tensorflow as tf
 
 import tfpipe
-from tfpipe.graph import case_of_one, filtered, flat_mapped, mapped, scanned, unbatched
+from tfpipe.graph import (
+    always_traced,
+    case_of_one,
+    filtered,
+    flat_mapped,
+    mapped,
+    scanned,
+    unbatched,
+)
 
 ONE_DEVICE = "experimental_ints_on_device"
 
@@ -95,6 +103,20 @@ class TestElements:
         function = tf.function(lambda x: tf.strings.length(x) + offset)
         call = lambda x: case_of_one(function, x)  # noqa: E731
         assert int((tf.function(call) if in_graph else call)(tf.constant("abc"))) == 8
+
+    @pytest.mark.parametrize("eagerly", [False, True])
+    def test_always_traced(self, eagerly):
+        function = always_traced(lambda pair, scale: scale * (pair["a"] + pair["b"]))
+        pair = {"a": tf.constant([1, 2]), "b": tf.constant([10, 20])}
+        tf.config.run_functions_eagerly(eagerly)
+        try:
+            assert function(pair, 3).numpy().tolist() == [33, 66]
+            graph = tf.function(function).get_concrete_function(pair, 3).graph
+            assert "PartitionedCall" in {
+                op.type.removeprefix("Stateful") for op in graph.get_operations()
+            }
+        finally:
+            tf.config.run_functions_eagerly(False)
 
 
 class TestLifetime:

@@ -135,6 +135,25 @@ def _traced(function: Callable[..., Any], element_spec: Any) -> Any:
     return made.get_concrete_function(*parts)
 
 
+def always_traced(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """Returns a `tf.function` that stays one after `tf.config.run_functions_eagerly(True)`.
+
+    The graph of a data set calls it all the same, and must not change with that switch.
+
+    >>> is_graph = always_traced(lambda x: tf.constant(not tf.executing_eagerly()))
+    >>> bool(is_graph(tf.constant(1)))
+    True
+    """
+    made = tf.function(function, autograph=False, **options)
+
+    def call(*args: Any, **keywords: Any) -> Any:
+        if tf.config.functions_run_eagerly():
+            return made.get_concrete_function(*args, **keywords)(*args, **keywords)
+        return made(*args, **keywords)
+
+    return call
+
+
 def case_of_one(function: Any, argument: tf.Tensor) -> tf.Tensor:
     """Returns the result of a `tf.function`, called in a way that keeps it a function of one device.
 

@@ -283,6 +283,21 @@ class TestCompilation:
         assert not [op for op in found if "PyFunc" in op]
         assert "PrefetchDatasetV2" in found or "PrefetchDataset" in found  # the reader works
 
+    def test_functions_that_run_eagerly_change_no_pixel(self, monkeypatch):
+        """A last bit below a whole number would be one level less: 0.89 of 255 was seen."""
+        images = np.random.default_rng(0).integers(0, 256, [100, 20, 30, 3]).astype("uint8")
+
+        def epoch():
+            monkeypatch.setattr(feeds, "_known", type(feeds._known)())
+            return ImageDataGenerator(**EVERYTHING).flow(images, seed=3, batch_size=100)[0]
+
+        expected = epoch()
+        tf.config.run_functions_eagerly(True)
+        try:
+            np.testing.assert_array_equal(epoch(), expected)
+        finally:
+            tf.config.run_functions_eagerly(False)
+
     def test_the_plain_function_gives_the_same_values(self, images, monkeypatch):
         generator = ImageDataGenerator(**GEOMETRY, rescale=1 / 255)
         options = {"batch_size": N, "shuffle": False, "seed": SEED}

@@ -160,6 +160,10 @@ def numpy_only(image):
     return np.sort(image, axis=0)
 
 
+def numpy_of_anything(image):
+    return tf.constant(np.sort(image, axis=0))  # takes a tensor, too, if it has values
+
+
 def flips_sometimes(image):
     return image[::-1] if np.random.random() < 0.5 else image
 
@@ -206,6 +210,20 @@ class TestInGraphFunction:
         assert is_python(made)
         image = batch("float32")[0]
         np.testing.assert_array_equal(made(tf.constant(image)), function(image.copy()))
+
+    @pytest.mark.parametrize("function", [arithmetic, numpy_only, numpy_of_anything])
+    def test_functions_that_run_eagerly_change_nothing(self, function):
+        """The graph calls the function with a tensor that has no values, whatever that switch says."""
+        image = batch("float32")[0]
+        tf.config.run_functions_eagerly(True)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it takes only NumPy
+                made = in_graph_function(function, SHAPE, tf.float32)
+            assert is_python(made) == (function is not arithmetic)
+        finally:
+            tf.config.run_functions_eagerly(False)
+        np.testing.assert_allclose(made(tf.constant(image)), function(image.copy()), rtol=1e-5)
 
     @pytest.mark.parametrize(
         "function", [flips_sometimes, flips_sometimes_by_random, FlipsSometimes()]

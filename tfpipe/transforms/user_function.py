@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.checks import warn
+from tfpipe.graph import always_traced
 
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 # Names by which a function makes its own generator. "Generator" is absent because it may be TensorFlow's.
@@ -45,7 +46,7 @@ def in_graph_function(
     """
     name = _name(function)
     probe = np.random.default_rng(0).uniform(0, 255, shape).astype(dtype.as_numpy_dtype)
-    traced = tf.function(function, autograph=False)
+    traced = always_traced(function)
     before = _generators()
     try:
         first, reason = _attempt(lambda: _result(name, function(probe.copy())))
