@@ -16,7 +16,8 @@ from tfpipe.builders.options import SYNONYMS as NAMES_OF_OTHERS
 from tfpipe.checks import check_bool
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.keywords import check_known, with_keywords
-from tfpipe.sources import splits, table
+from tfpipe.sources import splits, table, together
+from tfpipe.sources.contents import content_ids
 
 
 def folds(
@@ -48,7 +49,7 @@ def folds(
 
     Raises:
         ValueError: a fold would be empty; a class has fewer than `k` samples; there are fewer than `k`
-            groups; a group is in two folds of the column.
+            groups; a group, or with `keep_duplicates_together` a content, is in two folds of the column.
         KeyError: the dataframe has no such column.
         TypeError: `validation_split` or `subset` among the options.
         ImportError: scikit-learn is not installed.
@@ -80,6 +81,8 @@ def folds(
     known = [name for name in of_door if name not in _NOT_OF_FOLDS]
     check_known("folds", options, [*own, *known], _SYNONYMS)
     class_weights = options.pop("class_weights", None)
+    keeps = options.pop("keep_duplicates_together", None)
+    together.check_together(keeps)
     options |= {"groups": groups, "seed": seed}
     frame = None
     if is_frame:
@@ -89,13 +92,20 @@ def folds(
         source = frame = dataframe.read_labelled_table(source, groups=groups, **given)
     whole = door(source, **options)
     strata = split_and_build.strata_of(whole.source, stratify)
+    contents = None if keeps is None else content_ids(whole.source.images)
     if not isinstance(k, str):
+        if contents is not None and strata.groups is not None:
+            strata = together.with_contents(strata, contents)
         pairs = splits.fold_rows(len(whole.source), k, seed=seed, strata=strata)
+        if contents is not None and strata.groups is None:
+            pairs = together.folds_together(pairs, contents, strata.labels)
     elif frame is None:
         raise TypeError(f"k={k!r} names a column, but a directory has no columns. Pass an int.")
     else:
         table.require_columns(frame, k=k)
         pairs = splits.given_folds(frame[k].to_numpy(object)[whole.frame_rows], strata=strata)
+        if contents is not None:
+            together.check_folds_together(pairs, contents, whole.source.images.paths)
     split_and_build.with_class_weights(whole.source, class_weights)  # raises before the first fold
     return (_of_rows(whole, rows, class_weights) for rows in pairs)
 

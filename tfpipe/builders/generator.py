@@ -72,6 +72,8 @@ class ImageDataGenerator(GeneratorSettings):
         zca_epsilon: added to the singular values of the ZCA.
         data_format: "channels_last", "channels_first", or None for Keras' setting.
         validation_split: the fraction of the samples, 0 <= fraction < 1, that `subset="validation"` takes.
+            With the attribute `keep_duplicates_together = "exact"`, no image is in both subsets under two
+            names.
         dtype: of the batches; None for Keras' floatx.
 
     Raises:
@@ -204,7 +206,8 @@ class ImageDataGenerator(GeneratorSettings):
             weights = checks.weights_of(weights, y is not None)
         if subset is not None and y is not None and not ignore_class_split:
             checks.check_same_labels(y, fraction)
-        source = from_arrays(images, misc, y, weights, fraction=fraction, subset=subset)
+        source = from_arrays(images, misc, y, weights, **self._listed(subset))
+        source = self._subset_of(source, subset)
         save_options = (save_to_dir, save_prefix, save_format)
         dataset = self._dataset(
             NumpyArrayIterator,
@@ -273,9 +276,9 @@ class ImageDataGenerator(GeneratorSettings):
             KNOWN_SUFFIXES,
             classes=classes,
             follow_links=follow_links,
-            fraction=self._fraction(subset),
-            subset=subset,
+            **self._listed(subset),
         )
+        source = self._subset_of(source, subset, by_class=True)
         say(f"Found {len(source)} images belonging to {len(source.class_names)} classes.")
         label = LabelSpec(CLASS_MODES[class_mode][1], self.dtype, len(source.class_names))
         dataset = self._dataset(
@@ -353,7 +356,7 @@ class ImageDataGenerator(GeneratorSettings):
         )
         save_options = (save_to_dir, save_prefix, save_format)
         errors = ErrorPolicy(**given[ErrorPolicy])
-        fraction = self._fraction(subset)
+        of_split = self._listed(subset)
         targets, encoding = CLASS_MODES[class_mode]
         has_classes = targets == "classes"
         text = table.text_columns(x_col, y_col, has_classes=has_classes)
@@ -371,9 +374,9 @@ class ImageDataGenerator(GeneratorSettings):
             targets=targets,
             classes=classes,
             validate_filenames=validate_filenames,
-            fraction=fraction,
-            subset=subset,
+            **of_split,
         )
+        source = self._subset_of(source, subset)
         checks.check_binary_classes(source, class_mode, classes)
         say(
             f"Found {len(source)} {'validated' if validate_filenames else 'non-validated'} image "

@@ -14,6 +14,10 @@ from tfpipe.builders.classic_specs import SUBSETS
 from tfpipe.checks import check_number, check_one_of, is_share, warn
 from tfpipe.keywords import suggests
 from tfpipe.pipeline.spec import DATA_FORMATS, dtype_name
+from tfpipe.sources.contents import content_ids
+from tfpipe.sources.source import Source
+from tfpipe.sources.splits import Holdout, split_rows
+from tfpipe.sources.together import check_together, holdout_together
 from tfpipe.transforms import arrays
 from tfpipe.transforms.augment import Augment
 from tfpipe.transforms.standardize import Standardize, warn_of_unfitted
@@ -214,6 +218,37 @@ class GeneratorSettings:
                 f"{self._validation_split!r}."
             )
         return self._validation_split or 0.0
+
+    def _listed(self, subset: str | None) -> dict[str, Any]:
+        """Returns what a source is told of the split; nothing if it is made after the files are compared."""
+        fraction = self._fraction(subset)
+        return {} if self._keeps_together else {"fraction": fraction, "subset": subset}
+
+    @property
+    def _keeps_together(self) -> bool:
+        keep_duplicates_together = getattr(self, "keep_duplicates_together", None)
+        check_together(keep_duplicates_together)
+        return keep_duplicates_together is not None
+
+    def _subset_of(self, source: Source, subset: str | None, *, by_class: bool = False) -> Source:
+        """Returns the subset of a source, where `keep_duplicates_together` has left that to do.
+
+        Args:
+            source: all samples.
+            subset: "training", "validation" or None.
+            by_class: whether the classic splits each class by itself.
+        """
+        if subset is None or not self._keeps_together:
+            return source
+        labels = source.targets if by_class else np.zeros(len(source), np.int64)
+        parts = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        heads = [
+            rows[split_rows(len(rows), self._fraction(subset), "validation")] for rows in parts
+        ]
+        validation = np.concatenate([np.zeros(0, np.int64), *heads])
+        cut = Holdout(np.setdiff1d(np.arange(len(source)), validation), validation)
+        cut = holdout_together(cut, content_ids(source.images), labels if by_class else None)
+        return source.take(getattr(cut, subset))
 
     def _split(self, subset: str | None) -> tuple[float, float] | None:
         """Returns the classic's `split` attribute."""

@@ -70,6 +70,7 @@ class SampleOptions(PreparationOptions, total=False):
     dtype: str
     drop_remainder: bool
     stratify: bool
+    keep_duplicates_together: str | None
     class_weights: str | Mapping[Any, float] | None
     balance: str | None
     include_paths: bool

@@ -11,8 +11,9 @@ from tfpipe.builders.check_first import without_bad_files
 from tfpipe.console import say
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.pipeline.spec import PipelineSpec
-from tfpipe.sources import splits
+from tfpipe.sources import splits, together
 from tfpipe.sources.class_weights import of_samples
+from tfpipe.sources.contents import content_ids
 from tfpipe.sources.source import Source
 from tfpipe.transforms.augment import Augment
 
@@ -25,6 +26,9 @@ class Share:
         subset: "training", "validation", "both" or None for all.
         fraction: of the samples, for validation; 0 < fraction < 1 if there is a subset.
         stratify: keep the class proportions in both subsets (needs scikit-learn).
+        keep_duplicates_together: "exact": no image is in both subsets under two names. Files of equal size
+            are read and compared; then those of equal contents are moved to one side, and others in their
+            place. None: files are not compared.
         class_weights: "balanced", or {class name or id: weight}: adds the weight of each training sample as
             the third item of each batch.
         seeded: whether the user gave the seed of the split.
@@ -33,8 +37,17 @@ class Share:
     subset: str | None = None
     fraction: float = 0.0
     stratify: bool = False
+    keep_duplicates_together: str | None = None
     class_weights: Any = None
     seeded: bool = True
+
+    def __post_init__(self) -> None:
+        together.check_together(self.keep_duplicates_together)
+        if self.keep_duplicates_together is not None and self.subset is None:
+            raise ValueError(
+                "keep_duplicates_together='exact' needs a split: pass validation_split and subset. For "
+                "folds: tfpipe.folds(..., keep_duplicates_together='exact')."
+            )
 
 
 def deliver(
@@ -82,6 +95,9 @@ def _parts(source: Source, spec: PipelineSpec, share: Share) -> dict[str, Source
             "to make sure that there is no overlap between the training and validation subset, or ask for "
             f"subset='both'. Received: seed=None, subset={share.subset!r}."
         )
+    contents = None if share.keep_duplicates_together is None else content_ids(source.images)
+    if contents is not None and strata.groups is not None:
+        strata = together.with_contents(strata, contents)
     cut = splits.holdout(
         len(source),
         share.fraction,
@@ -89,6 +105,8 @@ def _parts(source: Source, spec: PipelineSpec, share: Share) -> dict[str, Source
         shuffle=spec.shuffle,
         strata=strata,
     )
+    if contents is not None and strata.groups is None:
+        cut = together.holdout_together(cut, contents, strata.labels)
     rows = {"training": cut.training, "validation": cut.validation}
     asked = tuple(rows) if share.subset == "both" else (share.subset,)
     return {name: source.take(rows[name]) for name in asked}

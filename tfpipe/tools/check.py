@@ -25,7 +25,7 @@ from tfpipe.keywords import suggests
 from tfpipe.ops.resize_spec import ResizeSpec
 from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.spec import PipelineSpec
-from tfpipe.sources import listing, table
+from tfpipe.sources import contents, listing, table
 from tfpipe.sources.source import Files, Source
 from tfpipe.tools import inventory
 from tfpipe.tools.problem import KINDS, Problem
@@ -135,7 +135,7 @@ def check(
             found = inventory.list_table(source, os.fspath(directory or ""), x_col)
         else:
             found = inventory.list_directory(os.fspath(source), follow_links)
-        heads = inventory.in_threads(
+        heads = contents.in_threads(
             "Opening files", inventory.beginning, [*found.images, *found.others]
         )
         closed = [(path, head) for path, head in heads.items() if isinstance(head, str)]
@@ -197,15 +197,10 @@ def unreadable(paths: Sequence[str], color_mode: str) -> list[Problem]:
 
 def equal_contents(paths: Sequence[str]) -> list[Problem]:
     """Finds files with the same content as an earlier one. Empty files are left to the decoder."""
-    sizes = inventory.in_threads("Comparing sizes", inventory.size_of, paths)
-    by_size: dict[int, list[str]] = {}
-    for path in paths:
-        by_size.setdefault(sizes[path], []).append(path)
-    alike = [path for size, group in by_size.items() if size and len(group) > 1 for path in group]
-    digests = inventory.in_threads("Comparing contents", inventory.digest_of, alike)
+    digests = contents.digests_of_equal_sizes(paths)
     first: dict[bytes, str] = {}
     problems = []
-    for path in sorted(alike):
+    for path in sorted(digests):
         original = first.setdefault(digests[path], path)
         if original != path:
             other = os.path.dirname(original) != os.path.dirname(path)

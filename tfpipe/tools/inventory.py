@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from tfpipe import console
 from tfpipe.codecs import formats
 from tfpipe.sources import listing, table
+from tfpipe.sources.contents import opened
 from tfpipe.sources.directory import class_folders
 from tfpipe.tools.problem import Problem
 
 _HEAD = 132  # bytes: what `formats.of_content` looks at
-_THREADS = 16  # they wait for the disk or the network, not for a core
 
 
 @dataclass(frozen=True)
@@ -88,26 +84,6 @@ def _absent(path: str) -> Problem:
     return Problem(path, "missing", "no such file")
 
 
-def in_threads(label: str, function: Callable[[str], Any], paths: Sequence[str]) -> dict[str, Any]:
-    """Calls function(path) for each path, in threads, since it waits for the disk or the network."""
-    results: dict[str, Any] = {}
-    with ThreadPoolExecutor(_THREADS) as pool, console.bar(label, len(paths)) as advance:
-        for start in range(0, len(paths), 1024):  # a million futures would take many GB
-            part = paths[start : start + 1024]
-            results.update(zip(part, pool.map(function, part), strict=True))
-            advance(len(part))
-    return results
-
-
-def opened(path: str) -> Any:
-    """Opens a file for reading bytes."""
-    if not listing.scheme(path):
-        return open(path, "rb")
-    import tensorflow as tf
-
-    return tf.io.gfile.GFile(path, "rb")
-
-
 def beginning(path: str) -> bytes | str:
     """Returns the first bytes of a file or, as a str, why it cannot be opened."""
     try:
@@ -129,21 +105,3 @@ def lying_suffixes(heads: dict[str, bytes]) -> list[Problem]:
             reason = f"its content is {content.name}, {named}: {remedy}"
             problems.append(Problem(path, "suffix", reason))
     return problems
-
-
-def size_of(path: str) -> int:
-    """Returns the length of a file in bytes."""
-    if not listing.scheme(path):
-        return os.stat(path).st_size
-    import tensorflow as tf
-
-    return int(tf.io.gfile.stat(path).length)
-
-
-def digest_of(path: str) -> bytes:
-    """Returns the SHA-256 of the content of a file."""
-    digest = hashlib.sha256()
-    with opened(path) as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.digest()

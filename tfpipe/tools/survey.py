@@ -17,7 +17,7 @@ import pandas as pd
 
 from tfpipe.codecs import formats
 from tfpipe.installed import require_pillow
-from tfpipe.sources import table
+from tfpipe.sources import contents, table
 from tfpipe.sources.directory import class_folders
 from tfpipe.tools import inventory
 from tfpipe.tools.problem import Problem
@@ -128,7 +128,7 @@ def survey(
     else:
         found = inventory.list_directory(os.fspath(source), follow_links)
         classes = classes_of_folders(os.fspath(source), found.images)
-    read = inventory.in_threads("Reading headers", header_of, found.images)
+    read = contents.in_threads("Reading headers", header_of, found.images)
     headers = [header for header in read.values() if isinstance(header, FileHeader)]
     broken = [Problem(path, "unreadable", r) for path, r in read.items() if isinstance(r, str)]
     return Summary(
@@ -173,10 +173,10 @@ def header_of(path: str) -> FileHeader | str:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        length = inventory.size_of(path)
+        length = contents.size_of(path)
         if not length:
             return "the file is empty"
-        with inventory.opened(path) as file, warnings.catch_warnings():
+        with contents.opened(path) as file, warnings.catch_warnings():
             # Pillow warns of images that are large to decode; here nothing is decoded.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(file) as image:
