@@ -88,6 +88,17 @@ class TestSkip:
         assert [path for path, _ in dataset.skipped] == [dataset.filepaths[i] for i in BAD]
         assert all("its PNG data are" in reason for _, reason in dataset.skipped)
 
+    @pytest.mark.filterwarnings("ignore:Left out")
+    def test_a_reason_is_found_once(self, skipping):
+        numbers(skipping)
+        first = skipping.skipped
+        asked = []
+        policy = skipping._plan.skipping
+        object.__setattr__(policy, "describe", lambda index: asked.append(int(index)))
+        assert skipping.skipped == first
+        assert len(first) == len(BAD)
+        assert asked == []
+
     def test_nothing_is_skipped_before_anything_is_read(self, skipping):
         assert skipping.skipped == []
         assert len(skipping) == 8

@@ -63,7 +63,8 @@ class ImageDataset(KnowsSamples):
     of batches; neither moves the loop or `next`.
 
     Attributes:
-        source, spec: what the arguments became: the columns, and what is done to them.
+        source: the columns that the arguments became.
+        spec: what is done to them.
         samples, n: the number of samples.
         batch_size: samples per batch; the last batch may have fewer. None: samples without a batch dimension.
         seed: of the order and of everything random; drawn if none was given.
@@ -71,8 +72,7 @@ class ImageDataset(KnowsSamples):
         dtype: of the images, such as "float32".
         data_format: "channels_last" or "channels_first".
         image_shape: of one image, (H, W, C), or (C, H, W) with channels_first.
-        class_names: the classes in the order of their ids; [] for labels that are not classes; None without
-            labels, as in Keras.
+        class_names: the classes in the order of their ids; [] if labels are not classes, None without labels.
         class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
         num_classes: the number of classes; 0 if the labels are not classes.
         vocabularies: the names of the ids of each column of classes, for "multi_output".
@@ -83,11 +83,11 @@ class ImageDataset(KnowsSamples):
         frame_rows: the row of each sample in the dataframe, so that `frame.iloc[dataset.frame_rows]` lines up
             with predictions; None without a dataframe.
         filenames, filepaths, file_paths: of each sample in source order; empty for arrays.
-        batch_index, total_batches_seen, index_array: where `next` stands, how many batches `next` and
-            `[]` gave, and the order of the epoch that the last of them was taken from, int64 [n]; None
-            before the first.
-        subset, split: only for data sets of `ImageDataGenerator`: "training", "validation" or None, and the
-            (begin, end) of the subset as fractions of the samples, or None.
+        batch_index: where `next` stands.
+        total_batches_seen: how many batches `next` and `[]` gave.
+        index_array: the order of the epoch that the last of them was taken from, int64 [n], or None.
+        subset: "training", "validation" or None; only for data sets of `ImageDataGenerator`.
+        split: its (begin, end) as fractions of the samples, or None; only for the same data sets.
         directory, class_mode, target_size, color_mode, interpolation, keep_aspect_ratio: only for
             `flow_from_directory` and `flow_from_dataframe`, as they were given.
 
@@ -241,9 +241,10 @@ class ImageDataset(KnowsSamples):
 
     @suggests
     def starting_at(self, epoch: int, batch: int = 0) -> ImageDataset:
-        """Returns the same data set, with a first loop that begins at a batch of an epoch; see `seek`.
+        """Returns the same data set, with a first loop that begins at a batch of an epoch; `len` stays.
 
-        `len` is still the length of a whole epoch.
+        Args:
+            epoch, batch: as for `seek`.
         """
         other = self._like(self._plan, self._epochs, Cursor.new())
         other.seek(epoch, batch)

@@ -164,7 +164,7 @@ class SkipList:
     """The indices of the samples that were left out: a set outside every graph, like `Cursor`.
 
     Graphs write to it from any thread; Python reads it. A sample that is met again in a later epoch
-    is listed only once.
+    is listed only once. Why a sample was left out is found once, when it is first asked for.
 
     >>> skipped = SkipList()
     >>> int(skipped.note(tf.constant([5, 3, 5], tf.int64))), skipped.indices().tolist()
@@ -175,6 +175,9 @@ class SkipList:
         with tf.init_scope(), tf.device("CPU:0"):
             self._table: Any = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)
         self._reported: set[int] = set()
+        self.reasons: dict[
+            int, tuple[str, str]
+        ] = {}  # the path and the reason, once they were asked for
 
     def note(self, indices: tf.Tensor) -> tf.Tensor:  # int64 scalar
         """Adds indices, int64 [k]; returns how many samples have been left out so far."""
@@ -275,19 +278,28 @@ class Skipping:
         indices = self.skipped.unreported()
         if not len(indices):
             return
-        first = [self.described(index) for index in indices[:_SHOWN]]
+        first = self.described(indices[:_SHOWN].tolist())
         warn(left_out_sentence(first, len(indices)))
 
     def named(self, paths: Sequence[str]) -> dict[int, tuple[str, str]]:
         """Returns the path and the reason of each sample that was left out, by index."""
         indices = self.skipped.indices().tolist()
-        return {index: (paths[index], self.described(index)[1]) for index in indices}
+        described = self.described(indices)
+        return {i: (paths[i], reason) for i, (_, reason) in zip(indices, described, strict=True)}
 
-    def described(self, index: int) -> tuple[str, str]:
-        """Returns the path of one sample and why it cannot be used, by reading it again."""
+    def described(self, indices: Sequence[int]) -> list[tuple[str, str]]:
+        """Returns the path of each sample and why it cannot be used, by reading it again, once."""
+        known = self.skipped.reasons
+        new = [index for index in indices if index not in known]
+        # A trace pays for itself from a few files on.
+        describe = (
+            tf.function(self.describe, autograph=False) if len(new) > _SHOWN else self.describe
+        )
         with tf.device("CPU:0"):
-            path, reason = self.describe(tf.constant(index, tf.int64))
-        return path.numpy().decode(), reason.numpy().decode()
+            for index in new:
+                path, reason = describe(tf.constant(index, tf.int64))
+                known[index] = path.numpy().decode(), reason.numpy().decode()
+        return [known[index] for index in indices]
 
 
 def _never(message: tf.Tensor, value: tf.Tensor) -> Any:
