@@ -115,7 +115,12 @@ class Augment(keras.layers.Layer):
         return result if images.shape.rank == 4 else result[0]
 
     def transform(self, images: tf.Tensor, params: dict[str, Any]) -> tf.Tensor:
-        """Transforms a batch by parameters that `augment.parameters` returned, with `motion.apply`."""
+        """Transforms a batch by parameters that were drawn, with `motion.apply`.
+
+        Args:
+            images: [B, H, W, C].
+            params: as `augment.parameters` returns them.
+        """
         if images.dtype not in (tf.uint8, tf.float64):
             images = tf.cast(images, tf.float64 if self.compute_dtype == "float64" else tf.float32)
         changed = apply(images, params, self.augment, unit_range=self.unit_range)

@@ -42,7 +42,8 @@ def folds(
         stratify: keep the class proportions of the whole in each fold.
         groups: a column of the dataframe, or a function path -> group. No group is in two folds.
         seed: of the folds, the order and the augmentation.
-        **options: further arguments of the function for this source, such as `image_size` and `augment`.
+        **options: further arguments of `image_dataset_from_dataframe` or, for a directory, of
+            `image_dataset_from_directory`, such as `image_size` and `augment`.
 
     Returns:
         An iterator of `k` pairs, each made when you ask for it.

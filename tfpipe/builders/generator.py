@@ -176,7 +176,8 @@ class ImageDataGenerator(GeneratorSettings):
             sample_weight: a weight for each sample, [n]; ignored without y, with a warning.
             seed: of the order and the augmentation; None draws one from NumPy's global generator.
             save_to_dir: a folder to which each image is written as it leaves the pipeline.
-            save_prefix, save_format: of the files written.
+            save_prefix: what the names of the files written begin with.
+            save_format: their format, such as "png" or "jpeg".
             ignore_class_split: allow a subset that lacks some of the labels.
             subset: "training", "validation" or None for all.
 
@@ -251,8 +252,8 @@ class ImageDataGenerator(GeneratorSettings):
                 files of the directory itself and below, as one class.
             class_mode: "categorical" (one-hot [B, K]), "binary" or "sparse" (class ids [B]), "input"
                 (y is x) or None (no y).
-            batch_size, shuffle, seed, save_to_dir, save_prefix, save_format, subset: as for `flow`; each
-                class is split by itself.
+            batch_size, shuffle, seed, save_to_dir, save_prefix, save_format: as for `flow`.
+            subset: "training", "validation" or None for all; each class is split by itself.
             follow_links: follow links to folders below a class.
             interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos", as in Pillow.
             keep_aspect_ratio: first crop the center of each image to the aspect ratio of `target_size`.

@@ -196,7 +196,12 @@ class GeneratorSettings:
 
     @suggests
     def random_transform(self, x: np.ndarray, seed: int | None = None) -> np.ndarray:
-        """Applies a random transform to one image; `seed` as for `get_random_transform`."""
+        """Applies a random transform to one image.
+
+        Args:
+            x: the image [H, W, C] ([C, H, W] with channels_first).
+            seed: as for `get_random_transform`.
+        """
         return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
 
     @suggests
@@ -204,6 +209,9 @@ class GeneratorSettings:
         """Standardizes one image or a batch, as a new array.
 
         Feature-wise steps that were not fitted are left out, with a warning.
+
+        Args:
+            x: the image, or the batch.
         """
         warn_of_unfitted(self.standardization)
         return arrays.standardize_array(x, self.standardization, self.dtype)

@@ -251,7 +251,8 @@ class NumpyArrayIterator(Iterator):
     """What `ImageDataGenerator.flow` returns; see `Iterator`.
 
     Attributes:
-        x, y: copies of the images, in `dtype` and `data_format`, and of the targets, of this subset.
+        x: a copy of the images of this subset, in `dtype` and `data_format`.
+        y: a copy of their targets.
         x_misc: the further inputs, a list.
 
     >>> from tfpipe import ImageDataGenerator

@@ -67,7 +67,11 @@ class CheckReport:
         return {kind: counted[kind] for kind in KINDS if counted[kind]}
 
     def without(self, kinds: Iterable[str]) -> CheckReport:
-        """Returns the same report without the problems of some kinds."""
+        """Returns the same report without the problems of some kinds.
+
+        Args:
+            kinds: "missing", "irregular", "unreadable", "suffix" or "duplicate".
+        """
         ignored = tuple(kinds)
         for kind in ignored:
             check_one_of("kind", kind, KINDS)

@@ -93,7 +93,7 @@ class Augment:
         shear_range: degrees >= 0, uniform in -r..r.
         zoom_range: z means (1 - z, 1 + z); or a pair. The two scales are drawn independently; values
             below 1 enlarge. They must stay above 0.
-        channel_shift_range: >= 0; one value in -r..r for all channels, in the image's own units.
+        channel_shift_range: 0 or more; one value in -r..r for all channels, in the image's own units.
         brightness_range: a pair of factors >= 0, or None.
         horizontal_flip, vertical_flip: mirror each sample with probability 0.5.
         fill_mode: "constant", "nearest", "reflect" or "wrap": what lies outside the image.
@@ -117,7 +117,7 @@ class Augment:
             contrast, sharpness, posterize, solarize, autocontrast, equalize. Magnitude 10 means 30 degrees,
             a shear of 0.3, a shift by 150/331 of the side, factors 0.1 or 1.9, 4 bits less. (2, 3) is
             torchvision's default, `RandAugment(2, 9)` of 31 steps; (2, 9) is strong.
-        mixup_alpha: > 0 mixes each batch with itself in another order, images and labels alike, in
+        mixup_alpha: above 0, mixes each batch with itself in another order, images and labels alike, in
             proportions drawn from Beta(alpha, alpha); 0.2 is usual. Needs labels that are numbers: one-hot,
             multi-hot or float values. Sample weights stay unchanged. 0: off.
         cutmix_alpha: the same with a rectangle that is taken from the other image; 1 is usual. If both

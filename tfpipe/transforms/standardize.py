@@ -37,9 +37,11 @@ class Standardize:
             of the same shape, or one that broadcasts to it, such as a single channel. Stays in the graph if
             it takes tensors.
         rescale: a factor; None or 0: off.
-        samplewise_center, samplewise_std_normalization: subtract each image's own mean, divide by its own
-            standard deviation. The second needs the first.
-        featurewise_center, featurewise_std_normalization: the same with `mean` and `std`.
+        samplewise_center: subtract each image's own mean.
+        samplewise_std_normalization: divide by each image's own standard deviation; needs
+            `samplewise_center`.
+        featurewise_center: subtract `mean`.
+        featurewise_std_normalization: divide by `std`; needs `featurewise_center`.
         zca_whitening: multiply the flattened image by `zca_whitening_matrix`.
         mean, std: of the data set, broadcast against one image: (1, 1, C), or (C, 1, 1) with
             channels_first. None: not fitted, so the step is left out.
