@@ -159,8 +159,36 @@ class TestPlotAugmentation:
             np.broadcast_to(pixels, [4, *pixels.shape]), shuffle=False, seed=3
         )
         for (title, drawing), expected in zip(cells[1:], flow[0], strict=True):
-            assert title.startswith("turn ")
+            assert title.startswith("rotation ")
             assert np.abs(drawing - expected).max() <= 0.51
+
+    def test_a_caption_is_whole_and_leaves_the_pictures_their_size(self, tmp_path, picture, write):
+        write(tmp_path / "a.png", picture(24, 36))
+        short, long = (
+            tfpipe.plot_augmentation(tmp_path / "a.png", ranges, 3)
+            for ranges in ({}, {"rand_augment": (4, 5), "crop_scale": (0.2, 0.4), "cutout": 1.0})
+        )
+        assert [title for title, _ in drawn(short)] == ["original", *["unchanged"] * 3]
+        for title, _ in drawn(long)[1:]:
+            assert title.startswith("crop ")
+            assert title.replace("\n", " ").count(" + ") == 3
+            assert title.endswith("down")
+        sizes = [figure.get_size_inches()[1] for figure in (short, long)]
+        heights = []
+        for figure in (short, long):
+            png(figure)
+            heights.append(figure.axes[0].get_window_extent().height)
+            tops = [axis.title.get_window_extent().y1 for axis in figure.axes]
+            assert max(tops) <= figure.bbox.height
+        assert sizes[1] > sizes[0]
+        assert heights[1] > 0.9 * heights[0]
+
+    def test_what_leaves_the_range_is_cut_off(self, tmp_path, write):
+        pixels = np.full([6, 8, 3], 250, np.uint8)
+        pixels[0, 0] = 100
+        write(tmp_path / "a.png", pixels)
+        figure = tfpipe.plot_augmentation(tmp_path / "a.png", {"channel_shift_range": 90.0}, 3)
+        np.testing.assert_array_equal(drawn(figure)[0][1], pixels)
 
     def test_takes_a_generator_or_an_augment(self, tmp_path, write):
         write(tmp_path / "a.png")

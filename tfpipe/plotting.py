@@ -27,12 +27,16 @@ from tfpipe.keywords import suggests
 from tfpipe.transforms import augment as augmentation
 from tfpipe.transforms import motion
 from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.captions import caption
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CELL = 1.9  # inches
 _BAR = 0.28  # inches
+_LINE = 0.125  # inches, of a title
+_GAP = 0.03  # inches, beside an image
+_LINES_OF_CAPTION = 99  # all of them, since a caption that is cut off does not say what happened
 # For class 1, 2, ... of a mask; they differ in brightness, too.
 _MASK_COLOURS = np.array(
     [(20, 120, 255), (255, 210, 0), (190, 40, 220), (0, 150, 60), (230, 14, 14), (0, 230, 230)],
@@ -131,6 +135,9 @@ def plot_augmentation(
 ) -> Figure:
     """Shows one image beside `n` random transforms of it, each with its parameters as a title.
 
+    A title names each argument that changed the image, and says by how much: in degrees, in pixels, as a
+    factor, or as a part of the width and of the height. "unchanged" means that nothing was done to the image.
+
     Args:
         path: path of an image file.
         augment: an `Augment`, its arguments as a dict, or an `ImageDataGenerator`.
@@ -166,8 +173,11 @@ def plot_augmentation(
         sample_key = seeds.sample_key(key, zero, tf.constant(place, tf.int64))
         params = augmentation.draw(ranges, sample_key, *image.shape[:2])
         images.append(motion.apply(image, params, ranges))
-        titles.append(params_text(params))
-    return grid(for_the_eye(tf.stack(images).numpy()), titles)
+        titles.append(caption(params, *image.shape[:2]))
+    shown = tf.stack(images).numpy()
+    if image.dtype == tf.uint8:  # what leaves 0..255 is cut off, as it is when a file is saved
+        shown = np.clip(np.round(shown), 0, 255).astype(np.uint8)
+    return grid(for_the_eye(shown), titles, lines=_LINES_OF_CAPTION)
 
 
 def as_augment(augment: Any) -> Augment:
@@ -194,30 +204,6 @@ def _read_picture(path: str) -> np.ndarray:  # [H, W, 3], 0..255
         return read_image(path).numpy()
     except ValueError as err:
         raise ValueError(f"Cannot read the image file {path!r}: {err}") from None
-
-
-def params_text(params: Mapping[str, Any]) -> str:
-    """Describes the effective parameters of a transform in a few words; pairs are across/down.
-
-    >>> params_text({"theta": 12.4, "tx": 3.2, "ty": 0, "flip_horizontal": 1, "brightness": None})
-    'turn 12°, shift 3/0, flip h'
-    """
-    value = {**augmentation.NEUTRAL, **{k: v for k, v in params.items() if v is not None}}
-    words = [f"turn {round(float(value['theta']))}°"] if value["theta"] else []
-    if value["tx"] or value["ty"]:
-        words.append(f"shift {round(float(value['tx']))}/{round(float(value['ty']))}")
-    if value["shear"]:
-        words.append(f"shear {round(float(value['shear']))}°")
-    if value["zx"] != 1 or value["zy"] != 1:
-        words.append(f"zoom {1 / value['zx']:.2f}/{1 / value['zy']:.2f}")
-    flips = [name[5] for name in ("flip_horizontal", "flip_vertical") if value[name]]
-    if flips:
-        words.append(f"flip {'+'.join(flips)}")
-    if value["channel_shift_intensity"] is not None:
-        words.append(f"channels {value['channel_shift_intensity']:+.0f}")
-    if value["brightness"] is not None:
-        words.append(f"light x{value['brightness']:.2f}")
-    return ", ".join(words) or "unchanged"
 
 
 def for_the_eye(images: np.ndarray, stretch: bool = False) -> np.ndarray:
@@ -287,30 +273,31 @@ def label_text(label: Any, class_names: Sequence[str]) -> str:
     )
 
 
-def grid(images: np.ndarray, titles: Sequence[str]) -> Any:
+def grid(images: np.ndarray, titles: Sequence[str], lines: int = 3) -> Any:
     """Arranges images with titles in rows, as a figure.
 
     Args:
         images: uint8 [n, H, W, 1, 3 or 4].
         titles: one per image.
+        lines: the most lines of a title; the rest of a longer one is cut off.
     """
+    titles = [textwrap.fill(title, 30, max_lines=lines, placeholder=" …") for title in titles]
     count, height, width = images.shape[:3]
     columns = columns_for(count, height / width)
-    rows = -(-count // columns)
     cell_height = _CELL * height / width
-    size = (columns * _CELL, rows * (cell_height + 0.25))
-    figure = picture_class()(figsize=size, dpi=120, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.01)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for place, axis in enumerate(axes):
+    rows = [titles[first : first + columns] for first in range(0, count, columns)]
+    tops = [0.125 + _LINE * max(title.count("\n") + 1 for title in row) for row in rows]
+    size = (columns * _CELL, sum(tops) + len(rows) * cell_height)
+    # Placed here, since no layout of matplotlib leaves room for titles of several lines above images.
+    figure = picture_class()(figsize=size, dpi=120)
+    for place, (image, title) in enumerate(zip(images, titles, strict=True)):
+        row, column = divmod(place, columns)
+        low = size[1] - sum(tops[: row + 1]) - (row + 1) * cell_height
+        inches = (column * _CELL + _GAP, low + _GAP, _CELL - 2 * _GAP, cell_height - 2 * _GAP)
+        axis = figure.add_axes([inch / size[way % 2] for way, inch in enumerate(inches)])
         axis.set_axis_off()
-        if place < count:
-            image = images[place]
-            axis.imshow(
-                image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255
-            )
-            title = textwrap.fill(titles[place], 30, max_lines=3, placeholder=" …")
-            axis.set_title(title, fontsize=7, pad=2)
+        axis.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+        axis.set_title(title, fontsize=7, pad=2)
     return figure
 
 

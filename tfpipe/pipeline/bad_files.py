@@ -177,7 +177,7 @@ class SkipList:
         self._reported: set[int] = set()
         self.reasons: dict[
             int, tuple[str, str]
-        ] = {}  # the path and the reason, once they were asked for
+        ] = {}  # the path and the reason, once they were found
 
     def note(self, indices: tf.Tensor) -> tf.Tensor:  # int64 scalar
         """Adds indices, int64 [k]; returns how many samples have been left out so far."""

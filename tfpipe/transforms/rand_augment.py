@@ -34,11 +34,11 @@ MAX_OPERATIONS = 4
 MAX_MAGNITUDE = 10.0
 
 # At the largest magnitude.
-_DEGREES = 30.0
-_SHEAR = 0.3  # columns per row, or rows per column
-_SHARE = 150.0 / 331.0  # of the image's width or height
-_FACTOR = 0.9  # more or less than 1
-_BITS = 4.0  # lost
+MOST_DEGREES = 30.0
+MOST_SHEAR = 0.3  # columns per row, or rows per column
+MOST_SHARE = 150.0 / 331.0  # of the image's width or height
+MOST_FACTOR = 0.9  # more or less than 1
+MOST_BITS = 4.0  # lost
 
 
 def geometry(
@@ -66,16 +66,16 @@ def geometry(
             is_drawn = tf.equal(tf.cast(drawn, tf.int32), OPERATIONS.index(name))
             return tf.where(is_drawn, by * tf.constant(most, tf.float64), tf.zeros_like(by))
 
-        angle = of("rotate", math.radians(_DEGREES))
+        angle = of("rotate", math.radians(MOST_DEGREES))
         matrix = centred_matrix(
             height,
             width,
             tf.cos(angle),
-            of("shear_x", _SHEAR) - tf.sin(angle),
-            of("shear_y", _SHEAR) + tf.sin(angle),
+            of("shear_x", MOST_SHEAR) - tf.sin(angle),
+            of("shear_y", MOST_SHEAR) + tf.sin(angle),
             tf.cos(angle),
-            of("translate_x", _SHARE * width),
-            of("translate_y", _SHARE * height),
+            of("translate_x", MOST_SHARE * width),
+            of("translate_y", MOST_SHARE * height),
         )
         result = matrix if result is None else composed(result, matrix)
     return result
@@ -145,8 +145,8 @@ def apply_operation(
         return tf.map_fn(of_one, each, fn_output_signature=spec)
 
     strength = as_float64(strength)
-    factor, size = 1.0 + _FACTOR * strength, tf.abs(strength)
-    bits = 8.0 - tf.round(_BITS * size)
+    factor, size = 1.0 + MOST_FACTOR * strength, tf.abs(strength)
+    bits = 8.0 - tf.round(MOST_BITS * size)
     todo: dict[str, Callable[[], tf.Tensor]] = {
         "brightness": lambda: color.adjust_brightness(pixels, factor, unit_range=unit_range),
         "saturation": lambda: color.adjust_saturation(pixels, factor, unit_range=unit_range),
