@@ -1,5 +1,46 @@
-"""All of it is in setup.cfg."""
+"""Builds the kernels in C; all else is in setup.cfg."""
 
-from setuptools import setup
+import os
 
-setup()
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:  # setuptools before 70.1
+    from wheel.bdist_wheel import bdist_wheel
+
+KERNELS = "tfpipe.ops.native.libtfpipe_kernels"
+SOURCES = "tfpipe/ops/native"
+
+
+class BuildKernels(build_ext):
+    """Builds a library of no Python version: it uses TensorFlow's C interface alone."""
+
+    def get_ext_filename(self, name):
+        return os.path.join(*name.split(".")) + ".so"
+
+
+class Wheel(bdist_wheel):
+    """Tags the wheel for every Python 3, and for this platform if the kernels were built."""
+
+    def get_tag(self):
+        platform = super().get_tag()[-1]
+        build = self.get_finalized_command("build_ext")
+        is_built = os.path.exists(build.get_ext_fullpath(KERNELS))
+        return "py3", "none", platform if is_built else "any"
+
+
+setup(
+    ext_modules=[
+        Extension(
+            KERNELS,
+            sources=[f"{SOURCES}/{name}.c" for name in ("ops", "resize")],
+            depends=[f"{SOURCES}/{name}.h" for name in ("tensorflow", "resize")],
+            extra_compile_args=["-O3", "-std=c11", "-ffp-contract=off"],
+            libraries=["m"],
+            optional=True,  # without a compiler, everything runs on TensorFlow's operations
+        )
+    ],
+    cmdclass={"build_ext": BuildKernels, "bdist_wheel": Wheel},
+)

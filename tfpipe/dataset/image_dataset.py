@@ -44,6 +44,7 @@ class PreparationOptions(TypedDict, total=False):
     prefetch: int | None
     cache: str | os.PathLike[str] | None
     ram_budget: int | None
+    kernels: str
 
 
 class TuningOptions(PreparationOptions, total=False):

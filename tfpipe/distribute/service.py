@@ -175,6 +175,8 @@ def plan_for_service(
             "distribute(service=...) needs cache=None, because the workers of a service have no place in "
             f"common to keep images in. Received: cache={spec.cache!r}."
         )
+    # Workers may lack the kernels in C.
+    spec = replace(spec, kernels="tensorflow")
     portable = plan(source, spec, feeds=_PortableFeeds(manifest))
     return replace(portable, parallelism=on_any_host(spec.num_parallel_calls))
 

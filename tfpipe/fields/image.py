@@ -17,6 +17,7 @@ from tfpipe.fields.field import IMAGE, Finish, Kind, Loader
 from tfpipe.fields.mask import MaskSpec, require_mask_reader, with_masks
 from tfpipe.graph import as_is
 from tfpipe.ops.color_modes import CHANNELS
+from tfpipe.ops.kernels import TENSORFLOW, Kernels
 from tfpipe.ops.resize_spec import ResizeSpec, resizer
 from tfpipe.sources import listing, readers
 from tfpipe.sources.columns import ColumnMaker
@@ -64,7 +65,11 @@ class Image(Kind):
 
 
 def file_loader(
-    source: Source, spec: ImageSpec, column: ColumnMaker, mask_dtype: str = "int32"
+    source: Source,
+    spec: ImageSpec,
+    column: ColumnMaker,
+    mask_dtype: str = "int32",
+    kernels: Kernels = TENSORFLOW,
 ) -> Loader:
     """Reads, decodes and resizes files.
 
@@ -73,6 +78,7 @@ def file_loader(
         spec: what they become.
         column: how the graph reads the columns of the source.
         mask_dtype: of the masks, if the source has any.
+        kernels: what they are resized with.
     """
     files = source.images
     if not isinstance(files, Files):
@@ -80,7 +86,7 @@ def file_loader(
     suffixes = files.suffixes
     formats.require_readers(suffixes, files.names)
     reader = readers.file_reader(files, spec.decode, column)
-    resize = resizer(spec.resize)
+    resize = resizer(spec.resize, kernels)
 
     def load_image(index: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         return decode.load(reader.read(index), spec.decode, suffixes, finish, spec.resize)
@@ -107,7 +113,7 @@ def file_loader(
         )
         for name, files in source.masks.items()
     }
-    return with_masks(loader, load_image, masks, spec.resize)
+    return with_masks(loader, load_image, masks, spec.resize, kernels)
 
 
 def array_loader(source: Source, column: ColumnMaker) -> Loader:

@@ -23,6 +23,7 @@ from tfpipe.fields.field import IMAGE, Finish, Kind, Loader, Names, Record
 from tfpipe.graph import succeeds
 from tfpipe.installed import require_pillow
 from tfpipe.ops.color import luma
+from tfpipe.ops.kernels import TENSORFLOW, Kernels
 from tfpipe.ops.resize_spec import ResizeSpec, resizer
 from tfpipe.sources.readers import Reader
 from tfpipe.transforms.motion import Motion
@@ -81,9 +82,11 @@ def names_of_masks(fields: Sequence[str]) -> Names:
     return {name.removeprefix(f"{MASK}_"): name for name in fields}
 
 
-def mask_resizer(resize: ResizeSpec) -> Callable[[tf.Tensor], tf.Tensor]:
+def mask_resizer(
+    resize: ResizeSpec, kernels: Kernels = TENSORFLOW
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns the resize of the masks of images: the same pixels, none computed from several."""
-    return resizer(replace(resize, interpolation="nearest", antialias=False, fill_value=0))
+    return resizer(replace(resize, interpolation="nearest", antialias=False, fill_value=0), kernels)
 
 
 def with_masks(
@@ -91,6 +94,7 @@ def with_masks(
     load_image: Callable[[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor],
     masks: Mapping[str, tuple[Reader, MaskSpec]],
     resize: ResizeSpec,
+    kernels: Kernels = TENSORFLOW,
 ) -> Loader:
     """Makes a loader of images and masks from a loader of images.
 
@@ -99,8 +103,9 @@ def with_masks(
         load_image: (index, resize) -> image.
         masks: by the names of their fields: how they are read, and decoded.
         resize: how the images are resized.
+        kernels: what they are resized with.
     """
-    finish, finish_mask = resizer(resize), mask_resizer(resize)
+    finish, finish_mask = resizer(resize, kernels), mask_resizer(resize, kernels)
 
     def decoded_mask(name: str, index: tf.Tensor) -> tf.Tensor:
         reader, mask = masks[name]

@@ -20,6 +20,7 @@ from tfpipe.fields.image import Image, ImageSpec
 from tfpipe.fields.mask import Mask, decode_mask, mask_resizer
 from tfpipe.graph import succeeds
 from tfpipe.ops.color_modes import convert_color
+from tfpipe.ops.kernels import TENSORFLOW, Kernels
 from tfpipe.ops.resize_spec import resizer
 from tfpipe.sources import readers
 from tfpipe.sources.columns import ColumnMaker
@@ -79,18 +80,21 @@ def _narrowest(ids: np.ndarray) -> str:
     return next(k for k in RAW_IDS if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
 
 
-def record_loader(source: Source, spec: ImageSpec, column: ColumnMaker) -> Loader:
+def record_loader(
+    source: Source, spec: ImageSpec, column: ColumnMaker, kernels: Kernels = TENSORFLOW
+) -> Loader:
     """Loads images, and their masks, from the records of shards; each record is read once.
 
     Args:
         source: of records.
         spec: what the images become.
         column: how the graph reads the columns of the source.
+        kernels: what they are resized with.
     """
     records: Records = source.images
     fields: dict[str, Records] = {IMAGE: records, **source.masks}
     reader = readers.record_reader(records, [of.feature for of in fields.values()], column)
-    resize, resize_mask = resizer(spec.resize), mask_resizer(spec.resize)
+    resize, resize_mask = (make(spec.resize, kernels) for make in (resizer, mask_resizer))
 
     def image_of(contents: tf.Tensor) -> tf.Tensor:
         if records.stored.encoding == "raw":

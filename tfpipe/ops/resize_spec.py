@@ -9,7 +9,8 @@ from functools import partial
 import tensorflow as tf
 
 from tfpipe.checks import check_bool, check_number, check_one_of, check_size
-from tfpipe.ops.resize import PILLOW_INTERPOLATIONS, resize
+from tfpipe.ops.kernels import TENSORFLOW, Kernels
+from tfpipe.ops.resize import PILLOW_INTERPOLATIONS
 from tfpipe.ops.resize_tf import TF_INTERPOLATIONS, keeps_dtype, resize_with_tensorflow
 
 ASPECTS = ("stretch", "crop", "pad")
@@ -60,11 +61,11 @@ class ResizeSpec:
         return self.resampling == "pillow" or keeps_dtype(self.interpolation)
 
 
-def resizer(spec: ResizeSpec) -> Callable[[tf.Tensor], tf.Tensor]:
+def resizer(spec: ResizeSpec, kernels: Kernels = TENSORFLOW) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns the function image [H, W, C] -> [*size, C] that a specification describes."""
     if spec.resampling == "pillow":
         return partial(
-            resize,
+            kernels.resize,
             size=spec.size,
             interpolation=spec.interpolation,
             keep_aspect_ratio=spec.aspect == "crop",

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.fields import field, image, packed
+from tfpipe.ops import kernels
 from tfpipe.ops.xla import xla_has_own_threads
 from tfpipe.pipeline import bad_files, stages
 from tfpipe.pipeline.cursor import Order
@@ -121,15 +122,17 @@ def key_of(source: Source, spec: PipelineSpec, unit_range: bool) -> Hashable | N
     fitted = spec.standardize.statistics
     steps = with_statistics(spec.standardize, dict.fromkeys(fitted))
     same = replace(spec, seed=0, ram_budget=None, standardize=steps)
-    return (columns, unit_range, tuple(fitted), identity(same))
+    computed_with = kernels.chosen(spec.kernels).name
+    return (columns, unit_range, tuple(fitted), computed_with, identity(same))
 
 
 def _loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> field.Loader:
     if spec.image is None:
         return image.array_loader(source, column)
+    chosen = kernels.chosen(spec.kernels)
     if isinstance(source.images, Records):
-        return packed.record_loader(source, spec.image, column)
-    return image.file_loader(source, spec.image, column, spec.mask_dtype)
+        return packed.record_loader(source, spec.image, column, chosen)
+    return image.file_loader(source, spec.image, column, spec.mask_dtype, chosen)
 
 
 def in_order(plan: Plan, order: Order, length: int) -> Plan:

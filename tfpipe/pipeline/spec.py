@@ -14,6 +14,7 @@ from tfpipe.fields.field import Kind, Layout
 from tfpipe.fields.image import ImageSpec
 from tfpipe.fields.label import LabelSpec
 from tfpipe.fields.mask import check_mask_dtype
+from tfpipe.ops.kernels import KERNELS
 from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.cache import check_cache
 from tfpipe.pipeline.order import BALANCES
@@ -118,6 +119,9 @@ class PipelineSpec:
             changes a batch.
         ram_budget: the most bytes that the buffers and a cache in memory may take. If they may take more,
             making the data set is an error; None: no limit. Images that are not resized yet are not counted.
+        kernels: what images are resized with: "native", the kernels in C that tfpipe has where there was a C
+            compiler at its installation; "tensorflow", TensorFlow's operations; or "auto", the first if they
+            are there. Never changes a pixel.
         deterministic: must be True. Order and pixels are functions of (seed, epoch, index), whatever the
             number of threads.
     """
@@ -145,6 +149,7 @@ class PipelineSpec:
     num_parallel_calls: int | None = None
     prefetch: int = 2
     ram_budget: int | None = None
+    kernels: str = "auto"
     deterministic: bool = True
 
     def __post_init__(self) -> None:
@@ -177,6 +182,7 @@ class PipelineSpec:
         check_bool("include_paths", self.include_paths)
         check_one_of("balance", self.balance, BALANCES)
         check_cache(self.cache)
+        check_one_of("kernels", self.kernels, KERNELS)
         check_one_of("dtype", self.dtype, DTYPES)
         check_holds(self.dtype, self.standardize)
         check_one_of("data_format", self.data_format, DATA_FORMATS)

@@ -1,0 +1,224 @@
+"""tfpipe.ops.kernels: the kernels in C and TensorFlow's operations are one function, and it is Pillow's."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import tfpipe
+from tfpipe.ops import kernels
+from tfpipe.ops.kernels import NATIVE, TENSORFLOW, chosen, native_resize
+from tfpipe.ops.resize import PILLOW_INTERPOLATIONS
+
+needs_kernels = pytest.mark.skipif(
+    kernels.why_not_native() is not None, reason=f"no kernels: {kernels.why_not_native()}"
+)
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+# height, width of images and of results: tall, wide, single rows and columns, the same size.
+SHAPES = [
+    ((40, 61), (17, 23)),
+    ((9, 12), (30, 50)),
+    ((301, 20), (7, 19)),  # rows first
+    ((20, 301), (19, 7)),
+    ((1, 1), (5, 3)),
+    ((1, 50), (3, 9)),
+    ((50, 1), (9, 3)),
+    ((64, 64), (64, 64)),
+    ((33, 64), (64, 64)),
+    ((500, 3), (2, 2)),
+]
+
+
+def picture(shape, channels, seed=0, dtype=np.uint8):
+    pixels = np.random.default_rng(seed).integers(0, 256, (*shape, channels), np.uint8)
+    return pixels.astype(dtype)
+
+
+def by_pillow(image, size, interpolation, box=None):
+    channels = image.shape[-1]
+    file = Image.fromarray(image.squeeze(-1) if channels == 1 else image, MODES[channels])
+    kernel = Image.Resampling[interpolation.upper()]
+    resized = np.asarray(file.resize((size[1], size[0]), kernel, box=box))
+    return resized.reshape(*size, channels)
+
+
+@needs_kernels
+class TestNativeResize:
+    @pytest.mark.parametrize(("shape", "size"), SHAPES)
+    @pytest.mark.parametrize("channels", [1, 2, 3, 4])
+    @pytest.mark.parametrize("interpolation", PILLOW_INTERPOLATIONS)
+    def test_bytes_are_equal_to_pillow(self, shape, size, channels, interpolation):
+        image = picture(shape, channels)
+        ours = native_resize(tf.constant(image), size, interpolation)
+        np.testing.assert_array_equal(ours, by_pillow(image, size, interpolation))
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.data())
+    def test_any_shape(self, data):
+        side, small = st.integers(1, 120), st.integers(1, 40)
+        shape, size = data.draw(st.tuples(side, side)), data.draw(st.tuples(small, small))
+        interpolation = data.draw(st.sampled_from(PILLOW_INTERPOLATIONS))
+        image = picture(shape, data.draw(st.sampled_from([1, 2, 3, 4])), seed=shape[0])
+        ours = native_resize(tf.constant(image), size, interpolation)
+        np.testing.assert_array_equal(ours, by_pillow(image, size, interpolation))
+
+    @pytest.mark.parametrize("interpolation", PILLOW_INTERPOLATIONS)
+    @pytest.mark.parametrize(
+        "box", [(0, 0, 40, 61), (3.25, 7.5, 31.75, 20), (39, 0, 40, 61), (0.1, 60.5, 39.9, 60.9)]
+    )
+    def test_a_box_is_the_one_of_pillow(self, interpolation, box):
+        image, (top, left, bottom, right) = picture((40, 61), 3), box
+        ours = native_resize(
+            tf.constant(image), (11, 13), interpolation, box=tf.constant(box, tf.float32)
+        )
+        theirs = by_pillow(image, (11, 13), interpolation, (left, top, right, bottom))
+        np.testing.assert_array_equal(ours, theirs)
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+    @pytest.mark.parametrize("keep_aspect_ratio", [False, True])
+    @pytest.mark.parametrize("channels", [1, 2, 3, 4])
+    @pytest.mark.parametrize("interpolation", PILLOW_INTERPOLATIONS)
+    def test_both_implementations_agree(self, dtype, keep_aspect_ratio, channels, interpolation):
+        for shape, size in SHAPES:
+            image = tf.constant(picture(shape, channels, dtype=dtype))
+            ours, pure = (
+                of.resize(image, size, interpolation, keep_aspect_ratio=keep_aspect_ratio)
+                for of in (NATIVE, TENSORFLOW)
+            )
+            assert ours.dtype == pure.dtype
+            np.testing.assert_allclose(ours, pure, rtol=0, atol=0 if dtype == np.uint8 else 2e-3)
+
+    def test_eager_equals_graph(self):
+        image = tf.constant(picture((31, 50), 3))
+
+        @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+        def in_graph(image):
+            return native_resize(image, (9, 12), "lanczos")
+
+        assert in_graph(image).shape == (9, 12, 3)
+        np.testing.assert_array_equal(in_graph(image), native_resize(image, (9, 12), "lanczos"))
+
+    @pytest.mark.parametrize(
+        ("shape", "box", "message"),
+        [
+            ([0, 4, 3], None, "1 to 4 channels"),
+            ([4, 0, 3], None, "1 to 4 channels"),
+            ([4, 4, 5], None, "1 to 4 channels"),
+            ([4, 4], None, "1 to 4 channels"),
+            ([4, 4, 3], [-1.0, 0, 2, 2], "must lie in its image"),
+            ([4, 4, 3], [0.0, 0, 4, 5], "must lie in its image"),
+            ([4, 4, 3], [3.0, 0, 2, 4], "must lie in its image"),
+            ([4, 4, 3], [float("nan"), 0, 2, 2], "must lie in its image"),
+        ],
+    )
+    def test_rejects_what_it_cannot_resize(self, shape, box, message):
+        image = tf.zeros(shape, tf.uint8)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            native_resize(image, (2, 2), "bilinear", box=None if box is None else tf.constant(box))
+
+
+@needs_kernels
+@pytest.mark.parametrize("interpolation", ["nearest", "lanczos3", "bilinear"])
+def test_batches_are_the_same_with_either(animals, interpolation):
+    batches = []
+    for name in ("native", "tensorflow"):
+        dataset = tfpipe.image_dataset_from_directory(
+            animals, image_size=(6, 8), interpolation=interpolation, kernels=name, seed=1,
+            augment=tfpipe.Augment(rotation_range=20), verbose=False,
+        )  # fmt: skip
+        batches.append(np.concatenate([images for images, _ in dataset]))
+    np.testing.assert_array_equal(*batches)
+
+
+class TestChosen:
+    def test_the_environment_decides_for_auto(self, monkeypatch):
+        monkeypatch.setenv("TFPIPE_KERNELS", "tensorflow")
+        assert chosen() is TENSORFLOW
+        monkeypatch.setenv("TFPIPE_KERNELS", "fast")
+        with pytest.raises(ValueError, match="TFPIPE_KERNELS must be one of 'auto'"):
+            chosen()
+
+    def test_without_a_library_auto_is_tensorflow(self, monkeypatch):
+        monkeypatch.setattr(kernels.native, "library", lambda: (None, "it was not built"))
+        monkeypatch.delenv("TFPIPE_KERNELS", raising=False)
+        assert chosen() is TENSORFLOW
+        with pytest.raises(ImportError, match="it was not built. Install a C compiler"):
+            chosen("native")
+
+    def test_doors_check_the_name(self, animals):
+        with pytest.raises(
+            ValueError, match=r"kernels must be one of 'auto', 'tensorflow', 'native'"
+        ):
+            tfpipe.image_dataset_from_directory(animals, kernels="c")
+
+
+@needs_kernels
+@pytest.mark.slow
+@pytest.mark.one_profile
+def test_sanitizers_find_nothing(tmp_path):
+    """A program of its own resizes every kind of image, from and to memory of exactly its size."""
+    source = os.path.dirname(kernels.native.__file__)
+    program = tmp_path / "try"
+    (tmp_path / "try.c").write_text(
+        """
+#include <stdlib.h>
+#include <string.h>
+#include "resize.h"
+
+int main(void) {
+  const int sides[] = {1, 2, 3, 5, 16, 17, 33, 100, 257};
+  const int results[] = {1, 2, 7, 16, 50};
+  for (int h = 0; h < 9; h++) for (int w = 0; w < 9; w++) for (int i = 0; i < 5; i++)
+  for (int j = 0; j < 5; j++) for (int c = 1; c <= 4; c++) for (int f = 0; f < FILTERS; f++)
+  for (int is_float = 0; is_float < 2; is_float++) for (int part = 0; part < 2; part++) {
+    const size_t size = is_float ? sizeof(float) : 1;
+    const size_t in = (size_t)sides[h] * sides[w] * c, out = (size_t)results[i] * results[j] * c;
+    void *pixels = malloc(in * size), *resized = malloc(out * size);
+    memset(pixels, (h * 31 + w) & 63, in * size);
+    const float edge = part ? 0.3f : 0.0f;
+    tfpipe_image image = {pixels, is_float, sides[h], sides[w], c,
+                          {edge, sides[h] - edge}, {edge, sides[w] - edge}};
+    if (!tfpipe_resize(&image, f, results[i], results[j], resized)) return 1;
+    free(pixels);
+    free(resized);
+  }
+  return 0;
+}
+"""
+    )
+    build = [
+        "cc",
+        "-O1",
+        "-g",
+        "-std=c11",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+    ]
+    files = [tmp_path / "try.c", os.path.join(source, "resize.c")]
+    subprocess.run([*build, f"-I{source}", *files, "-lm", "-o", program], check=True)
+    subprocess.run([program], check=True, env={"ASAN_OPTIONS": "detect_leaks=1"}, timeout=600)
+
+
+@needs_kernels
+@pytest.mark.one_profile
+def test_without_the_library_everything_runs(animals, tmp_path):
+    """Another process, in which the library is not found, gives the same batches."""
+    script = (
+        "import sys, numpy as np, tfpipe\n"
+        "from tfpipe.ops import kernels, native\n"
+        "native.LIBRARY = 'no_library'\n"
+        "assert kernels.chosen().name == 'tensorflow'\n"
+        "assert 'no C compiler' in kernels.why_not_native()\n"
+        f"options = dict(directory={str(animals)!r}, image_size=(6, 8), seed=1, verbose=False)\n"
+        "d = tfpipe.image_dataset_from_directory(**options)\n"
+        f"np.save({str(tmp_path / 'x.npy')!r}, d[0][0])\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    dataset = tfpipe.image_dataset_from_directory(animals, image_size=(6, 8), seed=1, verbose=False)
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), dataset[0][0])

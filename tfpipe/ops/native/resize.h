@@ -1,0 +1,27 @@
+/* Resizes images as Pillow does, bit for bit: see resize.c. */
+#ifndef TFPIPE_RESIZE_H_
+#define TFPIPE_RESIZE_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* In the order of PILLOW_INTERPOLATIONS in ops/resize.py. */
+enum tfpipe_filter { NEAREST, BILINEAR, BICUBIC, HAMMING, BOX, LANCZOS, FILTERS };
+
+/* The part of an image axis that becomes the output: from `begin` to `end`, in pixels of the image. */
+typedef struct {
+  float begin, end;
+} tfpipe_range;
+
+typedef struct {
+  const void* pixels; /* [height, width, channels], uint8 or float */
+  bool is_float;
+  int64_t height, width, channels; /* 1 to 4 channels; with 2 or 4, the last one is alpha */
+  tfpipe_range rows, columns;
+} tfpipe_image;
+
+/* Writes [height, width, channels] of the image's type to `out`. False: there is no memory. */
+bool tfpipe_resize(const tfpipe_image* image, enum tfpipe_filter filter, int64_t height,
+                   int64_t width, void* out);
+
+#endif
