@@ -35,8 +35,8 @@ setup(
     ext_modules=[
         Extension(
             KERNELS,
-            sources=[f"{SOURCES}/{name}.c" for name in ("ops", "resize")],
-            depends=[f"{SOURCES}/{name}.h" for name in ("tensorflow", "resize")],
+            sources=[f"{SOURCES}/{name}.c" for name in ("ops", "resize", "warp")],
+            depends=[f"{SOURCES}/{name}.h" for name in ("tensorflow", "resize", "warp")],
             extra_compile_args=["-O3", "-std=c11", "-ffp-contract=off"],
             libraries=["m"],
             optional=True,  # without a compiler, everything runs on TensorFlow's operations

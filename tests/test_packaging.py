@@ -25,6 +25,7 @@ ONE_OF_EACH = {
     "tfpipe/distribute/strategy.py",
     "tfpipe/fields/image.py",
     "tfpipe/ops/resize.py",
+    "tfpipe/ops/native/__init__.py",
     "tfpipe/pipeline/pipeline.py",
     "tfpipe/sources/source.py",
     "tfpipe/tools/check.py",
@@ -39,6 +40,10 @@ def run(*command, **options):
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
+
+
+def has_compiler():
+    return shutil.which("cc") is not None
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +81,27 @@ class TestPackage:
         assert {"tfpipe/data/digits.npz", "tfpipe/data/README.md"} <= set(names)
         assert [name for name in names if name.startswith(("tests", "docs", "examples"))] == []
 
+    def test_wheel_holds_the_kernels_for_every_python(self, built):
+        (wheel,) = built.glob("*.whl")
+        names = zipfile.ZipFile(wheel).namelist()
+        assert wheel.name.split("-")[2:4] == ["py3", "none"]
+        assert has_compiler() == ("tfpipe/ops/native/libtfpipe_kernels.so" in names)
+        assert has_compiler() != wheel.name.endswith("-any.whl")
+
+    def test_without_a_compiler_the_wheel_is_one_for_every_platform(self, built, tmp_path):
+        (sdist,) = built.glob("*.tar.gz")
+        with tarfile.open(sdist) as archive:
+            archive.extractall(tmp_path, filter="data")
+        (source,) = tmp_path.iterdir()
+        environment = {**os.environ, "CC": "no-compiler", "PATH": os.path.dirname(sys.executable)}
+        run("-m", "build", "--wheel", "--outdir", tmp_path / "dist", source, env=environment)
+        (wheel,) = (tmp_path / "dist").glob("*.whl")
+        assert wheel.name.endswith("-py3-none-any.whl")
+        run("-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path / "site", wheel)
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+        out = run("-m", "tfpipe", "formats", cwd=tmp_path, env=environment)
+        assert "Kernels: TensorFlow's, without a C compiler" in out
+
     def test_sdist_holds_the_licence(self, built):
         (sdist,) = built.glob("*.tar.gz")
         with tarfile.open(sdist) as archive:
@@ -88,6 +114,8 @@ class TestPackage:
         environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
         script = "import tfpipe; print(tfpipe.__file__); tfpipe.ImageDataGenerator()"
         out = run("-c", script, cwd=tmp_path, env=environment)
+        kernels = run("-m", "tfpipe", "formats", cwd=tmp_path, env=environment)
+        assert ("Kernels: in C" in kernels) == has_compiler()
         assert out.startswith(str(tmp_path / "site")), out
         shown = run("-m", "tfpipe", "--version", cwd=tmp_path, env=environment)
         assert shown == f"tfpipe, version {tfpipe.__version__}\n"

@@ -8,6 +8,7 @@ import importlib.metadata
 import importlib.util
 import sys
 import warnings
+from pathlib import Path
 from typing import Any, TypeAlias
 
 Release: TypeAlias = tuple[int, int]  # of TensorFlow: 2.17.1 is (2, 17)
@@ -52,6 +53,12 @@ def has_module(name: str) -> bool:
     (True, False)
     """
     return importlib.util.find_spec(name) is not None
+
+
+def kernels_library() -> Path | None:
+    """Returns the library of kernels in C; None if there was no C compiler at the installation."""
+    folder = Path(__file__).parent / "ops" / "native"
+    return next(iter(sorted(folder.glob("libtfpipe_kernels.*"))), None)
 
 
 def tensorflow_io() -> Any:

@@ -27,7 +27,8 @@ def test_as_a_process():
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].startswith("With TensorFlow 2.")
-    assert [line.split("  ")[0] for line in lines[2:]] == [
+    assert lines[1].startswith("Kernels: ")
+    assert [line.split("  ")[0] for line in lines[3:]] == [
         row["format"] for row in tfpipe.formats.table()
     ]
 

@@ -15,7 +15,8 @@ from tfpipe.builders.split_and_build import Share, deliver
 from tfpipe.checks import check_bool, check_type
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.console import say
-from tfpipe.dataset.image_dataset import ImageDataset, PreparationOptions, TuningOptions
+from tfpipe.dataset.image_dataset import ImageDataset
+from tfpipe.dataset.tuning import PreparationOptions, TuningOptions
 from tfpipe.fields.image import ImageSpec
 from tfpipe.fields.label import LabelSpec
 from tfpipe.keywords import routed, takes

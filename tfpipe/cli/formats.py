@@ -27,13 +27,15 @@ def formats_command(as_json: bool) -> None:
     """
     with text.plain_messages():
         from tfpipe import formats as known
-        from tfpipe.installed import tensorflow_version
+        from tfpipe.installed import kernels_library, tensorflow_version
 
         rows = known.table()
+        kernels = "in C" if kernels_library() else "TensorFlow's, without a C compiler"
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
     click.secho(f"With TensorFlow {tensorflow_version()}", bold=True)
+    click.echo(f"Kernels: {kernels}")
     for line in aligned([{name: name for name in rows[0]}, *rows]):
         click.echo(line)
 

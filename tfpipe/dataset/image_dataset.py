@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from tfpipe.dataset import pictures
 from tfpipe.dataset.askers import HiddenFromTfKeras
 from tfpipe.dataset.batches import Batches
 from tfpipe.dataset.samples import KnowsSamples
+from tfpipe.dataset.tuning import TuningOptions, prepared
 from tfpipe.distribute.service import ServiceSpec, content_of, plan_for_service, service_epochs
 from tfpipe.distribute.strategy import over_replicas
 from tfpipe.fields.label import LabelSpec
@@ -27,7 +28,6 @@ from tfpipe.pipeline import pipeline
 from tfpipe.pipeline import plan as pipeline_plan
 from tfpipe.pipeline.cursor import Cursor
 from tfpipe.pipeline.plan import Plan, place_after
-from tfpipe.pipeline.resources import AUTOTUNE
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources.source import Arrays, Source
 from tfpipe.transforms.standardize import Standardize
@@ -35,22 +35,6 @@ from tfpipe.transforms.standardize import Standardize
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from typing_extensions import Unpack
-
-
-class PreparationOptions(TypedDict, total=False):
-    """How samples are prepared, which changes none of them."""
-
-    num_parallel_calls: int | None
-    prefetch: int | None
-    cache: str | os.PathLike[str] | None
-    ram_budget: int | None
-    kernels: str
-
-
-class TuningOptions(PreparationOptions, total=False):
-    """The options of `ImageDataset.tuned`."""
-
-    decoding: str
 
 
 class ImageDataset(KnowsSamples):
@@ -76,7 +60,7 @@ class ImageDataset(KnowsSamples):
         class_names: the classes in the order of their ids; [] if labels are not classes, None without labels.
         class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
         num_classes: the number of classes; 0 if the labels are not classes.
-        vocabularies: the names of the ids of each column of classes, for "multi_output".
+        vocabularies: for "multi_output", the names of the ids of each column of classes.
         classes, labels: the target of each sample in source order.
         sample_weight, groups: the weight and the group of each sample, or None.
         skipped: (path, reason) of each file that `on_error="skip"` has left out so far.
@@ -293,18 +277,8 @@ class ImageDataset(KnowsSamples):
         """
         if not self._in_order:
             raise ValueError("tuned comes before distribute: dataset.tuned(...).distribute(...).")
-        changes: dict[str, Any] = dict(options)
-        decoding = changes.pop("decoding", None)
-        if decoding is not None and self._spec.image is not None:
-            decode = replace(self._spec.image.decode, decoding=decoding)
-            changes["image"] = replace(self._spec.image, decode=decode)
-        if changes.get("num_parallel_calls") == AUTOTUNE:
-            changes["num_parallel_calls"] = None
-        if changes.get("prefetch", 0) is None:
-            changes["prefetch"] = PipelineSpec.prefetch
-        if isinstance(changes.get("cache"), os.PathLike):
-            changes["cache"] = os.fspath(changes["cache"])
-        return self._copy(pipeline_plan.plan(self._source, replace(self._spec, **changes)))
+        spec = prepared(self._spec, options)
+        return self._copy(pipeline_plan.plan(self._source, spec))
 
     # On several replicas, or hosts.
 

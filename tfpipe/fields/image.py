@@ -49,7 +49,7 @@ class Image(Kind):
     """Pixels with colors: they move, they are recolored, and they are standardized."""
 
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
-        return motion.warp(value)
+        return motion.warp(value, scale=motion.scale)
 
     def recolor(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.recolor(value)

@@ -14,10 +14,14 @@ import tensorflow as tf
 
 from tfpipe.checks import check_one_of
 from tfpipe.ops import native
+from tfpipe.ops.matrix import affine_matrix, as_float64
 from tfpipe.ops.resize import PILLOW_INTERPOLATIONS, resize
+from tfpipe.ops.warp import FILL_MODES, affine_transform
 
 KERNELS = ("auto", "tensorflow", "native")
 _VARIABLE = "TFPIPE_KERNELS"
+# What the kernel takes, in its order, with the neutral values.
+_NEUTRAL_MOVES = {"theta": 0.0, "tx": 0.0, "ty": 0.0, "shear": 0.0, "zx": 1.0, "zy": 1.0}
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,18 @@ class Kernels:
     Attributes:
         name: "tensorflow" or "native".
         resize: Pillow's resize, with the arguments of `ops.resize.resize`.
+        affine_matrix: with the arguments of `ops.matrix.affine_matrix`, except the flips.
+        warp: with the arguments of `ops.warp.affine_transform`, and a `scale` for the values of the result.
     """
 
     name: str
     resize: Callable[..., tf.Tensor]
+    affine_matrix: Callable[..., tf.Tensor]
+    warp: Callable[..., tf.Tensor]
+
+    def warps(self, dtype: tf.DType, order: int) -> bool:
+        """Tells whether `warp` takes single images of this dtype without being compiled."""
+        return self.name == "native" and dtype in (tf.uint8, tf.float32) and order <= 1
 
 
 def native_resize(
@@ -72,8 +84,70 @@ def native_resize(
     return tf.ensure_shape(resized, [*size, image.shape[-1]])
 
 
-TENSORFLOW = Kernels("tensorflow", resize)
-NATIVE = Kernels("native", native_resize)
+def native_affine_matrix(height: int, width: int, **moves: Any) -> tf.Tensor:
+    """Returns the matrix of the classic's moves, as `ops.matrix.affine_matrix` does, in one operation.
+
+    Args:
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+        **moves: theta, tx, ty, shear, zx and zy; numbers, or tensors [].
+
+    Returns:
+        float64 [2, 3].
+    """
+    values = tf.stack(
+        [as_float64(moves.get(name, value)) for name, value in _NEUTRAL_MOVES.items()]
+    )
+    matrix = _library().tfpipe_affine_matrix(moves=values, height=height, width=width)
+    return tf.ensure_shape(matrix, [2, 3])
+
+
+def native_warp(
+    image: tf.Tensor,
+    matrix: tf.Tensor,
+    *,
+    order: int = 1,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    flip_horizontal: Any = False,
+    flip_vertical: Any = False,
+    scale: float = 1.0,
+) -> tf.Tensor:
+    """Resamples one image as `ops.warp.affine_transform` does, in one operation.
+
+    Args:
+        image: uint8 or float32 [H, W, C], static shape.
+        matrix: float64 [2, 3], output (row, column) to input (row, column).
+        order: 0 or 1.
+        fill_mode: one of `FILL_MODES`.
+        cval: the value for "constant".
+        flip_horizontal, flip_vertical: Python bools, or tensors [].
+        scale: the values of the result are multiplied by it.
+
+    Returns:
+        float32 [H, W, C].
+    """
+    flips = tf.stack([tf.cast(flip, tf.bool) for flip in (flip_horizontal, flip_vertical)])
+    moved = _library().tfpipe_warp(
+        image=image,
+        matrix=matrix,
+        flips=flips,
+        order=order,
+        fill=FILL_MODES.index(fill_mode),
+        cval=float(cval),
+        scale=float(scale),
+    )
+    return tf.ensure_shape(moved, image.shape)
+
+
+def scaled_warp(image: tf.Tensor, matrix: tf.Tensor, scale: float = 1.0, **how: Any) -> tf.Tensor:
+    """Resamples as `ops.warp.affine_transform` does, and multiplies the result by `scale`."""
+    moved = affine_transform(image, matrix, **how)
+    return moved if scale == 1 else moved * tf.constant(scale, moved.dtype)
+
+
+TENSORFLOW = Kernels("tensorflow", resize, affine_matrix, scaled_warp)
+NATIVE = Kernels("native", native_resize, native_affine_matrix, native_warp)
 
 
 def why_not_native() -> str | None:
@@ -83,7 +157,7 @@ def why_not_native() -> str | None:
 
 
 def chosen(asked: str = "auto") -> Kernels:
-    """Returns the implementation that is asked for.
+    """Returns the requested implementation.
 
     Args:
         asked: "tensorflow", "native", or "auto": the kernels in C if they were built. The environment

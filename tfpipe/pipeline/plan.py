@@ -95,7 +95,7 @@ def plan(source: Source, spec: PipelineSpec, feeds: Feeds | None = None) -> Plan
             skipping = bad_files.Skipping(skipped, limit, loader.describe_failure, index_at)
         unit_range = stages.unit_range_of(source, spec)
         augment = stages.augmentation(loader, source, spec, seed, unit_range)
-        threads_wait = augment is not None and xla_has_own_threads()
+        threads_wait = stages.uses_xla(spec) and xla_has_own_threads()
         return Plan(
             spec,
             feeds,

@@ -16,7 +16,7 @@ from tfpipe.fields.label import check_mixable
 from tfpipe.fields.layout import PATH, usual_kinds, usual_layout
 from tfpipe.fields.mask import mask_needs_python
 from tfpipe.graph import succeeds
-from tfpipe.ops import color
+from tfpipe.ops import color, kernels
 from tfpipe.ops.xla import compiled, xla_available
 from tfpipe.pipeline import bad_files, cache, order
 from tfpipe.pipeline.cursor import Span
@@ -95,34 +95,51 @@ def sample_transform(
 def augmentation(
     loader: Loader, source: Source, spec: PipelineSpec, seed: Value, unit_range: bool
 ) -> SampleStep | None:
-    """Draws each sample's parameters and applies them in one compiled pass."""
+    """Draws each sample's parameters and applies them: in one compiled pass, or with the kernels in C."""
     ranges = spec.augment
     if not ranges.changes_pixels:
         return None
-    factor = spec.standardize.rescale if spec.rescales_early else None
+    factor = (spec.standardize.rescale or 1.0) if spec.rescales_early else 1.0
     _check_values(source, ranges)
+    used = kernels_of(spec)
 
-    def apply(record: Record, numbers: tf.Tensor) -> Record:
-        # The few scalar operations of the parameters would cost more outside the compiled pass
-        # than the pass itself.
+    def motion(numbers: tf.Tensor, scale: float = 1.0) -> Motion:
         params = augment.parameters(ranges, numbers, *loader.shape[:2])
-        drawn = Motion(params, ranges, unit_range)
+        return Motion(params, ranges, unit_range, used, scale)
+
+    def move(record: Record, drawn: Motion) -> Record:
         image = record[IMAGE]
         if (image.dtype, spec.compute_dtype) != (tf.uint8, "float32"):  # the default of a motion
             record = {**record, IMAGE: tf.cast(image, spec.compute_dtype)}
-        moved = {}
-        for name, kind in loader.kinds.items():
-            moved[name] = kind.recolor(kind.move(record[name], drawn), drawn)
-        if factor is not None:
-            moved[IMAGE] *= tf.constant(factor, moved[IMAGE].dtype)
-        return moved
+        return {name: kind.move(record[name], drawn) for name, kind in loader.kinds.items()}
 
-    fast_apply = compiled(apply) if xla_available() else apply
+    def recolor(record: Record, drawn: Motion) -> Record:
+        changed = {n: kind.recolor(record[n], drawn) for n, kind in loader.kinds.items()}
+        if factor != 1:
+            changed[IMAGE] *= tf.constant(factor, changed[IMAGE].dtype)
+        return changed
+
+    def whole(record: Record, numbers: tf.Tensor) -> Record:
+        # The few scalar operations of the parameters would cost more outside the compiled pass
+        # than the pass itself.
+        drawn = motion(numbers)
+        return recolor(move(record, drawn), drawn)
+
+    # A compiled pass cannot hold a kernel in C.
+    part = whole if used is kernels.TENSORFLOW else lambda r, numbers: recolor(r, motion(numbers))
+    fast = compiled(part) if uses_xla(spec) and xla_available() else part
+
+    def apply(record: Record, numbers: tf.Tensor) -> Record:
+        if used is kernels.TENSORFLOW:
+            return fast(record, numbers)
+        if not ranges.changes_values:
+            return move(record, motion(numbers, factor))
+        return fast(move(record, motion(numbers)), numbers)
 
     def step(span: Span, index: tf.Tensor, record: Record) -> Record:
         key = seeds.stream_key(seed(), "augment")
         numbers = augment.uniform_numbers(seeds.sample_key(key, span[0], index, span[3]))
-        return fast_apply(record, numbers)
+        return apply(record, numbers)
 
     return step
 
@@ -140,6 +157,23 @@ def check_bytes(source: Source, spec: PipelineSpec) -> None:
             f"dtype='uint8' holds whole numbers from 0 to 255. Received: images from {low:g} to {high:g}. "
             "Choose dtype='float32', or scale them to 0..255 first."
         )
+
+
+def kernels_of(spec: PipelineSpec) -> kernels.Kernels:
+    """Returns what moves the pixels of a sample."""
+    used = kernels.chosen(spec.kernels)
+    ranges = spec.augment
+    # The geometry of RandAugment is more operations than are worth it outside a compiled pass.
+    takes = used.warps(tf.as_dtype(spec.compute_dtype), ranges.interpolation_order)
+    return used if takes and ranges.rand_augment is None else kernels.TENSORFLOW
+
+
+def uses_xla(spec: PipelineSpec) -> bool:
+    """Tells whether a part of the augmentation is compiled by XLA, where XLA is available."""
+    ranges = spec.augment
+    if kernels_of(spec) is kernels.TENSORFLOW:
+        return ranges.changes_pixels
+    return ranges.changes_values
 
 
 def _check_values(source: Source, ranges: augment.Augment) -> None:

@@ -197,11 +197,14 @@ class Augment:
     @property
     def changes_pixels(self) -> bool:
         """Whether any transform of single images is on."""
-        return (
-            self.moves_pixels
-            or self.depends_on_range
-            or bool(self.horizontal_flip or self.vertical_flip)
-            or bool(self.channel_shift_range or self.hue_range or self.cutout)
+        flips = bool(self.horizontal_flip or self.vertical_flip)
+        return self.moves_pixels or flips or self.changes_values
+
+    @property
+    def changes_values(self) -> bool:
+        """Whether any transform changes the values of pixels, and not only their places."""
+        return self.depends_on_range or bool(
+            self.channel_shift_range or self.hue_range or self.cutout
         )
 
     @property

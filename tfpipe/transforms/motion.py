@@ -17,11 +17,12 @@ from typing import Any
 import tensorflow as tf
 
 from tfpipe.ops import color, erase
-from tfpipe.ops.matrix import affine_matrix, composed, crop_matrix
-from tfpipe.ops.warp import affine_transform
+from tfpipe.ops.kernels import TENSORFLOW, Kernels
+from tfpipe.ops.matrix import composed, crop_matrix
 from tfpipe.transforms import rand_augment
 from tfpipe.transforms.augment import NEUTRAL, Augment
 
+_UNMOVED = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
 _MOVES = ("theta", "tx", "ty", "shear", "zx", "zy")
 # The parameters of a rectangle, with the values that they have when they are missing.
 _CROP = {"crop_x": 0.0, "crop_y": 0.0, "crop_width": 1.0, "crop_height": 1.0}
@@ -36,6 +37,8 @@ class Motion:
         params: as `augment.draw` returns them.
         ranges: what they were drawn from, for `fill_mode`, `cval` and the like.
         unit_range: whether the values of images are in 0..1, not in 0..255.
+        kernels: what moves the pixels.
+        scale: what the values of images are multiplied by as they are moved.
 
     >>> motion = Motion({"tx": 1.0}, Augment(fill_mode="constant"))
     >>> motion.warp(tf.constant([[[7], [9]]]), order=0, cval=255)[0, :, 0].numpy().tolist()
@@ -45,9 +48,15 @@ class Motion:
     params: Mapping[str, Any]
     ranges: Augment
     unit_range: bool = False
+    kernels: Kernels = TENSORFLOW
+    scale: float = 1.0
 
     def warp(
-        self, image: tf.Tensor, order: int | None = None, cval: float | None = None
+        self,
+        image: tf.Tensor,
+        order: int | None = None,
+        cval: float | None = None,
+        scale: float = 1.0,
     ) -> tf.Tensor:
         """Moves pixels; see `apply_geometry`. By default in the order and with the cval of the ranges."""
         ranges = self.ranges
@@ -55,7 +64,7 @@ class Motion:
             ranges = replace(ranges, interpolation_order=order)
         if cval is not None:
             ranges = replace(ranges, cval=cval)
-        return apply_geometry(image, self.params, ranges)
+        return apply_geometry(image, self.params, ranges, self.kernels, scale)
 
     def recolor(self, image: tf.Tensor) -> tf.Tensor:
         """Changes values; see `apply_values`."""
@@ -80,7 +89,13 @@ def apply(
     return apply_values(moved, params, augment, unit_range=unit_range)
 
 
-def apply_geometry(image: tf.Tensor, params: Mapping[str, Any], augment: Augment) -> tf.Tensor:
+def apply_geometry(
+    image: tf.Tensor,
+    params: Mapping[str, Any],
+    augment: Augment,
+    kernels: Kernels = TENSORFLOW,
+    scale: float = 1.0,
+) -> tf.Tensor:
     """Applies the part of `apply` that moves pixels: the affine resampling and the flips.
 
     What belongs to an image pixel by pixel, such as a mask, gets the same parameters, with an
@@ -90,6 +105,8 @@ def apply_geometry(image: tf.Tensor, params: Mapping[str, Any], augment: Augment
         image: any dtype, [H, W, C] or [B, H, W, C]. Whole numbers up to 2**24 stay exact.
         params: as `augment.draw` returns them; missing ones are neutral, other keys are ignored.
         augment: for `fill_mode`, `cval` and `interpolation_order`.
+        kernels: what moves the pixels.
+        scale: the values of the result are multiplied by it.
 
     Returns:
         The image's shape, float64 for a float64 image, else float32.
@@ -102,23 +119,32 @@ def apply_geometry(image: tf.Tensor, params: Mapping[str, Any], augment: Augment
     values = _with_neutral(params)
     flips = {name: values[name] for name in ("flip_horizontal", "flip_vertical")}
     height, width = image.shape[-3:-1]
-    matrix = _motion_matrix(height, width, values, params)
-    if matrix is not None:
-        # Bytes are cast as they are read, so there is a quarter of the memory to go through.
-        return affine_transform(
-            image if image.dtype == tf.uint8 else _as_float(image),
-            matrix,
+    # Bytes are cast as they are read, so there is a quarter of the memory to go through.
+    image = image if image.dtype == tf.uint8 else _as_float(image)
+    if not kernels.warps(image.dtype, augment.interpolation_order) or image.shape.rank != 3:
+        kernels = TENSORFLOW
+    matrix = _motion_matrix(height, width, values, params, kernels)
+    if matrix is not None or kernels is not TENSORFLOW:  # which flips as it casts and scales
+        return kernels.warp(
+            image,
+            _UNMOVED if matrix is None else matrix,
             order=augment.interpolation_order,
             fill_mode=augment.fill_mode,
             cval=augment.cval,
+            scale=scale,
             **flips,
         )
     image = _flip(_as_float(image), flips["flip_horizontal"], axis=-2)
-    return _flip(image, flips["flip_vertical"], axis=-3)
+    image = _flip(image, flips["flip_vertical"], axis=-3)
+    return image if scale == 1 else image * tf.constant(scale, image.dtype)
 
 
 def _motion_matrix(
-    height: int, width: int, values: Mapping[str, Any], params: Mapping[str, Any]
+    height: int,
+    width: int,
+    values: Mapping[str, Any],
+    params: Mapping[str, Any],
+    kernels: Kernels,
 ) -> tf.Tensor | None:
     """Returns the matrix of all moves (crop, the classic's, RandAugment's), or None if there are no moves."""
     matrices = []
@@ -126,7 +152,8 @@ def _motion_matrix(
         matrices.append(crop_matrix(height, width, *(params.get(n, v) for n, v in _CROP.items())))
     # The classic leaves a neutral image alone, too; resampling could change its last bits.
     if any(_may_differ(values[name], NEUTRAL[name]) for name in _MOVES):
-        matrices.append(affine_matrix(height, width, **{name: values[name] for name in _MOVES}))
+        moves = {name: values[name] for name in _MOVES}
+        matrices.append(kernels.affine_matrix(height, width, **moves))
     operations = _operations(params)
     if operations:
         matrices.append(rand_augment.geometry(height, width, *zip(*operations, strict=True)))

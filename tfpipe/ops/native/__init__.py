@@ -9,18 +9,17 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-LIBRARY = "libtfpipe_kernels"
+from tfpipe.installed import kernels_library
 
 
 @functools.cache
 def library() -> tuple[Any, str]:
     """Loads the library, once per process; returns its ops, or None and why there are none."""
-    path = next(iter(sorted(Path(__file__).parent.glob(f"{LIBRARY}.*"))), None)
+    path = kernels_library()
     if path is None:
         return None, "it was not built, because there was no C compiler at the installation"
     try:

@@ -5,6 +5,7 @@
 
 #include "resize.h"
 #include "tensorflow.h"
+#include "warp.h"
 
 static void fail(TF_OpKernelContext* context, TF_Status* status, TF_Code code, const char* message) {
   TF_SetStatus(status, code, message);
@@ -110,6 +111,131 @@ end:
   TF_DeleteStatus(status);
 }
 
+/* ---- TfpipeAffineMatrix ---- */
+
+typedef struct {
+  int32_t height, width;
+} matrix_kernel;
+
+static void* create_matrix(TF_OpKernelConstruction* context) {
+  TF_Status* status = TF_NewStatus();
+  matrix_kernel* kernel = calloc(1, sizeof *kernel);
+  if (!kernel) TF_SetStatus(status, TF_RESOURCE_EXHAUSTED, "no memory");
+  if (TF_GetCode(status) == TF_OK)
+    TF_OpKernelConstruction_GetAttrInt32(context, "height", &kernel->height, status);
+  if (TF_GetCode(status) == TF_OK)
+    TF_OpKernelConstruction_GetAttrInt32(context, "width", &kernel->width, status);
+  if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(context, status);
+  TF_DeleteStatus(status);
+  return kernel;
+}
+
+static void compute_matrix(void* data, TF_OpKernelContext* context) {
+  const matrix_kernel* kernel = data;
+  TF_Status* status = TF_NewStatus();
+  TF_Tensor *in = NULL, *out = NULL;
+  TF_GetInput(context, 0, &in, status);
+  if (TF_GetCode(status) != TF_OK) {
+    TF_OpKernelContext_Failure(context, status);
+  } else if (TF_NumDims(in) != 1 || TF_Dim(in, 0) != 6) {
+    fail(context, status, TF_INVALID_ARGUMENT, "moves must be theta, tx, ty, shear, zx, zy");
+  } else {
+    const int64_t dims[2] = {2, 3};
+    out = TF_AllocateOutput(context, 0, TF_DOUBLE, dims, 2, 6 * sizeof(double), status);
+    if (TF_GetCode(status) == TF_OK)
+      tfpipe_affine_matrix(TF_TensorData(in), kernel->height, kernel->width, TF_TensorData(out));
+    else
+      TF_OpKernelContext_Failure(context, status);
+  }
+  if (in) TF_DeleteTensor(in);
+  if (out) TF_DeleteTensor(out);
+  TF_DeleteStatus(status);
+}
+
+/* ---- TfpipeWarp ---- */
+
+typedef struct {
+  int32_t order, fill;
+  float cval, scale;
+} warp_kernel;
+
+static void* create_warp(TF_OpKernelConstruction* context) {
+  TF_Status* status = TF_NewStatus();
+  warp_kernel* kernel = calloc(1, sizeof *kernel);
+  if (!kernel) TF_SetStatus(status, TF_RESOURCE_EXHAUSTED, "no memory");
+  if (TF_GetCode(status) == TF_OK)
+    TF_OpKernelConstruction_GetAttrInt32(context, "order", &kernel->order, status);
+  if (TF_GetCode(status) == TF_OK)
+    TF_OpKernelConstruction_GetAttrInt32(context, "fill", &kernel->fill, status);
+  if (TF_GetCode(status) == TF_OK)
+    TF_OpKernelConstruction_GetAttrFloat(context, "cval", &kernel->cval, status);
+  if (TF_GetCode(status) == TF_OK)
+    TF_OpKernelConstruction_GetAttrFloat(context, "scale", &kernel->scale, status);
+  if (TF_GetCode(status) == TF_OK && (kernel->order < 0 || kernel->order > 1 || kernel->fill < 0 ||
+                                      kernel->fill >= FILLS))
+    TF_SetStatus(status, TF_INVALID_ARGUMENT, "order must be 0 or 1, fill 0 to 3");
+  if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(context, status);
+  TF_DeleteStatus(status);
+  return kernel;
+}
+
+static bool has_values(const TF_Tensor* tensor, int64_t count) {
+  int64_t cells = 1;
+  for (int i = 0; i < TF_NumDims(tensor); i++) cells *= TF_Dim(tensor, i);
+  return cells == count;
+}
+
+static void compute_warp(void* data, TF_OpKernelContext* context) {
+  const warp_kernel* kernel = data;
+  TF_Status* status = TF_NewStatus();
+  TF_Tensor *in = NULL, *of_matrix = NULL, *of_flips = NULL, *out = NULL;
+  TF_GetInput(context, 0, &in, status);
+  if (TF_GetCode(status) == TF_OK) TF_GetInput(context, 1, &of_matrix, status);
+  if (TF_GetCode(status) == TF_OK) TF_GetInput(context, 2, &of_flips, status);
+  if (TF_GetCode(status) != TF_OK) {
+    TF_OpKernelContext_Failure(context, status);
+    goto end;
+  }
+  if (TF_NumDims(in) != 3 || !has_values(of_matrix, 6) || !has_values(of_flips, 2)) {
+    fail(context, status, TF_INVALID_ARGUMENT,
+         "an image must be [height, width, channels], a matrix [2, 3], flips [2]");
+    goto end;
+  }
+  const int64_t dims[3] = {TF_Dim(in, 0), TF_Dim(in, 1), TF_Dim(in, 2)};
+  if (dims[0] > INT32_MAX || dims[1] > INT32_MAX) {
+    fail(context, status, TF_INVALID_ARGUMENT, "an image must have sides below 2 ** 31");
+    goto end;
+  }
+  const size_t cells = (size_t)dims[0] * (size_t)dims[1] * (size_t)dims[2];
+  out = TF_AllocateOutput(context, 0, TF_FLOAT, dims, 3, cells * sizeof(float), status);
+  if (TF_GetCode(status) != TF_OK) {
+    TF_OpKernelContext_Failure(context, status);
+    goto end;
+  }
+  if (!cells) goto end;
+  const tfpipe_picture picture = {.pixels = TF_TensorData(in),
+                                  .is_float = TF_TensorType(in) == TF_FLOAT,
+                                  .height = dims[0],
+                                  .width = dims[1],
+                                  .channels = dims[2]};
+  const bool* flips = TF_TensorData(of_flips);
+  tfpipe_motion motion = {.flip_horizontal = flips[0],
+                          .flip_vertical = flips[1],
+                          .order = kernel->order,
+                          .fill = (enum tfpipe_fill)kernel->fill,
+                          .cval = kernel->cval,
+                          .scale = kernel->scale};
+  memcpy(motion.matrix, TF_TensorData(of_matrix), sizeof motion.matrix);
+  if (!tfpipe_warp(&picture, &motion, TF_TensorData(out)))
+    fail(context, status, TF_RESOURCE_EXHAUSTED, "no memory to move an image");
+end:
+  if (in) TF_DeleteTensor(in);
+  if (of_matrix) TF_DeleteTensor(of_matrix);
+  if (of_flips) TF_DeleteTensor(of_flips);
+  if (out) TF_DeleteTensor(out);
+  TF_DeleteStatus(status);
+}
+
 /* ---- Registration ---- */
 
 static void report(const char* name, TF_Status* status) {
@@ -135,8 +261,46 @@ static void register_resize(TF_Status* status) {
   report("the kernel of TfpipeResize", status);
 }
 
+static void register_matrix(TF_Status* status) {
+  TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder("TfpipeAffineMatrix");
+  TF_OpDefinitionBuilderAddAttr(op, "height: int");
+  TF_OpDefinitionBuilderAddAttr(op, "width: int");
+  TF_OpDefinitionBuilderAddInput(op, "moves: double");
+  TF_OpDefinitionBuilderAddOutput(op, "matrix: double");
+  TF_OpDefinitionBuilderSetShapeInferenceFunction(op, unknown_shape);
+  TF_RegisterOpDefinition(op, status);
+  report("TfpipeAffineMatrix", status);
+  TF_RegisterKernelBuilder("TfpipeAffineMatrix",
+                           TF_NewKernelBuilder("TfpipeAffineMatrix", "CPU", create_matrix,
+                                               compute_matrix, destroy),
+                           status);
+  report("the kernel of TfpipeAffineMatrix", status);
+}
+
+static void register_warp(TF_Status* status) {
+  TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder("TfpipeWarp");
+  TF_OpDefinitionBuilderAddAttr(op, "T: {uint8, float}");
+  TF_OpDefinitionBuilderAddAttr(op, "order: int");
+  TF_OpDefinitionBuilderAddAttr(op, "fill: int");
+  TF_OpDefinitionBuilderAddAttr(op, "cval: float");
+  TF_OpDefinitionBuilderAddAttr(op, "scale: float");
+  TF_OpDefinitionBuilderAddInput(op, "image: T");
+  TF_OpDefinitionBuilderAddInput(op, "matrix: double");
+  TF_OpDefinitionBuilderAddInput(op, "flips: bool");
+  TF_OpDefinitionBuilderAddOutput(op, "moved: float");
+  TF_OpDefinitionBuilderSetShapeInferenceFunction(op, unknown_shape);
+  TF_RegisterOpDefinition(op, status);
+  report("TfpipeWarp", status);
+  TF_RegisterKernelBuilder(
+      "TfpipeWarp", TF_NewKernelBuilder("TfpipeWarp", "CPU", create_warp, compute_warp, destroy),
+      status);
+  report("the kernel of TfpipeWarp", status);
+}
+
 __attribute__((constructor)) static void register_all(void) {
   TF_Status* status = TF_NewStatus();
   register_resize(status);
+  register_matrix(status);
+  register_warp(status);
   TF_DeleteStatus(status);
 }
