@@ -119,9 +119,9 @@ class PipelineSpec:
             changes a batch.
         ram_budget: the most bytes that the buffers and a cache in memory may take. If they may take more,
             making the data set is an error; None: no limit. Images that are not resized yet are not counted.
-        kernels: what images are resized and moved with: "native", the kernels in C that tfpipe has if there was
-            a C compiler at its installation; "tensorflow", TensorFlow's operations; or "auto", the first if
-            they are there. Decoded and resized pixels are the same, augmented ones to 0.01 of 255.
+        kernels: what images are resized and moved with: "native", the kernels in C that tfpipe has if there
+            was a C compiler at its installation; "tensorflow", TensorFlow's operations; or "auto", the first
+            if they are there. Decoded and resized pixels are the same, augmented ones to 0.01 of 255.
         deterministic: must be True. Order and pixels are functions of (seed, epoch, index), whatever the
             number of threads.
     """
