@@ -9,6 +9,7 @@ import pytest
 
 import tfpipe
 from tfpipe.dataset import fingerprint
+from tfpipe.ops.kernels import why_not_native
 
 pytestmark = pytest.mark.one_profile
 
@@ -33,6 +34,11 @@ def changes(one, other):
 
 
 class TestOfFiles:
+    @pytest.mark.skipif(why_not_native() is not None, reason=f"no kernels: {why_not_native()}")
+    def test_the_kernels_in_use_are_a_difference(self, photos):
+        native, pure = (photos_with(photos, kernels=name) for name in ("auto", "tensorflow"))
+        assert changes(native, pure) == ["kernels: native -> tensorflow"]
+
     def test_threads_buffers_caches_and_the_folder_are_no_difference(self, photos, tmp_path):
         shutil.copytree(photos, tmp_path / "mounted" / "elsewhere")
         other = photos_with(

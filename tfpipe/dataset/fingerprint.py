@@ -2,8 +2,7 @@
 
 An entry is a text, or a list of texts, one per sample or layer. What changes no value has none: threads,
 prefetch, a cache, the number of epochs, file times and the folder's own path, since the same files may be
-mounted elsewhere. A version may add entries (the kernel in use, for example): only entries that both
-fingerprints have are compared.
+mounted elsewhere. A version may add entries: only entries that both fingerprints have are compared.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from tfpipe.ops.kernels import chosen
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import listing
 from tfpipe.sources.source import Arrays, Files, Records, Source
@@ -64,6 +64,7 @@ def of_data(source: Source, spec: PipelineSpec) -> dict[str, str | list[str]]:
     entries: dict[str, str | list[str]] = {
         name: value for name, value in _settings_in("", spec) if not _WITHOUT_EFFECT.match(name)
     }
+    entries["kernels"] = chosen(spec.kernels).name
     entries["columns"] = ", ".join(source.columns)
     entries["class_names"] = [str(name) for name in source.class_names]
     for name, column in source.columns.items():
@@ -205,15 +206,15 @@ def _digest_of(values: Any) -> str:
     'uint8 [2, 3], digest b0f66adc8364'
     """
     if not isinstance(values, np.ndarray):
-        return f"{len(values)} lists, digest {_digest(repr(list(values)).encode())}"
+        return f"{len(values)} lists, digest {_short_digest(repr(list(values)).encode())}"
     step = -(-values.nbytes // _DIGESTED_BYTES) or 1
     some = values[::step]
     content = repr(some.tolist()).encode() if values.dtype == object else some.tobytes()
     which = "digest" if step == 1 else f"digest of one in {step}"
-    return f"{values.dtype} {list(values.shape)}, {which} {_digest(content)}"
+    return f"{values.dtype} {list(values.shape)}, {which} {_short_digest(content)}"
 
 
-def _digest(content: Any) -> str:
+def _short_digest(content: Any) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
