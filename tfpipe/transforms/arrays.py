@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ import tensorflow as tf
 
 from tfpipe import seeds
 from tfpipe.ops import color
+from tfpipe.ops.kernels import chosen
 from tfpipe.transforms.augment import Augment, draw
 from tfpipe.transforms.motion import apply
 from tfpipe.transforms.standardize import Standardize, standardize_batch
 from tfpipe.transforms.user_function import call_with_numpy
+
+_SEED = tf.TensorSpec([], tf.int64)
 
 
 def random_params(augment: Augment, height: int, width: int, seed: int | None) -> dict[str, Any]:
@@ -24,9 +28,33 @@ def random_params(augment: Augment, height: int, width: int, seed: int | None) -
     True
     """
     with tf.device("CPU:0"):
-        key = seeds.stream_key(seeds.as_seed(seed), "augment")
-        params = draw(augment, key, height, width)
-    return {name: float(v) if tf.is_tensor(v) else v for name, v in params.items()}
+        fixed, names, numbers = _drawer(augment, height, width)
+        drawn = numbers(tf.constant(seeds.as_seed(seed), tf.int64)).numpy().tolist()
+    return {**fixed, **dict(zip(names, drawn, strict=True))}
+
+
+@functools.lru_cache(maxsize=16)
+def _drawer(
+    augment: Augment, height: int, width: int
+) -> tuple[dict[str, Any], list[str], Callable[[tf.Tensor], tf.Tensor]]:
+    """Returns the parameters that are never drawn, the names of the others, and seed -> their numbers.
+
+    The numbers are drawn by a graph, because each of its some 100 operations would take 10 microseconds
+    outside one.
+    """
+    fixed: dict[str, Any] = {}
+    names: list[str] = []
+
+    def numbers(seed: tf.Tensor) -> tf.Tensor:
+        params = draw(augment, seeds.stream_key(seed, "augment"), height, width)
+        fixed.update(params)
+        names[:] = [name for name, value in params.items() if tf.is_tensor(value)]
+        return tf.stack([tf.cast(params[name], tf.float64) for name in names] or tf.zeros([0]))
+
+    with tf.init_scope():
+        traced = tf.function(numbers, autograph=False, input_signature=[_SEED])
+        function = traced.get_concrete_function()
+    return fixed, names, function
 
 
 def transform_array(
@@ -48,7 +76,8 @@ def transform_array(
     numbers = {name: value for name, value in params.items() if value is not None}
     unit_range = color.has_unit_range(image)
     with tf.device("CPU:0"):  # where the graph runs; a GPU would round in other places
-        result = apply(tf.constant(pixels), numbers, augment, unit_range=unit_range).numpy()
+        tensor, used = tf.constant(pixels), chosen()
+        result = apply(tensor, numbers, augment, unit_range=unit_range, kernels=used).numpy()
     result = np.moveaxis(result, -1, 0) if channels_first else result
     if image.dtype.kind in "iu":  # SciPy rounds for an integer output
         bounds = np.iinfo(image.dtype)

@@ -72,7 +72,12 @@ class Motion:
 
 
 def apply(
-    image: tf.Tensor, params: Mapping[str, Any], augment: Augment, *, unit_range: bool = False
+    image: tf.Tensor,
+    params: Mapping[str, Any],
+    augment: Augment,
+    *,
+    unit_range: bool = False,
+    kernels: Kernels = TENSORFLOW,
 ) -> tf.Tensor:
     """Transforms an image by some parameters, with at most one resampling.
 
@@ -81,11 +86,12 @@ def apply(
         params: as `augment.draw` returns them; missing ones are neutral, other keys are ignored.
         augment: for `fill_mode`, `cval`, `interpolation_order` and `cutout_value`.
         unit_range: whether values are in 0..1, not in 0..255; matters only if `augment.depends_on_range`.
+        kernels: what moves the pixels.
 
     Returns:
         The image's shape, float64 for a float64 image, else float32.
     """
-    moved = apply_geometry(image, params, augment)
+    moved = apply_geometry(image, params, augment, kernels)
     return apply_values(moved, params, augment, unit_range=unit_range)
 
 
