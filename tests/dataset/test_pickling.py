@@ -81,12 +81,6 @@ class TestCopies:
             copied(dataset.map(lambda x, y: x))
 
 
-def test_distributed_data_sets_say_why_not(small_dataset):
-    distributed = small_dataset().distribute(service="grpc://localhost:1")
-    with pytest.raises(TypeError, match=r"distributed data set cannot be pickled.*distribute"):
-        pickle.dumps(distributed)
-
-
 def first_of(dataset):
     return dataset[0]
 

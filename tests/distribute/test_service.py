@@ -1,6 +1,7 @@
 """The tf.data service: a dispatcher and workers as real processes on this machine."""
 
 import contextlib
+import pickle
 import re
 import shutil
 import signal
@@ -532,6 +533,11 @@ class TestRefused:
         remote = flow(folder).distribute(service=address)
         with pytest.raises(ValueError, match="already distributed"):
             remote.distribute(tf.distribute.get_strategy())
+
+    def test_pickle_of_what_is_distributed(self, address, folder):
+        remote = flow(folder).distribute(service=address)
+        with pytest.raises(TypeError, match=r"distributed data set cannot be pickled.*distribute"):
+            pickle.dumps(remote)
 
     def test_columns_too_large_for_a_graph(self):
         images = np.zeros([70, 64, 64, 1], np.float32)
