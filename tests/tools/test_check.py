@@ -242,3 +242,71 @@ class TestCommand:
 
     def test_its_kinds_are_those_of_the_library(self):
         assert check_command.KINDS == KINDS
+
+
+class TestSplits:
+    """Equal files in two parts of a split are named as such."""
+
+    WORDS = "they are in different parts of the split"
+
+    @pytest.fixture
+    def copies(self, tmp_path, picture, write):
+        """Three images in each of train and val; of two of them there are copies, one across."""
+        top = tmp_path / "copies"
+        for number in range(6):
+            part = "train" if number < 3 else "val"
+            write(top / part / "cat" / f"{number}.png", picture(6, 8, seed=number))
+        shutil.copy(top / "train" / "cat" / "0.png", top / "train" / "cat" / "same.png")
+        shutil.copy(top / "train" / "cat" / "1.png", top / "val" / "cat" / "same.png")
+        return top
+
+    def across(self, *args, **options):
+        """The files that are said to be in two parts."""
+        report = tfpipe.check(*args, verbose=False, **options)
+        assert {problem.kind for problem in report.problems} == {"duplicate"}
+        return [p.path for p in report.problems if self.WORDS in p.reason]
+
+    def test_folders(self, copies):
+        assert self.across(copies) == []
+        assert self.across(copies, splits=True) == [str(copies / "val" / "cat" / "same.png")]
+
+    def test_a_column(self, copies):
+        paths = sorted(map(str, copies.rglob("*.png")))
+        frame = pd.DataFrame({"filename": paths, "part": [path.split("/")[-3] for path in paths]})
+        assert self.across(frame, split_col="part") == [str(copies / "val" / "cat" / "same.png")]
+        again = pd.DataFrame({"filename": paths[:1] * 2, "part": ["train", "val"]})
+        assert self.across(again, split_col="part") == paths[:1]
+        assert self.across(again) == []
+
+    @pytest.mark.parametrize("of_table", [False, True])
+    def test_the_split_of_a_function(self, copies, of_table):
+        options = {"validation_split": 0.5, "seed": 3}
+        source, door = copies, tfpipe.image_dataset_from_directory
+        if of_table:
+            paths = sorted(map(str, copies.rglob("*.png")))
+            source = pd.DataFrame({"filename": paths, "class": "cat"})
+            door = tfpipe.image_dataset_from_dataframe
+        halves = door(source, subset="both", verbose=False, **options)
+        contents = [{Path(p).read_bytes(): p for p in half.source.images.paths} for half in halves]
+        shared = set(contents[0]) & set(contents[1])
+        found = self.across(source, **options)
+        assert len(found) == len(shared) == 1
+        assert Path(found[0]).read_bytes() in shared
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"splits": True, "validation_split": 0.2}, "splits and validation_split exclude"),
+            ({"split_col": "part"}, "split_col for a table"),
+            ({"validation_split": 0.2}, "needs the seed that you train with"),
+            ({"validation_split": 2, "seed": 1}, "between 0 and 1"),
+        ],
+    )
+    def test_rejects(self, copies, options, message):
+        with pytest.raises(ValueError, match=message):
+            tfpipe.check(copies, verbose=False, **options)
+
+    def test_the_command(self, copies):
+        result = CliRunner().invoke(cli, ["check", str(copies), "--splits"])
+        assert result.exit_code == 1
+        assert result.output.count(f"{self.WORDS}: train, val") == 1

@@ -29,6 +29,8 @@ TITLES = {
 Examples:
   tfpipe check photos                      every file below ./photos
   tfpipe check labels.csv --x-col path     every file that a table names
+  tfpipe check photos --splits             name equal files in photos/train and photos/val
+  tfpipe check photos --validation-split 0.2 --seed 1   the same for a split by tfpipe
   tfpipe check photos --ignore duplicate   without the search for equal files
   tfpipe check photos --json | jq '.problems[].path'
 """,
@@ -42,6 +44,15 @@ Examples:
     show_default=True,
     help="Color mode to decode to.",
 )
+@click.option("--splits", is_flag=True, help="One part of a split per folder in SRC.")
+@click.option("--split-col", help="Column with the name of the part of each row (tables only).")
+@click.option(
+    "--validation-split",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="FRACTION",
+    help="Fraction for validation, as given to the functions.",
+)
+@click.option("--seed", type=click.IntRange(0), help="Seed of that split.")
 @click.option(
     "--ignore",
     multiple=True,
@@ -57,6 +68,10 @@ def check_command(
     directory: str | None,
     follow_links: bool,
     color_mode: str,
+    splits: bool,
+    split_col: str | None,
+    validation_split: float | None,
+    seed: int | None,
     ignore: tuple[str, ...],
     as_json: bool,
     as_csv: bool,
@@ -66,7 +81,8 @@ def check_command(
 
     SRC is a directory, or a .csv or .parquet file. Files are read and decoded in parallel, and nothing is
     changed. The list names the files that are missing, that cannot be read and why, that have another
-    format than their names say, and that have the same content as another file.
+    format than their names say, and that have the same content as another file; if you name a split, also
+    which of these are in two of its parts.
 
     The exit status is 0 if no problems are found, 1 if there are problems or no images, 2 for wrong usage.
     """
@@ -83,6 +99,10 @@ def check_command(
             x_col=x_col,
             color_mode=color_mode,
             follow_links=follow_links,
+            splits=splits,
+            split_col=split_col,
+            validation_split=validation_split,
+            seed=seed,
             duplicates="duplicate" not in ignore,
             verbose=not is_quiet,
         )

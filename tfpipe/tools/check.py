@@ -11,7 +11,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -28,6 +28,13 @@ from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import contents, listing, table
 from tfpipe.sources.source import Files, Source
 from tfpipe.tools import inventory
+from tfpipe.tools.parts import (
+    Parts,
+    across,
+    check_split_options,
+    parts_of_directory,
+    parts_of_table,
+)
 from tfpipe.tools.problem import KINDS, Problem
 
 _FILES_AT_ONCE = 64
@@ -99,6 +106,10 @@ def check(
     color_mode: str = "rgb",
     follow_links: bool = False,
     duplicates: bool = True,
+    splits: bool = False,
+    split_col: str | None = None,
+    validation_split: float | None = None,
+    seed: int | None = None,
     verbose: bool = True,
 ) -> CheckReport:
     """Decodes every file as a training epoch would, and reports which files are bad, and why.
@@ -114,6 +125,11 @@ def check(
         color_mode: "grayscale", "rgb" or "rgba", the mode that you train in.
         follow_links: include images in linked folders.
         duplicates: also look for files of equal content. Only files of equal size are read again.
+        splits: each folder in the directory is one part of a split, such as "train" and "val". The report
+            says which equal files are in two of them.
+        split_col: the same for a table: the column with the name of the part of each row.
+        validation_split, seed: the same for the split that `image_dataset_from_directory` or
+            `image_dataset_from_dataframe` makes with these arguments and `shuffle=True`.
         verbose: show progress in a terminal.
 
     Returns:
@@ -122,6 +138,7 @@ def check(
     Raises:
         FileNotFoundError: there is no such directory or table.
         KeyError: the table has no such column.
+        ValueError: more than one split is given, or one that such a source cannot have.
 
     >>> import tempfile
     >>> import tensorflow as tf
@@ -134,11 +151,19 @@ def check(
     (3, {'unreadable': 1, 'duplicate': 1})
     """
     start = time.monotonic()
+    is_table = isinstance(source, pd.DataFrame) or table.is_table(source)
+    check_split_options(is_table, splits, split_col, validation_split, seed)
     with console.shown(verbose):
-        if isinstance(source, pd.DataFrame) or table.is_table(source):
-            found = inventory.list_table(source, os.fspath(directory or ""), x_col)
+        if isinstance(source, pd.DataFrame) or is_table:
+            folder = os.fspath(directory or "")
+            as_text = [x_col] if split_col is None else [x_col, split_col]
+            frame = table.read_frame(source, as_text)
+            found = inventory.list_table(frame, folder, x_col)
+            parts = parts_of_table(frame, folder, x_col, split_col, validation_split, seed)
         else:
             found = inventory.list_directory(os.fspath(source), follow_links)
+            files = [*found.images, *found.others]
+            parts = parts_of_directory(os.fspath(source), files, splits, validation_split, seed)
         heads = contents.in_threads(
             "Opening files", inventory.beginning, [*found.images, *found.others]
         )
@@ -149,11 +174,11 @@ def check(
             path for path in found.others if formats.of_content(known.get(path, b"")) is not None
         ]
         problems = [
-            *found.problems,
+            *(_with_parts(problem, parts) for problem in found.problems),
             *(Problem(path, "unreadable", reason) for path, reason in closed),
             *inventory.lying_suffixes({path: known[path] for path in [*images, *hidden]}),
             *unreadable(images, color_mode),
-            *(equal_contents([*images, *hidden]) if duplicates else ()),
+            *(equal_contents([*images, *hidden], parts) if duplicates else ()),
         ]
     problems.sort(key=lambda problem: (KINDS.index(problem.kind), problem.path))
     return CheckReport(
@@ -199,7 +224,14 @@ def unreadable(paths: Sequence[str], color_mode: str) -> list[Problem]:
     return [*problems, *(Problem(path, "unreadable", reason) for path, reason in dataset.skipped)]
 
 
-def equal_contents(paths: Sequence[str]) -> list[Problem]:
+def _with_parts(problem: Problem, parts: Parts) -> Problem:
+    """Returns a problem of a table, which says so if its rows are in different parts of a split."""
+    if problem.kind != "duplicate":
+        return problem
+    return replace(problem, reason=problem.reason + across(parts, problem.path))
+
+
+def equal_contents(paths: Sequence[str], parts: Parts) -> list[Problem]:
     """Finds files with the same content as an earlier one. Empty files are left to the decoder."""
     digests = contents.digests_of_equal_sizes(paths)
     first: dict[bytes, str] = {}
@@ -209,5 +241,6 @@ def equal_contents(paths: Sequence[str]) -> list[Problem]:
         if original != path:
             other = os.path.dirname(original) != os.path.dirname(path)
             where = ", in another folder" if other else ""
-            problems.append(Problem(path, "duplicate", f"same content as {original}{where}"))
+            reason = f"same content as {original}{where}{across(parts, original, path)}"
+            problems.append(Problem(path, "duplicate", reason))
     return problems
