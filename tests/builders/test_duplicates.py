@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import tfpipe
 from tfpipe import ImageDataGenerator
 from tfpipe.builders import folds, generator_settings, split_and_build
+from tfpipe.cli import cli
+from tfpipe.sources.contents import content_ids
 
 pytestmark = pytest.mark.one_profile
 
@@ -86,6 +89,33 @@ def test_shards(folder, tmp_path):
             for part in parts
         ]
         assert bool(pixels[0] & pixels[1]) == (keep is None)
+
+
+def test_packed_by_the_command(folder, tmp_path):
+    arguments = [
+        "pack",
+        str(folder),
+        str(tmp_path),
+        "--image-size",
+        "6x8",
+        "--encoding",
+        "png",
+        "-q",
+    ]
+    arguments += ["--keep-duplicates-together"]
+    assert "needs --validation-split" in CliRunner().invoke(cli, arguments).output
+    run = CliRunner().invoke(cli, [*arguments, "--validation-split", "0.25"])
+    assert run.exit_code == 0, run.output
+    packed = tfpipe.image_dataset_from_shards(tmp_path, shuffle=False, verbose=False)
+    ids = content_ids(packed.source.images)
+    names = [
+        tfpipe.image_dataset_from_shards(tmp_path, split=split, verbose=False).source.images.names
+        for split in ("training", "validation")
+    ]
+    assert list(map(len, names)) == [48, 16]
+    of_name = dict(zip(packed.source.images.names, ids.tolist(), strict=True))
+    of_split = [{of_name[name] for name in part} for part in names]
+    assert not of_split[0] & of_split[1]
 
 
 def test_with_groups_both_are_kept(folder):

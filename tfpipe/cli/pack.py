@@ -61,6 +61,11 @@ and in the training program:
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the split.")
 @click.option(
+    "--keep-duplicates-together",
+    is_flag=True,
+    help="Files of equal content in one split; with --validation-split.",
+)
+@click.option(
     "--image-size",
     type=text.Size(),
     default="256",
@@ -157,6 +162,10 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
     }
     if share:
         common |= {"validation_split": share, "subset": "both"}
+    if options.get("keep_duplicates_together"):
+        if not share:
+            raise click.UsageError("--keep-duplicates-together needs --validation-split.")
+        common["keep_duplicates_together"] = "exact"
     is_table = table.is_table(source)
     if (masks and is_table) or (mask_col and not is_table):
         raise click.UsageError("--masks is for a directory, --mask-col for a table.")
