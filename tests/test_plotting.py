@@ -146,6 +146,28 @@ class TestShow:
         with pytest.raises(ValueError, match="n must be an int >= 1. Received: n=0"):
             plotting.show_batch(np.zeros([1, 2, 2, 3]), [], 0)
 
+    def test_more_images_than_a_batch_has(self, small_dataset):
+        dataset = small_dataset()
+        assert dataset.batch_size < 11
+        cells = drawn(dataset.show(11))
+        assert len(cells) == 11
+        expected = np.concatenate([dataset[i][0] for i in range(len(dataset))])[:11]
+        for (_, pixels), image in zip(cells, expected, strict=True):
+            np.testing.assert_array_equal(pixels, np.round(image))
+        assert len(drawn(dataset.show(1000))) == dataset.samples
+
+    @pytest.mark.filterwarnings("error")
+    def test_names_that_are_no_text(self):
+        names = ["$a$b_{", "c\x1b[2J", "d\udcff"]
+        titles = [
+            title for title, _ in drawn(plotting.grid(np.zeros([3, 2, 2, 3], np.uint8), names))
+        ]
+        assert titles == ["$a$b_{", "c\\x1b[2J", "d\\xff"]
+        bars = plotting.class_bars(plotting.class_counts(names, np.array([0, 1, 2]), 3))
+        assert [label.get_text() for label in bars.axes[0].get_yticklabels()] == titles
+        png(bars)
+        png(plotting.grid(np.zeros([3, 2, 2, 3], np.uint8), names))
+
 
 class TestPlotAugmentation:
     def test_original_and_the_draws_of_the_pipeline(self, tmp_path, picture, write):
@@ -225,7 +247,13 @@ class TestClasses:
 
     def test_in_a_notebook(self, small_dataset):
         html = small_dataset()._repr_html_()
-        for expected in ("<table>", "14", "4 of 4", "(6, 8, 3) float32", "'Emu', 'cat', 'dog'"):
+        for expected in (
+            "<table>",
+            "14",
+            "4, of up to 4 samples each",
+            "(6, 8, 3) float32",
+            "'Emu', 'cat', 'dog'",
+        ):
             assert expected in html, html
 
 

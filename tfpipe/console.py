@@ -63,6 +63,20 @@ def _is_terminal() -> bool:
         return False
 
 
+def printable(text: str) -> str:
+    r"""Escapes what cannot be shown in a path or a name: bytes that are not UTF-8, and control characters.
+
+    A name may hold the escape sequences of a terminal, which would move its cursor or change its title.
+
+    >>> printable("a\nb\udcff\x1b[2J.png")
+    'a\\nb\\xff\\x1b[2J.png'
+    """
+    shown = "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in text
+    )
+    return shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def say(message: str) -> None:
     """Prints a line, unless `keras.config.disable_interactive_logging()` was called."""
     keras = sys.modules.get("keras")

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from tfpipe import seeds
 from tfpipe.checks import check_int
+from tfpipe.console import printable
 from tfpipe.fields.image import read_image
 from tfpipe.installed import require_matplotlib
 from tfpipe.keywords import suggests
@@ -281,7 +282,9 @@ def grid(images: np.ndarray, titles: Sequence[str], lines: int = 3) -> Any:
         titles: one per image.
         lines: the most lines of a title; the rest of a longer one is cut off.
     """
-    titles = [textwrap.fill(title, 30, max_lines=lines, placeholder=" …") for title in titles]
+    titles = [
+        textwrap.fill(printable(title), 30, max_lines=lines, placeholder=" …") for title in titles
+    ]
     count, height, width = images.shape[:3]
     columns = columns_for(count, height / width)
     cell_height = _CELL * height / width
@@ -297,7 +300,7 @@ def grid(images: np.ndarray, titles: Sequence[str], lines: int = 3) -> Any:
         axis = figure.add_axes([inch / size[way % 2] for way, inch in enumerate(inches)])
         axis.set_axis_off()
         axis.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
-        axis.set_title(title, fontsize=7, pad=2)
+        axis.set_title(title, fontsize=7, pad=2, parse_math=False)
     return figure
 
 
@@ -343,7 +346,8 @@ def class_counts(class_names: Sequence[str], targets: Any, samples: int) -> pd.D
         [number for label in targets for number in label] if isinstance(targets, list) else targets
     )
     counts = np.bincount(np.asarray(ids, np.int64), minlength=len(class_names))
-    index = pd.Index(class_names, name="class")
+    names = np.array(class_names, object)  # the str of pandas 3 must be UTF-8
+    index = pd.Index(names, name="class")
     return pd.DataFrame({"samples": counts, "share": counts / max(samples, 1)}, index=index)
 
 
@@ -351,7 +355,9 @@ def class_bars(counts: pd.DataFrame) -> Any:
     """Draws `class_counts` as horizontal bars, with the figures beside them."""
     figure = picture_class()(figsize=(6, 0.7 + _BAR * len(counts)), dpi=120, layout="constrained")
     axis = figure.subplots()
-    bars = axis.barh(counts.index.astype(str), counts["samples"], height=0.7)
+    bars = axis.barh(range(len(counts)), counts["samples"], height=0.7)
+    names = [printable(str(name)) for name in counts.index]
+    axis.set_yticks(range(len(counts)), labels=names, parse_math=False)  # a name may have a $
     pairs = zip(counts["samples"], counts["share"], strict=True)
     axis.bar_label(bars, [f"{n:,}  ({share:.0%})" for n, share in pairs], padding=3, fontsize=8)
     axis.invert_yaxis()

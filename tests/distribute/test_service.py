@@ -19,6 +19,7 @@ import tensorflow as tf
 
 import tfpipe
 from tfpipe import ImageDataGenerator, ImageDataset
+from tfpipe.cli import service as service_command
 from tfpipe.distribute import service
 from tfpipe.distribute.service import ServiceSpec, counted
 from tfpipe.pipeline.feeds import Feeds
@@ -403,6 +404,22 @@ class TestFaults:
     def test_a_worker_says_that_it_waits(self, processes):
         waiting = processes.launch("worker", "--dispatcher", "localhost:1")
         assert waiting.stderr.readline() == "Waiting for the dispatcher at localhost:1\n"
+
+    @pytest.mark.slow
+    def test_ctrl_c_ends_a_worker_that_waits(self, processes):
+        waiting = processes.launch("worker", "--dispatcher", "localhost:1")
+        waiting.stderr.readline()
+        time.sleep(15)  # TensorFlow is imported, and the worker looks for its dispatcher
+        waiting.send_signal(signal.SIGINT)
+        _, err = waiting.communicate(timeout=20)
+        assert waiting.returncode == 130, err
+        assert err.endswith("\nInterrupted.\n")
+
+    def test_waiting_ends_when_something_listens(self, monkeypatch):
+        with socket.socket() as later:
+            later.bind(("localhost", 0))
+            monkeypatch.setattr(service_command.time, "sleep", lambda seconds: later.listen())
+            service_command._wait_for("localhost", later.getsockname()[1])
 
     def test_a_port_that_is_taken(self, address):
         command = ["dispatcher", "--port", address.rpartition(":")[2]]

@@ -1,5 +1,6 @@
 """`on_error="skip"`: files that cannot be used are left out, and nothing else is."""
 
+import os
 import shutil
 from dataclasses import replace
 from fractions import Fraction
@@ -488,6 +489,26 @@ class TestRefused:
     def test_policies(self, arguments, message):
         with pytest.raises(ValueError, match=message):
             ErrorPolicy(*arguments)
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_a_name_with_control_characters_is_escaped(on_error, tmp_path):
+    name = "a\x07\x1b]0;title\x07\x9b\n"
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    shown = r"a\x07\x1b]0;title\x07" + "\ufffd" + r"\n.png"
+    dataset = image_dataset_from_directory(tmp_path, on_error=on_error, verbose=False)
+    if on_error == "raise":
+        with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+            list(dataset)
+        said = str(caught.value)
+    else:
+        with pytest.warns(UserWarning, match="Left out") as warned:
+            list(dataset)
+        said = str(warned[0].message)
+        assert [path for path, _ in dataset.skipped] == dataset.filepaths
+    assert f"{os.sep}{shown}'" in said
+    assert not {"\x07", "\x1b", "\x9b"} & set(said)
 
 
 class TestSkipList:

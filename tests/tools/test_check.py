@@ -95,6 +95,20 @@ class TestCheck:
         x = bad / "a" / "deeper" / "x.JPEG"
         assert reasons["lies.png", "duplicate"] == f"same content as {x}, in another folder"
 
+    def test_a_name_that_is_not_text_is_written_as_one(self, bad, tmp_path):
+        report = tfpipe.check(bad)
+        report.frame().to_csv(tmp_path / "problems.csv")
+        assert "a/\\xff\n.jpg" in (tmp_path / "problems.csv").read_text("utf-8")
+        assert "a/\\xff\\n.jpg: " in str(report)
+
+    @pytest.mark.filterwarnings("ignore:Files with '.tif'")
+    def test_a_reason_names_no_object_in_memory(self, tmp_path):
+        (tmp_path / "a.tif").write_bytes(b"II*\0 no image")
+        (tmp_path / "b.tif").write_bytes(b"no image at all")
+        reasons = [problem.reason for problem in tfpipe.check(tmp_path).problems]
+        assert len(reasons) == 2
+        assert not [reason for reason in reasons if "0x" in reason or "<" in reason], reasons
+
     def test_kinds_can_be_left_out(self, bad):
         report = tfpipe.check(bad, duplicates=False).without(["unreadable", "suffix"])
         assert found(report) == [("fifo.png", "irregular"), ("gone.jpg", "irregular")]

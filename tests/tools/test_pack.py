@@ -402,6 +402,40 @@ class TestErrors:
             with pytest.raises(ValueError, match="2 files cannot be used, more than max_errors"):
                 tfpipe.pack(photos, tmp_path / folder, samples_per_shard=4, processes=processes)
 
+    @pytest.mark.filterwarnings("ignore:Left out")
+    def test_a_bad_file_can_be_skipped_the_second_time(self, tmp_path, write):
+        for number in range(6):
+            write(tmp_path / "photos" / "a" / f"{number}.png")
+        bad = tmp_path / "photos" / "a" / "3.png"
+        bad.write_bytes(b"no image")
+
+        def photos(on_error):
+            return tfpipe.image_dataset_from_directory(
+                tmp_path / "photos", on_error=on_error, verbose=False
+            )
+
+        with pytest.raises(ValueError, match=r"3\.png"):
+            tfpipe.pack(photos("raise"), tmp_path / "packed", samples_per_shard=1)
+        finished = {
+            path: path.stat().st_mtime_ns for path in (tmp_path / "packed").glob("*.tfrecord")
+        }
+        assert tfpipe.pack(photos("skip"), tmp_path / "packed", samples_per_shard=1) == 5
+        for path, written in finished.items():
+            assert path.stat().st_mtime_ns == written
+        assert tfpipe.pack(photos("skip"), tmp_path / "packed", samples_per_shard=1) == 5
+        with pytest.raises(ValueError, match=r"without 1 file.*3\.png.*Received: on_error='raise'"):
+            tfpipe.pack(photos("raise"), tmp_path / "packed", samples_per_shard=1)
+
+    @pytest.mark.parametrize("destination", ["photos", "photos/a/packed"])
+    def test_rejects_a_place_among_the_images(self, destination, tmp_path, write):
+        write(tmp_path / "photos" / "a" / "1.png")
+        photos = tfpipe.image_dataset_from_directory(tmp_path / "photos", verbose=False)
+        with pytest.raises(ValueError, match=r"inside '.*photos': a folder there is a class"):
+            tfpipe.pack(photos, tmp_path / destination)
+        frame = pd.DataFrame({"filename": ["photos/a/1.png"], "class": ["a"]})
+        named = tfpipe.image_dataset_from_dataframe(frame, tmp_path, verbose=False)
+        assert tfpipe.pack(named, tmp_path / "packed") == 1
+
     def test_rejects_what_is_no_data_set_of_files(self, tmp_path):
         arrays = tfpipe.ImageDataGenerator().flow(np.zeros([2, 3, 4, 3]))
         with pytest.raises(TypeError, match="an ImageDataset of image files"):

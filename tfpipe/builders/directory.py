@@ -21,6 +21,7 @@ from tfpipe.builders.options import (
     with_labels_beside,
 )
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
+from tfpipe.console import printable
 from tfpipe.sources.directory import from_directory, from_tree, masks_below
 from tfpipe.sources.source import grouped
 
@@ -150,5 +151,5 @@ def image_dataset_from_directory(
             source = source.with_columns(mask=found)
     if groups is not None:
         source = grouped(source, groups)
-    where = f"in directory {directory}. Allowed formats: {KNOWN_SUFFIXES}"
+    where = f"in directory {printable(os.fspath(directory))}. Allowed formats: {KNOWN_SUFFIXES}"
     return deliver_found(source, spec, label_spec(label_mode), share, where, verbose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfpipe.checks import MAX_PIXELS, check_names, check_size, did_you_mean, head, is_share
+from tfpipe.console import printable
 from tfpipe.ops.color_modes import COLOR_MODES
 from tfpipe.ops.resize_tf import TF_INTERPOLATIONS
 from tfpipe.sources import table
@@ -224,7 +226,8 @@ def with_labels(source: Source, labels: Any, label_mode: str, directory: str) ->
     if len(values) != len(source):
         raise ValueError(
             "Expected the lengths of `labels` to match the number of files in the target directory. "
-            f"len(labels) is {len(values)} while we found {len(source)} files in directory {directory}."
+            f"len(labels) is {len(values)} while we found {len(source)} files in directory "
+            f"{printable(os.fspath(directory))}."
         )
     if label_mode == "raw":
         return source.with_columns(label=values)

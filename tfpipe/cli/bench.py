@@ -64,6 +64,10 @@ def bench_command(
     DIR has one folder per class. tfpipe, the classic generator and Keras' image_dataset_from_directory
     take turns: one epoch each to warm up, then one per round. Nothing is written.
     """
+    with text.plain_messages():
+        from tfpipe.tools import first_look
+
+        first_look.check_source(directory)
     quiet.import_tensorflow()
     with text.plain_messages(), speed.silence():
         from tfpipe import console

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tfpipe.cli import quiet, text
+from tfpipe.console import printable
 from tfpipe.tools.problem import KINDS
 
 if TYPE_CHECKING:
@@ -88,6 +90,10 @@ def check_command(
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other.")
+    with text.plain_messages():
+        from tfpipe.tools import first_look
+
+        first_look.check_source(source, directory, {"x_col": x_col}, needs_images=False)
     quiet.import_tensorflow("3")  # its decoders log errors, which the report lists
     # libjpeg writes about some damaged files to stderr, without their names; the report has them.
     with quiet.native_silence(), text.plain_messages():
@@ -111,7 +117,9 @@ def check_command(
     if as_json:
         click.echo(json.dumps(report_as_dict(report), indent=2))
     elif as_csv:
-        table = report.frame().map(lambda t: t.encode("utf-8", "backslashreplace").decode())
+        table = report.frame()
+        if sys.stdout.isatty():  # a script is given the names as they are
+            table = table.map(printable)
         click.echo(table.to_csv(index=False), nl=False)
     elif not empty:
         show_report(report)
@@ -132,7 +140,7 @@ def show_report(report: CheckReport) -> None:
         text.heading(f"{count:,} {TITLES[kind]}")
         for problem in report.problems:
             if problem.kind == kind:
-                click.echo(f"  {text.printable(problem.path)}: {text.printable(problem.reason)}")
+                click.echo(f"  {printable(problem.path)}: {printable(problem.reason)}")
     rate = report.files / report.seconds if report.seconds else 0
     click.echo(
         f"\n{report.files:,} image files in {report.seconds:.1f} s, {rate:,.0f} per second",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tfpipe.cli import interrupt, quiet
+from tfpipe.console import printable
 
 if TYPE_CHECKING:
     import keras
@@ -66,7 +67,11 @@ def demo_command(directory: Path | None, epochs: int, seed: int) -> None:
     with folder(directory) as root:
         accuracy = run(root, epochs, seed)
     click.echo(f"\nDone in {time.perf_counter() - start:.0f} seconds. ", nl=False)
-    click.echo(f"The images are in {directory}." if directory else "The images have been removed.")
+    click.echo(
+        f"The images are in {printable(str(directory))}."
+        if directory
+        else "The images have been removed."
+    )
     if accuracy < WANTED_ACCURACY:
         raise click.ClickException(
             f"the validation accuracy, {accuracy:.3f}, is below {WANTED_ACCURACY}. "

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tfpipe.cli import quiet, text
+from tfpipe.console import printable
 
 
 @click.command(
@@ -125,8 +126,11 @@ def pack_command(source: str, destination: str, is_quiet: bool, **options: Any) 
     an index. If packing was stopped, run the same command again: it keeps the shards that are finished.
     """
     start = time.perf_counter()
-    quiet.import_tensorflow()
     with text.plain_messages():
+        _check_early(source, destination, options)
+    quiet.import_tensorflow()
+    remedy = "Leave out such files with --on-error skip, or find all of them with `tfpipe check`."
+    with text.plain_messages(about_files=remedy):
         import tfpipe
 
         names = ("encoding", "quality", "samples_per_shard", "processes")
@@ -137,8 +141,33 @@ def pack_command(source: str, destination: str, is_quiet: bool, **options: Any) 
             verbose=not is_quiet,
         )
     click.echo(
-        f"{count:,} images are in {destination} after {time.perf_counter() - start:.0f} seconds."
+        f"{count:,} images are in {printable(destination)} after {time.perf_counter() - start:.0f} seconds."
     )
+
+
+def _check_early(source: str, destination: str, options: dict[str, Any]) -> None:
+    """Checks the options together, and the paths, before TensorFlow is imported."""
+    from tfpipe.sources import listing, table
+    from tfpipe.tools import first_look
+
+    masks, mask_col = options["masks"], list(options["mask_col"])
+    is_table = table.is_table(source)
+    if (masks and is_table) or (mask_col and not is_table):
+        raise click.UsageError("--masks is for a directory, --mask-col for a table.")
+    if options["labels"] and not (masks or mask_col):
+        raise click.UsageError(
+            "--labels needs --masks or --mask-col: else there are labels anyway."
+        )
+    if options["splits"] and options["validation_split"]:
+        raise click.UsageError("--splits and --validation-split exclude each other.")
+    if options["keep_duplicates_together"] and not options["validation_split"]:
+        raise click.UsageError("--keep-duplicates-together needs --validation-split.")
+    y_col = options["y_col"] if options["labels"] or not mask_col else None
+    columns = {"x_col": options["x_col"], "y_col": y_col, "weight_col": options["weight_col"]}
+    first_look.check_source(source, options["directory"], {**columns, "mask_col": mask_col or None})
+    first_look.check_destination(source, destination)
+    if masks and not listing.scheme(masks):
+        listing.require_directory(masks)
 
 
 def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -163,21 +192,10 @@ def _datasets(source: str, options: dict[str, Any]) -> dict[str, Any]:
     if share:
         common |= {"validation_split": share, "subset": "both"}
     if options.get("keep_duplicates_together"):
-        if not share:
-            raise click.UsageError("--keep-duplicates-together needs --validation-split.")
         common["keep_duplicates_together"] = "exact"
-    is_table = table.is_table(source)
-    if (masks and is_table) or (mask_col and not is_table):
-        raise click.UsageError("--masks is for a directory, --mask-col for a table.")
     if masks or mask_col:
         common |= {"mask_dtype": options["mask_dtype"]} | ({"label_mode": "int"} if labels else {})
-    elif labels:
-        raise click.UsageError(
-            "--labels needs --masks or --mask-col: else there are labels anyway."
-        )
     if options["splits"]:
-        if share:
-            raise click.UsageError("--splits and --validation-split exclude each other.")
         names = class_folders(source)
         if not names:
             raise ValueError(

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from tfpipe.cli import quiet, text
+from tfpipe.console import printable
 
 
 class Ranges(click.ParamType):
@@ -122,20 +123,32 @@ def preview_command(
 ) -> None:
     """Write a picture of a batch, with its labels, as the model will see it.
 
-    SRC is a directory with one folder per class, or a .csv or .parquet file; with --augment it may be an
-    image too. With --augment the picture shows one image, the first of the shuffled order (or SRC itself),
-    beside random transforms of it.
+    SRC is a directory with one folder per class, a .csv or .parquet file, or what `tfpipe pack` wrote; with
+    --augment it may be an image, but not packed. With --augment the picture shows one image, the first of
+    the shuffled order (or SRC itself), beside random transforms of it.
     """
+    with text.plain_messages():
+        from tfpipe.sources.table import is_table
+        from tfpipe.tools import first_look
+
+        first_look.check_picture(str(output))
+        is_image = augment is not None and os.path.isfile(source) and not is_table(source)
+        is_packed = augment is None and first_look.packed_set(source) is not None
+        if not is_image and not is_packed:
+            first_look.check_source(source, directory, {"x_col": x_col})
+    options: dict[str, Any]
     quiet.import_tensorflow()
     with text.plain_messages():
         import tfpipe
         from tfpipe.console import silent
-        from tfpipe.sources.table import is_table
 
-        if augment is not None and os.path.isfile(source) and not is_table(source):
+        if is_packed:
+            options = {"batch_size": count, "seed": seed, "verbose": False}
+            path, figure = source, tfpipe.image_dataset_from_shards(source, **options).show(count)
+        elif is_image:
             path, figure = source, tfpipe.plot_augmentation(source, augment, draws, seed=seed)
         else:
-            options: dict[str, Any] = {
+            options = {
                 "target_size": size,
                 "color_mode": color_mode,
                 "interpolation": interpolation,
@@ -153,7 +166,8 @@ def preview_command(
                 figure = tfpipe.plot_augmentation(path, augment, draws, seed=seed)
         figure.savefig(output)
     click.echo(
-        f"{output}: {'random transforms of ' if augment is not None else ''}{text.printable(path)}"
+        f"{printable(str(output))}: {'random transforms of ' if augment is not None else ''}"
+        f"{printable(path)}"
     )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import click
 
 from tfpipe.cli import interrupt, quiet
+
+_PAUSE = 0.5  # seconds between two looks for the dispatcher
 
 
 @click.group(
@@ -106,10 +109,22 @@ def worker_command(dispatcher: str, port: int, host: str) -> None:
     _check_free(port)
     click.echo(f"Waiting for the dispatcher at {address}", err=True)
     _import_tensorflow()
+    _wait_for(name.strip("[]"), int(number))
     from tfpipe.distribute import service as servers
 
     with _started("worker", lambda: servers.start_worker(address, host, port)) as own_address:
         _wait(f"Worker for {address} listens on {own_address}")
+
+
+def _wait_for(host: str, port: int) -> None:
+    """Waits until something listens at an address, in Python, where Ctrl-C and SIGTERM are heard.
+
+    TensorFlow's server would wait for its dispatcher with Python's lock held, so that nothing else runs.
+    """
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), _PAUSE):
+            return
+        time.sleep(_PAUSE)
 
 
 def _check_free(port: int) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from tfpipe.console import printable
+
 # What the library raises for input that cannot be used; its message says what to do.
 _USER_ERRORS = (OSError, ValueError, TypeError, KeyError, ImportError)
 
@@ -74,11 +76,15 @@ def table_options(y_col: bool = False) -> Callable[[Any], Any]:
 
 
 @contextlib.contextmanager
-def plain_messages() -> Iterator[None]:
-    """Shows errors of the library as one line without a traceback, its warnings as one line each."""
+def plain_messages(about_files: str = "") -> Iterator[None]:
+    """Shows errors of the library as one line without a traceback, its warnings as one line each.
+
+    Args:
+        about_files: what to do about a file that cannot be read, after the error that names it.
+    """
 
     def say(message: Warning | str, *_: object, **__: object) -> None:
-        click.secho(f"Warning: {message}", fg="yellow", err=True)
+        click.secho(f"Warning: {_printable_lines(str(message))}", fg="yellow", err=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -91,12 +97,24 @@ def plain_messages() -> Iterator[None]:
         except _USER_ERRORS as err:
             # str(KeyError("a")) is "'a'", with quotes.
             message = err.args[0] if isinstance(err, KeyError) and err.args else err
-            raise click.ClickException(str(message)) from err
+            raise click.ClickException(_with_remedy(str(message), about_files)) from err
         except Exception as err:
             message = _of_tensorflow(err)
             if not message:
                 raise
-            raise click.ClickException(message) from err
+            raise click.ClickException(_with_remedy(message, about_files)) from err
+
+
+def _with_remedy(message: str, about_files: str) -> str:
+    names_a_file = message.startswith("Cannot read the image file")
+    return _printable_lines(
+        f"{message}. {about_files}" if names_a_file and about_files else message
+    )
+
+
+def _printable_lines(message: str) -> str:
+    """Escapes what cannot be shown in a message, line by line."""
+    return "\n".join(printable(line) for line in message.split("\n"))
 
 
 def _of_tensorflow(err: Exception) -> str:
@@ -140,15 +158,3 @@ def _can_print(text: str) -> bool:
 
 def heading(text: str) -> None:
     click.secho(f"\n{text}", bold=True)
-
-
-def printable(text: str) -> str:
-    r"""Escapes what cannot be shown in a path: bytes that are not UTF-8, and control characters.
-
-    >>> printable("a\nb\udcff.png")
-    'a\\nb\\xff.png'
-    """
-    shown = "".join(
-        c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in text
-    )
-    return shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

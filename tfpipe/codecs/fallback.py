@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -61,7 +62,12 @@ def reason_in_python(contents: bytes, **options: Any) -> bytes:
     try:
         decode_in_python(contents, **options)
     except Exception as error:
-        first_line = str(error).strip().partition("\n")[0]
+        if (
+            type(error).__name__ == "UnidentifiedImageError"
+        ):  # its message names an object in memory
+            return b"its content is of no format that Pillow reads, or its header is damaged"
+        first_line = re.sub(r"<\S+ object at 0x\w+>", "the file", str(error))
+        first_line = first_line.strip().partition("\n")[0]
         return f"{first_line or type(error).__name__}".encode(errors="replace")
     return b""
 

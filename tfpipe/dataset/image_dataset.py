@@ -164,7 +164,7 @@ class ImageDataset(KnowsSamples):
         """Plots the first `n` images of the first epoch in a grid, with their labels as titles.
 
         Args:
-            n: at most as many images as a batch has; any number for a data set without batches.
+            n: how many images, of as many batches as it takes.
             standardized: show the values that the model is given, each image stretched to its own range.
                 By default the images are shown as augmented, before they are standardized.
 

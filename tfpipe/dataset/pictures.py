@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,11 @@ def show(dataset: Any, n: int, standardized: bool) -> Figure:
     if dataset.batch_size is None:  # what a sample looks like does not depend on its batch
         spec = replace(seen.spec, batched=True, batch_size=n, save=None)
         seen = type(seen)(dataset.source, spec)
-    batch = seen[0]
+    batches = [seen[0]]
+    with contextlib.suppress(IndexError):  # an epoch is shorter where files were skipped
+        for number in range(1, min(-(-n // (dataset.batch_size or n)), len(seen))):
+            batches.append(seen[number])
+    batch = _in_sequence(batches)
     if standardized and dataset.data_format == "channels_first":
         batch = _channels_last(batch)
     return plotting.show_batch(batch, dataset.class_names or (), n, stretch=standardized)
@@ -33,13 +39,25 @@ def card(dataset: Any, batches: int) -> str:
     names, size = dataset.class_names or (), dataset.batch_size
     rows = {
         "samples": f"{dataset.samples:,}",
-        "batches": f"{batches:,} of {size}" if size else "none",
+        "batches": f"{batches:,}, of up to {size:,} samples each" if size else "none",
         "images": f"{dataset.image_shape} {dataset.dtype}",
         "classes": f"{len(names)}: {head(names, 8)}" if names else "none",
         "element": str(dataset.element_spec),
         "order": f"{'shuffled' if dataset.shuffle else 'as listed'}, seed {dataset.seed}",
     }
     return plotting.html_table("ImageDataset", rows)
+
+
+def _in_sequence(batches: Sequence[Any]) -> Any:
+    """Puts batches of one structure one behind the other."""
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    if isinstance(first, dict):
+        return {name: _in_sequence([batch[name] for batch in batches]) for name in first}
+    if isinstance(first, tuple | list):
+        return type(first)(_in_sequence(parts) for parts in zip(*batches, strict=True))
+    return np.concatenate(batches)
 
 
 def _channels_last(batch: Any) -> Any:

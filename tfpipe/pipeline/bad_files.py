@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.checks import check_one_of, is_number, warn
+from tfpipe.console import printable
 from tfpipe.sources.readers import Describe
 
 # A batch of samples and their end marks: spans int64 [B, 4], positions int64 [B], indices in the
@@ -124,7 +125,7 @@ def left_out_sentence(files: Sequence[tuple[str, str]], count: int | None = None
     "Left out 1 file(s) that cannot be used: 'a.png': the file is empty. `dataset.skipped` lists them all."
     """
     count = len(files) if count is None else count
-    listed = "; ".join(f"{path!r}: {reason}" for path, reason in files[:_SHOWN])
+    listed = "; ".join(f"'{printable(path)}': {reason}" for path, reason in files[:_SHOWN])
     more = f", ... ({count - _SHOWN} more)" if count > _SHOWN else ""
     return (
         f"Left out {count} file(s) that cannot be used: {listed}{more}. "

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfpipe.codecs import diagnose
 from tfpipe.codecs.spec import DecodeSpec
+from tfpipe.console import printable
 from tfpipe.graph import succeeds
 from tfpipe.sources import listing, record
 from tfpipe.sources.columns import ColumnMaker
@@ -73,7 +74,7 @@ def file_reader(files: Files, spec: DecodeSpec, column: ColumnMaker) -> Reader:
         )
 
     safely = _refusing(read, why, files, column) if files.refused else (read, why)
-    return Reader(safely[0], lambda index: (_as_utf8(paths(index)), safely[1](index)))
+    return Reader(safely[0], lambda index: (_shown(paths(index)), safely[1](index)))
 
 
 def _refusing(
@@ -147,9 +148,7 @@ def record_reader(records: Records, names: Iterable[str], column: ColumnMaker) -
 
     def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         number, offset = tf.unstack(places(index)[:2])
-        where = tf.strings.join(
-            [_as_utf8(shards(number)), " at byte ", tf.strings.as_string(offset)]
-        )
+        where = tf.strings.join([_shown(shards(number)), " at byte ", tf.strings.as_string(offset)])
         if refusals is None:
             return where, why(index)
         refusal = refusals(number)
@@ -194,6 +193,16 @@ def _first(dataset: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(tf.raw_ops.DatasetToSingleElement(dataset=one, **_STRINGS)[0], [])
 
 
-def _as_utf8(path: tf.Tensor) -> tf.Tensor:
+# What each byte of a path is shown as, as `console.printable` does it.
+_SHOWN_BYTES = np.array(
+    [printable(chr(b)).encode() if b < 128 else bytes([b]) for b in range(256)], object
+)
+
+
+def _shown(path: tf.Tensor) -> tf.Tensor:
+    """Escapes what cannot be shown in a path, in the graph; what is not ASCII there becomes U+FFFD."""
     # An error message that is not UTF-8 would become a UnicodeDecodeError without any text.
-    return tf.strings.unicode_transcode(path, "UTF-8", "UTF-8")
+    path = tf.strings.unicode_transcode(path, "UTF-8", "UTF-8")
+    path = tf.strings.regex_replace(path, "[\u0080-\u009f]", "\ufffd")
+    letters = tf.cast(tf.io.decode_raw(path, tf.uint8), tf.int32)
+    return tf.strings.reduce_join(tf.gather(tf.constant(_SHOWN_BYTES), letters))

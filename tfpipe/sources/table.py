@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfpipe.checks import did_you_mean, head
+from tfpipe.installed import has_module
 from tfpipe.sources import listing
 
 # The texts that mean a missing value in a CSV file: pandas' own list, which it does not export.
@@ -63,6 +64,24 @@ def read_frame(
     except (ValueError, OSError) as err:
         if getattr(err, "errno", None) is not None:  # from the system, with the path in it
             raise
+        raise ValueError(f"dataframe={path!r} cannot be read as a table: {err}") from err
+
+
+def head_of(path: str) -> pd.DataFrame:
+    """Returns a frame without rows that has the columns of a local .csv or .parquet file.
+
+    Raises:
+        ValueError: the file cannot be read as a table.
+    """
+    try:
+        if _suffix(path) == ".csv":
+            return pd.read_csv(path, nrows=0)
+        if not has_module("pyarrow"):
+            return pd.read_parquet(path).iloc[:0]
+        from pyarrow import parquet
+
+        return parquet.read_schema(path).empty_table().to_pandas()
+    except ValueError as err:
         raise ValueError(f"dataframe={path!r} cannot be read as a table: {err}") from err
 
 

@@ -19,6 +19,7 @@ from tfpipe import console
 from tfpipe.checks import check_one_of
 from tfpipe.codecs import formats
 from tfpipe.codecs.spec import DecodeSpec
+from tfpipe.console import printable
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.fields.image import ImageSpec
 from tfpipe.keywords import suggests
@@ -86,15 +87,26 @@ class CheckReport:
         return CheckReport(self.source, self.files, self.others, kept, self.seconds)
 
     def frame(self) -> pd.DataFrame:
-        """Returns the problems as a table with the columns path, kind and reason."""
+        """Returns the problems as a table with the columns path, kind and reason.
+
+        Bytes of a name that are not UTF-8 are escaped here, so that the table can be written; `problems` has
+        the names as they are.
+        """
         rows = [(problem.path, problem.kind, problem.reason) for problem in self.problems]
-        # Not the str of pandas 3, which does not take names that are not UTF-8.
-        return pd.DataFrame(rows, columns=["path", "kind", "reason"], dtype=object)
+        written = [
+            [
+                text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+                for text in row
+            ]
+            for row in rows
+        ]
+        return pd.DataFrame(written, columns=["path", "kind", "reason"], dtype=object)
 
     def __str__(self) -> str:
         found = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
         lines = [f"{self.source}: {self.files} image files, {found or 'no problems found'}"]
-        return "\n".join([*lines, *(f"  {p.kind}: {p.path}: {p.reason}" for p in self.problems)])
+        lines += [f"  {p.kind}: {p.path}: {p.reason}" for p in self.problems]
+        return "\n".join(map(printable, lines))
 
 
 @suggests

@@ -25,9 +25,10 @@ from tfpipe.pipeline.bad_files import ErrorPolicy
 from tfpipe.pipeline.cache import description_of_files
 from tfpipe.pipeline.resources import default_parallel_calls
 from tfpipe.sources import listing, shards, splits
-from tfpipe.sources.record import VERSION, set_number
+from tfpipe.sources.record import HEADER, VERSION, set_number
 from tfpipe.sources.shard_index import RECORD_ENCODINGS, Index, check_fields
 from tfpipe.sources.source import Files, Records, Source, Stored, joined
+from tfpipe.tools import first_look
 from tfpipe.tools import pack_place as place
 from tfpipe.tools.pack_process import in_processes
 from tfpipe.tools.pack_writer import Task, write
@@ -119,7 +120,9 @@ class _Job:
         digest = hashlib.sha256()
         how = {**asdict(self.spec), "processes": 0}
         fields = {name: asdict(stored) for name, stored in self.fields.items()}
-        settings = [VERSION, how, asdict(self.image), asdict(self.errors), self.splits, fields]
+        # What happens to bad files is not part of it: a job that one of them stopped resumes with "skip".
+        any_errors = asdict(ErrorPolicy())
+        settings = [VERSION, how, asdict(self.image), any_errors, self.splits, fields]
         names = [self.source.class_names, list(self.source.vocabularies.values())]
         digest.update(json.dumps([*settings, *names]).encode())
         for name in self.names:
@@ -172,8 +175,8 @@ def pack(
     Raises:
         TypeError: a data set is not of files.
         ValueError: there are no data sets, or they do not fit together; the directory holds something
-            else; another process is packing into it; a file cannot be read, and its data set does not skip
-            it.
+            else, or lies among the images; another process is packing into it; a file cannot be read, and its
+            data set does not skip it.
 
     >>> import tempfile
     >>> from tfpipe import ImageDataGenerator
@@ -189,11 +192,13 @@ def pack(
     spec = PackSpec(encoding, quality, samples_per_shard, processes)
     job = _job(dict(datasets) if isinstance(datasets, Mapping) else {"all": datasets}, spec)
     directory = os.fspath(directory)
+    for dataset in _of_folders(datasets):
+        first_look.check_destination(dataset.source.images.directory, directory)
     shapes = [stored.shape for stored in job.fields.values()]
     rows = spec.rows_of_shards(len(job.source), *shapes)
     names = [f"{number:05}-of-{len(rows):05}.tfrecord" for number in range(len(rows))]
     if place.is_there(directory, job.fingerprint):
-        return len(shards.read_index(directory)[1])
+        return _count_of(job, directory)
     listing.require_filesystem(directory)
     tf.io.gfile.makedirs(directory)
     with place.alone_in(directory), shown(verbose), bar("Packing", len(job.source)) as advance:
@@ -204,6 +209,21 @@ def pack(
             report(done, len(job.source))
 
         return _write_missing(job, directory, names, rows, step)
+
+
+def _of_folders(datasets: ImageDataset | Mapping[str, ImageDataset]) -> list[ImageDataset]:
+    """Lists the data sets whose folders are classes, without the ones of a dataframe."""
+    every = datasets.values() if isinstance(datasets, Mapping) else [datasets]
+    return [dataset for dataset in every if dataset.frame_rows is None]
+
+
+def _count_of(job: _Job, directory: str) -> int:
+    """Returns the number of samples of a job that is finished; `ValueError` if too many are left out."""
+    packed = shards.read_index(directory)[1]
+    if len(packed) < len(job.source):
+        kept = packed.images.header[:, HEADER.index("index")]
+        _check_lost(job, np.setdiff1d(np.arange(len(job.source)), kept).tolist())
+    return len(packed)
 
 
 def _write_missing(
@@ -223,7 +243,7 @@ def _write_missing(
         report: called with how many samples are done, and how many of them since the last call.
     """
     if place.is_there(directory, job.fingerprint):  # by a process that was there first
-        return len(shards.read_index(directory)[1])
+        return _count_of(job, directory)
     place.begin(directory, job.fingerprint)
     paths = [listing.join(directory, name) for name in names]
     set_, processes = set_number(job.fingerprint), job.spec.processes
@@ -237,6 +257,7 @@ def _write_missing(
         for row in np.setdiff1d(of_shard, places.index).tolist()
     ]
     untold = list(lost)
+    _check_lost(job, lost)
     report(done, done)
     turns = [missing[first::processes] for first in range(min(processes, len(missing)))]
     tasks = [_task(job, [paths[n] for n in turn], [rows[n] for n in turn]) for turn in turns]
@@ -331,6 +352,12 @@ def _task(job: _Job, paths: Sequence[str], rows: Sequence[np.ndarray]) -> Task:
 
 def _check_lost(job: _Job, lost: Sequence[int]) -> None:
     """Raises `ValueError` if all processes together left out more files than allowed."""
+    if lost and not job.errors.skips:  # by a call before this one
+        raise ValueError(
+            f"The directory holds shards without {len(lost)} file(s), which on_error='skip' left out: "
+            f"{head([job.images.paths[row] for row in lost], 3)}. Received: on_error='raise'. Pass "
+            "on_error='skip' again, or pack into another directory."
+        )
     limit = job.errors.limit(len(job.source))
     if limit is not None and len(lost) > limit:
         raise ValueError(
@@ -349,7 +376,7 @@ def _finish(directory: str, job: _Job, names: Sequence[str]) -> int:
     set_ = set_number(job.fingerprint)
     found = [place.places_of(path, number, set_) for number, path in enumerate(paths)]
     if place.is_there(directory, job.fingerprint):  # by a process that packed the same
-        return len(shards.read_index(directory)[1])
+        return _count_of(job, directory)
     lost = [path for path, part in zip(paths, found, strict=True) if part is None]
     place.require_own(directory, lost)
     places = place.Places.joined([part for part in found if part is not None])
