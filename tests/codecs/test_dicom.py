@@ -1,6 +1,7 @@
 """Real DICOM files, those that pydicom's wheel carries, through both sources."""
 
 import io
+import shutil
 import struct
 import warnings
 from pathlib import Path
@@ -9,14 +10,16 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+import tensorflow as tf
 from PIL import Image
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 
 import tfpipe
-from tfpipe.codecs import dicom
+from tfpipe.codecs import dicom, formats, headers
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.fields import image
+from tfpipe.tools import survey
 
 FILES = Path(pydicom.__file__).parent / "data/test_files"
 DCM = frozenset({"dcm"})
@@ -132,14 +135,44 @@ class TestRejects:
         ("name", "words"),
         [
             ("MR_truncated.dcm", "less than expected"),
-            ("rtplan.dcm", "no attribute|no 'Pixel Data'|Rows"),
+            ("rtplan.dcm", r"without an image \(RT Plan Storage\)"),
             ("JPEG-lossy.dcm", "Unable to decode"),
-            ("dicomdirtests/DICOMDIR", "Rows"),
+            ("dicomdirtests/DICOMDIR", r"without an image \(Media Storage Directory Storage\)"),
         ],
     )
     def test_says_why(self, name, words):
         with pytest.raises(ValueError, match=words):
             decoded(name)
+
+    def test_what_holds_no_image_says_what_it_is(self, tmp_path):
+        shutil.copy(FILES / "rtplan.dcm", tmp_path)
+        [problem] = tfpipe.check(tmp_path).problems
+        expected = "it is a DICOM file without an image (RT Plan Storage): leave it out"
+        assert problem.reason == expected
+
+    def test_a_file_that_begins_like_a_tiff_is_dicom(self, tmp_path):
+        content = (FILES / "CT_small.dcm").read_bytes()
+        assert content[:4] == b"II*\0"
+        assert formats.of_content(content[:132]) is formats.DICOM
+        assert formats.FORMATS[int(headers.format_of(tf.constant(content)))] is formats.DICOM
+        (tmp_path / "ct.dcm").write_bytes(content)
+        assert tfpipe.check(tmp_path).sound
+
+    def test_a_summary_reads_the_headers(self, tmp_path):
+        names = ("CT_small.dcm", "SC_rgb_small_odd.dcm", "MR_small.dcm", "MR_small_bigendian.dcm")
+        for name in names:
+            shutil.copy(FILES / name, tmp_path)
+        (tmp_path / "cut.dcm").write_bytes((FILES / "MR_small.dcm").read_bytes()[:100])
+        found = survey.survey(tmp_path)
+        assert found.formats == {"DICOM": 4}
+        assert found.modes == {"I;16": 3, "RGB": 1}
+        assert found.bytes == sum(path.stat().st_size for path in tmp_path.iterdir())
+        broken = [p.path for p in found.suspicious if p.kind == "unreadable"]
+        assert broken == [str(tmp_path / "cut.dcm")]
+        for name in names:
+            pixels = decoded(name)
+            header = survey.header_of(str(FILES / name))
+            assert (header.height, header.width) == pixels.shape[:2]
 
     def test_too_large(self):
         with pytest.raises(ValueError, match="it has 64 x 64 = 4,096 pixels, more than max_pixels"):

@@ -319,7 +319,7 @@ class TestReasons:
             (
                 b"II*\0" + bytes(99),
                 "tif",
-                "cannot identify|unpack|decode|truncated|SamplesPerPixel",
+                "no format that Pillow reads|unpack|decode|truncated|SamplesPerPixel",
             ),
             (b"\x89PNG\r\n\x1a\n" + bytes(99), "png", r"its PNG data are truncated \(107 bytes\)"),
             (b"\xff\xd8\xff" + bytes(9) + b"\xff\xd9", "jpg", "its JPEG data are damaged"),

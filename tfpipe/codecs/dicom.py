@@ -48,6 +48,7 @@ def decode_dicom(contents: bytes, max_pixels: int | None) -> np.ndarray:
     from pydicom.pixels.utils import pixel_array
 
     dataset = _read_dataset(contents)
+    _require_image(dataset)
     check_pixels(int(dataset.Rows), int(dataset.Columns), max_pixels)
     check_pixels(*_encoded_size(dataset), max_pixels)
     stored = pixel_array(dataset, index=0)
@@ -63,14 +64,38 @@ def decode_dicom(contents: bytes, max_pixels: int | None) -> np.ndarray:
     return 255 - grey if interpretation == "MONOCHROME1" else grey
 
 
-def _read_dataset(contents: bytes) -> Dataset:
+def dicom_header(contents: bytes) -> tuple[str, int, int]:
+    """Reads (mode, height, width) of a DICOM file, without its pixels; the mode by Pillow's names.
+
+    Raises:
+        ValueError: it holds no image.
+        Exception: whatever pydicom raises for a damaged file.
+    """
+    dataset = _read_dataset(contents, stop_before_pixels=True)
+    _require_image(dataset)
+    deep = int(dataset.get("BitsAllocated") or 8) > 8
+    gray = int(dataset.get("SamplesPerPixel") or 1) == 1
+    palette = str(dataset.get("PhotometricInterpretation")) == "PALETTE COLOR"
+    mode = "P" if palette else ("I;16" if deep else "L") if gray else "RGB"
+    return mode, int(dataset.Rows), int(dataset.Columns)
+
+
+def _require_image(dataset: Dataset) -> None:
+    """Raises `ValueError` for what is not an image, such as a plan for radiotherapy or a report."""
+    if "Rows" not in dataset or "Columns" not in dataset:
+        kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+        name = f" ({kind.name})" if kind else ""
+        raise ValueError(f"it is a DICOM file without an image{name}: leave it out")
+
+
+def _read_dataset(contents: bytes, stop_before_pixels: bool = False) -> Dataset:
     """Reads the elements of a DICOM file, even if it begins without its preamble."""
     from pydicom import dcmread
 
     if contents[128:132] != b"DICM":
         contents = _preamble(contents) + contents
     _check_inflated(contents)
-    dataset = dcmread(io.BytesIO(contents))
+    dataset = dcmread(io.BytesIO(contents), stop_before_pixels=stop_before_pixels)
     for group in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
         # Enhanced files keep the values of each frame here.
         for item in list(dataset.get(group, []))[:1]:

@@ -164,6 +164,11 @@ DICOM = Format(
 
 FORMATS = (JPEG, PNG, GIF, BMP, WEBP, TIFF, PNM, AVIF, JP2, JXL, DICOM)
 
+# The order in which content is judged: a DICOM file may begin as a TIFF file does (PS3.10, 7.1).
+BY_CONTENT = tuple(
+    sorted(FORMATS, key=lambda f: FORMATS.index(TIFF) - 0.5 if f is DICOM else FORMATS.index(f))
+)
+
 KNOWN_SUFFIXES = tuple(suffix for f in FORMATS for suffix in f.suffixes)
 
 
@@ -182,7 +187,7 @@ def of_content(head: bytes) -> Format | None:
     >>> of_content(b"BM6").name
     'BMP'
     """
-    return next((f for f in FORMATS if any(begins_as(head, way) for way in f.magic)), None)
+    return next((f for f in BY_CONTENT if any(begins_as(head, way) for way in f.magic)), None)
 
 
 def begins_as(head: bytes, way: Magic) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfpipe.codecs.formats import FORMATS, Magic
+from tfpipe.codecs.formats import BY_CONTENT, FORMATS, Magic
 from tfpipe.codecs.header_table import (
     MOST_PARTS,
     PNG_HEIGHT,
@@ -82,8 +82,8 @@ def _patterns(ways: Sequence[Magic]) -> tuple[np.ndarray, np.ndarray]:
     return values, masks
 
 
-_MAGIC, _MASK = _patterns([way for known in FORMATS for way in known.magic])
-_OF_WAY = [number for number, known in enumerate(FORMATS) for _ in known.magic] + [len(FORMATS)]
+_MAGIC, _MASK = _patterns([way for known in BY_CONTENT for way in known.magic])
+_OF_WAY = [FORMATS.index(known) for known in BY_CONTENT for _ in known.magic] + [len(FORMATS)]
 _HEADER, _HEADER_MASK = _patterns([way for way, _, _ in SIZED_HEADERS])
 
 

@@ -32,10 +32,7 @@ def decode_with_pillow(
     """
     from PIL import Image, ImageOps
 
-    if has_module("pillow_jxl"):
-        with contextlib.suppress(ImportError):
-            import pillow_jxl  # noqa: F401  adds JPEG XL to Pillow
-
+    add_plugins()
     with Image.open(io.BytesIO(contents)) as file:
         check_pixels(file.height, file.width, max_pixels)
         image: Any = file
@@ -51,6 +48,13 @@ def decode_with_pillow(
             image = ImageOps.exif_transpose(file)
         pixels = np.asarray(image.convert(modes.get(file.mode, "RGBA" if alpha else "RGB")))
         return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[..., None])
+
+
+def add_plugins() -> None:
+    """Adds JPEG XL to Pillow, if its plugin is installed."""
+    if has_module("pillow_jxl"):
+        with contextlib.suppress(ImportError):
+            import pillow_jxl  # noqa: F401
 
 
 def check_pixels(height: int, width: int, max_pixels: int | None) -> None:

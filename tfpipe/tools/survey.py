@@ -16,6 +16,8 @@ from typing import Any
 import pandas as pd
 
 from tfpipe.codecs import formats
+from tfpipe.codecs.dicom import dicom_header
+from tfpipe.codecs.pillow import add_plugins
 from tfpipe.installed import require_pillow
 from tfpipe.sources import contents, table
 from tfpipe.sources.directory import class_folders
@@ -134,7 +136,7 @@ def survey(
     return Summary(
         source=os.fspath(source),
         files=len(found.images),
-        bytes=sum(header.bytes for header in headers),
+        bytes=sum(header.bytes for header in headers) + sum(_size_or_0(p.path) for p in broken),
         classes=classes,
         formats=_commonest(header.format for header in headers),
         modes=_commonest(header.mode for header in headers),
@@ -172,10 +174,14 @@ def header_of(path: str) -> FileHeader | str:
     """Reads the header of an image file; returns a str if it cannot, which says why."""
     from PIL import Image, UnidentifiedImageError
 
+    add_plugins()
     try:
         length = contents.size_of(path)
         if not length:
             return "the file is empty"
+        if _is_dicom(path):
+            with contents.opened(path) as file:
+                return FileHeader(path, length, formats.DICOM.name, *dicom_header(file.read()))
         with contents.opened(path) as file, warnings.catch_warnings():
             # Pillow warns of images that are large to decode; here nothing is decoded.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -186,6 +192,23 @@ def header_of(path: str) -> FileHeader | str:
         return "Pillow does not know the format of its content, or its header is damaged"
     except Exception as err:  # each of Pillow's readers fails in its own way on damaged headers
         return f"its header cannot be read: {err}"
+
+
+def _is_dicom(path: str) -> bool:
+    """Whether pydicom reads a file: by its content, or by its suffix if it begins like no known format."""
+    head = inventory.beginning(path)
+    if not formats.is_installed(formats.PYDICOM) or not isinstance(head, bytes):
+        return False
+    content = formats.of_content(head)
+    named = os.path.splitext(path)[1][1:].lower() in formats.DICOM.suffixes
+    return content is formats.DICOM or (content is None and named)
+
+
+def _size_or_0(path: str) -> int:
+    try:
+        return inventory.size_of(path)
+    except OSError:  # removed since it was listed
+        return 0
 
 
 def misnamed(headers: Sequence[FileHeader]) -> list[Problem]:
