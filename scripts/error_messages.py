@@ -48,11 +48,11 @@ GROUPS = {
     ),
     "Splits and folds": (
         "There are too few samples, classes or groups for the requested split.",
-        ("sources.splits", "builders.folds"),
+        ("sources.splits", "sources.together", "builders.folds"),
     ),
     "Bad files": (
         "Too much is bad, or the policy does not go with the rest.",
-        ("pipeline.bad_files",),
+        ("pipeline.bad_files", "tools.parts"),
     ),
     "Packing and shards": (
         "Data sets that cannot be packed together, or a directory that does not hold what you ask for.",
