@@ -119,3 +119,15 @@ class TestPackage:
         assert out.startswith(str(tmp_path / "site")), out
         shown = run("-m", "tfpipe", "--version", cwd=tmp_path, env=environment)
         assert shown == f"tfpipe, version {tfpipe.__version__}\n"
+
+
+def test_messages_name_what_the_extras_install():
+    """So that `pip install` works without an index that has this package."""
+    import configparser
+
+    from tfpipe import installed
+
+    parser = configparser.ConfigParser()
+    parser.read(Path(__file__).parent.parent / "setup.cfg")
+    for extra, libraries in installed._EXTRAS.items():
+        assert tuple(parser["options.extras_require"][extra].split()) == libraries, extra

@@ -260,5 +260,5 @@ class TestClasses:
 def test_without_matplotlib_the_remedy_is_named(monkeypatch):
     plotting.picture_class.cache_clear()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r'pip install "tfpipe\[plot\]"'):
+    with pytest.raises(ImportError, match='pip install "matplotlib>=3.8"'):
         plotting.show_batch(np.zeros([1, 2, 2, 3]), [], 1)

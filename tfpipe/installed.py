@@ -71,6 +71,27 @@ def tensorflow_io() -> Any:
     return None
 
 
+# What each extra of setup.cfg installs. Messages name the libraries, because `tfpipe[plot]` can be installed
+# only where the package itself can be downloaded.
+_EXTRAS = {
+    "io": ("tensorflow-io==0.37.1", "tensorflow>=2.16,<2.18"),
+    "pillow": ("pillow>=10",),
+    "jxl": ("pillow>=10", "pillow-jxl-plugin>=1.3"),
+    "dicom": ("pydicom>=3", "pylibjpeg>=2", "pylibjpeg-libjpeg>=2", "pylibjpeg-openjpeg>=2"),
+    "folds": ("scikit-learn>=1.4",),
+    "plot": ("matplotlib>=3.8",),
+}
+
+
+def pip_install(extra: str) -> str:
+    """Returns the command that installs what an extra of this package consists of.
+
+    >>> pip_install("plot")
+    'pip install "matplotlib>=3.8"'
+    """
+    return " ".join(["pip install", *(f'"{library}"' for library in _EXTRAS[extra])])
+
+
 def require_pillow(what: str) -> None:
     """Raises `ImportError` with the remedy if Pillow is not installed; `what` begins the message."""
     if not has_module("PIL"):
@@ -80,4 +101,4 @@ def require_pillow(what: str) -> None:
 def require_matplotlib(what: str) -> None:
     """Raises `ImportError` with the remedy if matplotlib, which draws the pictures, is not installed."""
     if not has_module("matplotlib"):
-        raise ImportError(f'{what} matplotlib, which is not installed: pip install "tfpipe[plot]".')
+        raise ImportError(f"{what} matplotlib, which is not installed: {pip_install('plot')}.")

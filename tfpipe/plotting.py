@@ -346,8 +346,8 @@ def class_counts(class_names: Sequence[str], targets: Any, samples: int) -> pd.D
         [number for label in targets for number in label] if isinstance(targets, list) else targets
     )
     counts = np.bincount(np.asarray(ids, np.int64), minlength=len(class_names))
-    names = np.array(class_names, object)  # the str of pandas 3 must be UTF-8
-    index = pd.Index(names, name="class")
+    kind: Any = object  # the str of pandas 3 must be UTF-8
+    index = pd.Index(list(class_names), kind, name="class")
     return pd.DataFrame({"samples": counts, "share": counts / max(samples, 1)}, index=index)
 
 

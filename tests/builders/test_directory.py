@@ -446,7 +446,11 @@ class TestMessages:
                 ValueError,
                 "featurewise_center without the statistics",
             ),
-            ({"augment": {"rotation_range": 3}}, TypeError, "augment must be of type Augment"),
+            (
+                {"augment": {"rotation_range": 3}},
+                TypeError,
+                r"Pass tfpipe.Augment\(rotation_range=3\)",
+            ),
             ({"labels": [0.5] * 14}, ValueError, 'pass label_mode="raw"'),
             ({"labels": [0, 2] * 7, "label_mode": "categorical"}, ValueError, "without a gap"),
             ({"decoding": "fast-ish"}, ValueError, "decoding must be one of 'exact', 'keras'"),
@@ -483,6 +487,12 @@ class TestMessages:
             ours(tmp_path / "nowhere", labels=None)
         with pytest.raises(ValueError, match="^No images found in directory"):
             ours(tmp_path)
+
+    def test_a_class_given_instead_of_the_folder_above(self, animals):
+        with pytest.raises(
+            ValueError, match=r"\. 7 image file\(s\) lie directly in it.*labels=None"
+        ):
+            ours(animals / "dog")
 
     def test_a_bad_file_is_named_or_skipped(self, tmp_path, write):
         for number in range(3):

@@ -86,7 +86,7 @@ class TestTable:
             "__defaults__",
             (None, lambda reader: reader is not formats.PYDICOM and really(reader)),
         )
-        words = r"reads DICOM: 3 file\(s\) end in '.dcm'.*pip install \"tfpipe\[dicom\]\""
+        words = r"reads DICOM: 3 file\(s\) end in '.dcm'.*pip install \"pydicom>=3\""
         with pytest.raises(ImportError, match=words):
             formats.require_readers({"png", "dcm"}, ["a.DCM", "b.png", "c.dcm", "d.dcm"])
 
@@ -258,7 +258,9 @@ def test_jpeg_xl_that_nothing_reads(tmp_path):
         text=True,
         check=False,
     )
-    assert re.search(r"JPEG XL: 1 file\(s\) end in '.jxl'.*tfpipe\[jxl\]", result.stdout), result
+    assert re.search(r"JPEG XL: 1 file\(s\) end in '.jxl'.*pillow-jxl-plugin", result.stdout), (
+        result
+    )
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,7 @@ class TestHoldout:
 
     def test_says_what_to_install(self, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
-        with pytest.raises(ImportError, match='pip install "tfpipe\\[folds\\]"'):
+        with pytest.raises(ImportError, match='pip install "scikit-learn>=1.4"'):
             splits.holdout(4, 0.5, seed=1, shuffle=True, strata=Strata(np.array([0, 0, 1, 1])))
 
 

@@ -159,7 +159,7 @@ class TestCheck:
         report = tfpipe.check(tmp_path, verbose=False)
         found = {Path(p.path).name: p.reason for p in report.problems if p.kind == "unreadable"}
         assert found == {
-            "2.TIF": 'no installed library reads TIFF: pip install "tfpipe[pillow]"',
+            "2.TIF": 'no installed library reads TIFF: pip install "pillow>=10"',
             "3.png": "the file is empty",
         }
 

@@ -22,6 +22,7 @@ from tfpipe.builders.options import (
 )
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
 from tfpipe.console import printable
+from tfpipe.sources import listing
 from tfpipe.sources.directory import from_directory, from_tree, masks_below
 from tfpipe.sources.source import grouped
 
@@ -152,4 +153,17 @@ def image_dataset_from_directory(
     if groups is not None:
         source = grouped(source, groups)
     where = f"in directory {printable(os.fspath(directory))}. Allowed formats: {KNOWN_SUFFIXES}"
-    return deliver_found(source, spec, label_spec(label_mode), share, where, verbose)
+    hint = "" if len(source) else _hint_if_flat(directory)
+    return deliver_found(source, spec, label_spec(label_mode), share, where, verbose, hint)
+
+
+def _hint_if_flat(directory: str | os.PathLike[str]) -> str:
+    """Returns what to do if the images lie in the directory itself, to end a message; else ""."""
+    names = listing.scan(os.fspath(directory)).files
+    count = sum(listing.has_suffix(name, KNOWN_SUFFIXES) for name in names)
+    if not count:
+        return ""
+    return (
+        f". {count} image file(s) lie directly in it, and one folder per class is expected: pass the folder "
+        "above it, or labels=None for images without classes."
+    )

@@ -217,6 +217,12 @@ def _kernel(kernel: str, aspect: str, antialias: bool, **others: Any) -> dict[st
 
 def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields of `PipelineSpec` among the options; None means the default of a field."""
+    if isinstance(options["augment"], Mapping):
+        given = ", ".join(f"{name}={value!r}" for name, value in options["augment"].items())
+        raise TypeError(
+            f"augment must be an Augment, not a dict. Received: augment={options['augment']!r}. "
+            f"Pass tfpipe.Augment({given})."
+        )
     check_type("augment", options["augment"], Augment)
     check_type("standardize", options["standardize"], Standardize)
     checks.check_fitted(options["standardize"])
@@ -250,7 +256,13 @@ def label_spec(label_mode: str | None) -> LabelSpec:
 
 
 def deliver_found(
-    source: Source, spec: PipelineSpec, label: LabelSpec, share: Share, where: str, verbose: bool
+    source: Source,
+    spec: PipelineSpec,
+    label: LabelSpec,
+    share: Share,
+    where: str,
+    verbose: bool,
+    hint: str = "",
 ) -> ImageDataset | list[ImageDataset]:
     """Delivers the requested part of the samples that were found; prints how many there are.
 
@@ -261,7 +273,7 @@ def deliver_found(
     if verbose:
         say(f"Found {len(source)} files{f' belonging to {len(names)} classes' if names else ''}.")
     if not len(source):
-        raise ValueError(f"No images found {where}")
+        raise ValueError(f"No images found {where}{hint}")
     checks.check_balance(spec.balance, source)
     if label.encoding is None and not source.masks:
         checks.check_no_class_weights(share.class_weights)

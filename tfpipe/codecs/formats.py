@@ -19,6 +19,7 @@ from tfpipe.installed import (
     LAST_RELEASE_WITH_IO,
     Release,
     has_module,
+    pip_install,
     tensorflow_release,
     tensorflow_version,
 )
@@ -275,13 +276,13 @@ def description_of_libraries(suffixes: frozenset[str]) -> str:
 def remedies(known: Format) -> str:
     """Says what to install for a format that nothing here reads.
 
-    >>> remedies(DICOM)
-    'pip install "tfpipe[dicom]"'
+    >>> remedies(PNM)
+    'pip install "pillow>=10"'
     """
     ways = []
     for reader in known.readers:
         if reader.extra and reader.fits(tensorflow_release()):
-            ways.append(f'pip install "tfpipe[{reader.extra}]"')
+            ways.append(pip_install(reader.extra))
         elif reader.fits(LAST_RELEASE) and not reader.fits(tensorflow_release()):
             ways.append(f"TensorFlow {reader.first[0]}.{reader.first[1]}")
     return " or ".join(dict.fromkeys(ways))

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tfpipe.checks import check_int, head
+from tfpipe.installed import pip_install
 
 # A split that keeps groups together takes some folds out of at most this many. Their part of all samples
 # is off the fraction by at most the tolerance times the smaller side, unless that would take more folds.
@@ -327,6 +328,6 @@ def _model_selection(what: str) -> Any:
         from sklearn import model_selection
     except ImportError as err:
         raise ImportError(
-            f'{what} scikit-learn, which is not installed: pip install "tfpipe[folds]".'
+            f"{what} scikit-learn, which is not installed: {pip_install('folds')}."
         ) from err
     return model_selection
