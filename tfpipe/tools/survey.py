@@ -206,7 +206,7 @@ def _is_dicom(path: str) -> bool:
 
 def _size_or_0(path: str) -> int:
     try:
-        return inventory.size_of(path)
+        return contents.size_of(path)
     except OSError:  # removed since it was listed
         return 0
 
