@@ -51,13 +51,13 @@ def by_pillow(image, size, interpolation, box=None):
 
 @needs_kernels
 class TestNativeResize:
-    @pytest.mark.parametrize(("shape", "size"), SHAPES)
     @pytest.mark.parametrize("channels", [1, 2, 3, 4])
     @pytest.mark.parametrize("interpolation", PILLOW_INTERPOLATIONS)
-    def test_bytes_are_equal_to_pillow(self, shape, size, channels, interpolation):
-        image = picture(shape, channels)
-        ours = native_resize(tf.constant(image), size, interpolation)
-        np.testing.assert_array_equal(ours, by_pillow(image, size, interpolation))
+    def test_bytes_are_equal_to_pillow(self, channels, interpolation):
+        for shape, size in SHAPES:
+            image = picture(shape, channels)
+            ours = native_resize(tf.constant(image), size, interpolation)
+            np.testing.assert_array_equal(ours, by_pillow(image, size, interpolation))
 
     @settings(max_examples=60, deadline=None)
     @given(st.data())
@@ -83,10 +83,11 @@ class TestNativeResize:
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
     @pytest.mark.parametrize("keep_aspect_ratio", [False, True])
-    @pytest.mark.parametrize("channels", [1, 2, 3, 4])
+    @pytest.mark.parametrize("channels", [3, 4])
     @pytest.mark.parametrize("interpolation", PILLOW_INTERPOLATIONS)
     def test_both_implementations_agree(self, dtype, keep_aspect_ratio, channels, interpolation):
-        for shape, size in SHAPES:
+        # For bytes, both are compared with Pillow, in other tests.
+        for shape, size in SHAPES if dtype == np.float32 else SHAPES[:3]:
             image = tf.constant(picture(shape, channels, dtype=dtype))
             ours, pure = (
                 of.resize(image, size, interpolation, keep_aspect_ratio=keep_aspect_ratio)
@@ -246,12 +247,11 @@ def moves(seed):
 @needs_kernels
 class TestNativeWarp:
     @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-    @pytest.mark.parametrize("channels", [1, 2, 3, 4])
     @pytest.mark.parametrize("order", [0, 1])
     @pytest.mark.parametrize("fill_mode", FILL_MODES)
-    def test_both_implementations_agree(self, dtype, channels, order, fill_mode):
+    def test_both_implementations_agree(self, dtype, order, fill_mode):
         for seed, (shape, _) in enumerate(SHAPES):
-            image = tf.constant(picture(shape, channels, seed, dtype))
+            image = tf.constant(picture(shape, seed % 4 + 1, seed, dtype))
             how = {"order": order, "fill_mode": fill_mode, "cval": 7.5}
             flips = {"flip_horizontal": seed % 2 == 0, "flip_vertical": seed % 3 == 0}
             matrix = TENSORFLOW.affine_matrix(*shape, **moves(seed))
@@ -260,7 +260,7 @@ class TestNativeWarp:
             np.testing.assert_allclose(ours, pure, rtol=0, atol=0 if order == 0 else 1e-3)
 
     def test_the_matrix_is_the_same(self):
-        for seed in range(60):
+        for seed in range(24):
             ours, pure = (of.affine_matrix(31, 50, **moves(seed)) for of in (NATIVE, TENSORFLOW))
             np.testing.assert_allclose(ours, pure, rtol=1e-15, atol=1e-13)
 
