@@ -3,19 +3,15 @@
 import os
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
-
-try:
-    from setuptools.command.bdist_wheel import bdist_wheel
-except ImportError:  # setuptools before 70.1
-    from wheel.bdist_wheel import bdist_wheel
 
 KERNELS = "tfpipe.ops.native.libtfpipe_kernels"
 SOURCES = "tfpipe/ops/native"
 
 
 class BuildKernels(build_ext):
-    """Builds a library of no Python version: it uses TensorFlow's C interface alone."""
+    """Builds a library that depends on TensorFlow's C interface, and on no version of Python."""
 
     def get_ext_filename(self, name):
         return os.path.join(*name.split(".")) + ".so"

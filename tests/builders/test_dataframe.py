@@ -128,6 +128,12 @@ class TestLabelModes:
         assert dataset.class_names == []  # of which column?
         assert dataset.with_spec(batch_size=2).vocabularies == dataset.vocabularies
 
+    def test_classes_of_rows_without_a_file_do_not_count(self, frame, folder):
+        frame.loc[len(frame)] = {**frame.iloc[0].to_dict(), "filename": "none.png", "class": "yak"}
+        with pytest.warns(UserWarning, match="1 invalid image filename"):
+            dataset = make(frame, folder, y_col=["class", "age"], label_mode="multi_output")
+        assert dataset.vocabularies == {"class": ["cat", "dog", "emu"]}
+
     def test_the_classes_of_one_output_are_the_class_names(self, frame, folder):
         dataset = make(frame, folder, y_col=["class", "age"], label_mode="multi_output")
         assert dataset.class_names == ["cat", "dog", "emu"]

@@ -312,16 +312,16 @@ class TestRejects:
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_weights_that_are_not_finite(self, folder, frame, value):
         frame.loc[4, "weight"] = value
-        with pytest.raises(ValueError, match=f"weight_col='weight'.* in row 4: .*{value}"):
+        with pytest.raises(ValueError, match=f"weight_col='weight'.* at index 4: .*{value}"):
             flow(frame, folder, weight_col="weight")
 
     def test_a_missing_nullable_weight(self, folder, frame):
         frame["weight"] = pd.array([1, 2, None, 4, 5, 6], "Int64")
-        with pytest.raises(ValueError, match="weight_col='weight'.* in row 2"):
+        with pytest.raises(ValueError, match="weight_col='weight'.* at index 2"):
             flow(frame, folder, weight_col="weight")
 
     def test_raw_values_of_no_common_type(self, folder, frame):
-        frame["mixed"] = [1, "a", 2.0, None, [3], 4]
+        frame["mixed"] = [1, "a", 2.0, (), [3], 4]
         with pytest.raises(TypeError, match="'mixed' cannot be one tensor"):
             flow(frame, folder, class_mode="raw", y_col="mixed")
         frame["half"] = [1, "a", 2, 3, 4, 5]

@@ -860,3 +860,14 @@ def test_dtype_float_is_numpys():
     for dtype in (float, "float", np.float64):
         assert ImageDataGenerator(dtype=dtype).flow(np.zeros([2, 3, 4, 1]))[0].dtype == np.float64
     assert ImageDataGenerator(dtype=tf.float32).flow(np.zeros([2, 3, 4, 1]))[0].dtype == np.float32
+
+
+def test_shifts_of_whole_and_of_other_numbers_draw_for_themselves():
+    """2 and 2.0 are equal, but the classic draws whole pixels for the one."""
+    whole, other = (ImageDataGenerator(width_shift_range=reach) for reach in (2, 2.0))
+    drawn = [
+        [of.get_random_transform((8, 9, 3), seed)["tx"] for seed in range(5)]
+        for of in (whole, other)
+    ]
+    assert all(value == round(value) for value in drawn[0])
+    assert any(value != round(value) for value in drawn[1])

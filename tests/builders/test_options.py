@@ -74,7 +74,7 @@ def test_an_option_is_written_in_two_places(option):
         for line in node.body
         if isinstance(line, ast.AnnAssign) and ast.unparse(line.target) == option
     ]
-    lists = {"builders/options.py", "dataset/image_dataset.py"}  # the second: `tuned` too
+    lists = {"builders/options.py", "dataset/tuning.py"}  # the second: `tuned` too
     assert len(set(places) - {"fields/mask.py"}) == 2
     assert len(lists.intersection(places)) == 1
     arguments = [

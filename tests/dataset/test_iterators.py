@@ -313,7 +313,7 @@ class TestAttributes:
             assert len(list(tmp_path.iterdir())) == 2 * number + 2
 
     def test_x_is_as_in_the_batches(self):
-        images = np.full([2, 3, 4, 1], 300.6)
+        images = np.full([2, 3, 4, 1], 200.6)
         ours = tfpipe.ImageDataGenerator(dtype="uint8").flow(images, shuffle=False)
         np.testing.assert_array_equal(ours.x, ours[0])
 

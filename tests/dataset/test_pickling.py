@@ -3,6 +3,7 @@
 import copy
 import multiprocessing
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -79,6 +80,20 @@ class TestCopies:
     def test_of_what_tf_data_made_say_why_not(self, dataset, copied):
         with pytest.raises(TypeError, match=r"graph of TensorFlow.*Pickle the data set"):
             copied(dataset.map(lambda x, y: x))
+
+
+@pytest.mark.parametrize("copied", [through_pickle, copy.deepcopy])
+@pytest.mark.filterwarnings("ignore:Left out")
+def test_files_that_were_left_out_stay_left_out(animals, tmp_path, copied):
+    shutil.copytree(animals, tmp_path / "photos")
+    next((tmp_path / "photos").rglob("*.png")).write_bytes(b"no image")
+    dataset = tfpipe.image_dataset_from_directory(
+        tmp_path / "photos", image_size=(6, 8), batch_size=1, on_error="skip", seed=1, verbose=False
+    )
+    batches(dataset)
+    other = copied(dataset)
+    assert len(other) == len(dataset) == dataset.samples - 1
+    assert other.skipped == dataset.skipped != []
 
 
 def first_of(dataset):

@@ -96,6 +96,11 @@ class TestNativeResize:
             assert ours.dtype == pure.dtype
             np.testing.assert_allclose(ours, pure, rtol=0, atol=0 if dtype == np.uint8 else 2e-3)
 
+    def test_whole_numbers_of_any_size_are_copied(self):
+        ids = tf.constant([[[2**31 - 1], [-1], [2**24 + 1]]], tf.int32)
+        for of in (NATIVE, TENSORFLOW):
+            assert of.resize(ids, (1, 6))[0, ::2, 0].numpy().tolist() == [2**31 - 1, -1, 2**24 + 1]
+
     def test_eager_equals_graph(self):
         image = tf.constant(picture((31, 50), 3))
 
@@ -131,7 +136,8 @@ def test_batches_are_the_same_with_either(animals, interpolation):
     batches = []
     for name in ("native", "tensorflow"):
         dataset = tfpipe.image_dataset_from_directory(
-            animals, image_size=(6, 8), interpolation=interpolation, kernels=name, seed=1,
+            animals, image_size=(6, 8), interpolation=interpolation, antialias=True, kernels=name,
+            seed=1,
             verbose=False,
         )  # fmt: skip
         batches.append(np.concatenate([images for images, _ in dataset]))
@@ -150,7 +156,7 @@ class TestChosen:
         monkeypatch.setattr(kernels.native, "library", lambda: (None, "it was not built"))
         monkeypatch.delenv("TFPIPE_KERNELS", raising=False)
         assert chosen() is TENSORFLOW
-        with pytest.raises(ImportError, match="it was not built. Install a C compiler"):
+        with pytest.raises(ImportError, match=r"it was not built.*install a C compiler"):
             chosen("native")
 
     def test_doors_check_the_name(self, animals):
@@ -158,6 +164,19 @@ class TestChosen:
             ValueError, match=r"kernels must be one of 'auto', 'tensorflow', 'native'"
         ):
             tfpipe.image_dataset_from_directory(animals, kernels="c")
+
+
+@needs_kernels
+def test_flips_alone_keep_pixels_apart():
+    """A value that is no number stays in its place."""
+    image = np.arange(24, dtype=np.float32).reshape(2, 3, 4, 1)
+    image[0, 1, 2] = np.nan
+    batches = [
+        tfpipe.ImageDataGenerator(horizontal_flip=True).flow(image, seed=3).tuned(kernels=name)[0]
+        for name in ("native", "tensorflow")
+    ]
+    np.testing.assert_array_equal(*batches)
+    assert np.isnan(batches[0]).sum() == 1
 
 
 @needs_kernels
@@ -172,6 +191,28 @@ def test_sanitizers_find_nothing(tmp_path):
 #include <stdlib.h>
 #include <string.h>
 #include "resize.h"
+#include "warp.h"
+
+static int warps(void) {
+  const double matrices[4][6] = {{1, 0, 0, 0, 1, 0}, {0.7, 0.7, -3, -0.7, 0.7, 2},
+                                 {1, 0, 1e300, 0, 1, -1e300}, {3, 0.1, -20, 0.2, -2, 9}};
+  const int sides[] = {1, 2, 3, 4, 5, 8, 17};
+  for (int h = 0; h < 7; h++) for (int w = 0; w < 7; w++) for (int c = 1; c <= 5; c++)
+  for (int m = 0; m < 4; m++) for (int f = 0; f < FILLS; f++) for (int flags = 0; flags < 16; flags++) {
+    const size_t cells = (size_t)sides[h] * sides[w] * c;
+    const int is_float = flags & 1;
+    void* pixels = calloc(cells, is_float ? sizeof(float) : 1);
+    float* moved = malloc(cells * sizeof *moved);
+    const tfpipe_picture picture = {pixels, is_float, sides[h], sides[w], c};
+    tfpipe_motion motion = {.flip_horizontal = flags & 2, .flip_vertical = flags & 4,
+                            .order = flags >> 3, .fill = f, .cval = 1, .scale = 2};
+    memcpy(motion.matrix, matrices[m], sizeof motion.matrix);
+    if (!tfpipe_warp(&picture, &motion, moved)) return 1;
+    free(pixels);
+    free(moved);
+  }
+  return 0;
+}
 
 int main(void) {
   const int sides[] = {1, 2, 3, 5, 16, 17, 33, 100, 257};
@@ -190,7 +231,7 @@ int main(void) {
     free(pixels);
     free(resized);
   }
-  return 0;
+  return warps();
 }
 """
     )
@@ -202,7 +243,10 @@ int main(void) {
         "-fsanitize=address,undefined",
         "-fno-sanitize-recover=all",
     ]
-    files = [tmp_path / "try.c", os.path.join(source, "resize.c")]
+    files = [
+        tmp_path / "try.c",
+        *(os.path.join(source, f"{name}.c") for name in ("resize", "warp")),
+    ]
     subprocess.run([*build, f"-I{source}", *files, "-lm", "-o", program], check=True)
     subprocess.run([program], check=True, env={"ASAN_OPTIONS": "detect_leaks=1"}, timeout=600)
 
@@ -250,8 +294,10 @@ class TestNativeWarp:
     @pytest.mark.parametrize("order", [0, 1])
     @pytest.mark.parametrize("fill_mode", FILL_MODES)
     def test_both_implementations_agree(self, dtype, order, fill_mode):
-        for seed, (shape, _) in enumerate(SHAPES):
-            image = tf.constant(picture(shape, seed % 4 + 1, seed, dtype))
+        shapes = [shape for shape, _ in SHAPES] + [(1, 1), (1, 50), (50, 1)]
+        for seed, shape in enumerate(shapes):
+            channels = 3 if seed >= len(SHAPES) else seed % 4 + 1
+            image = tf.constant(picture(shape, channels, seed, dtype))
             how = {"order": order, "fill_mode": fill_mode, "cval": 7.5}
             flips = {"flip_horizontal": seed % 2 == 0, "flip_vertical": seed % 3 == 0}
             matrix = TENSORFLOW.affine_matrix(*shape, **moves(seed))
@@ -271,10 +317,24 @@ class TestNativeWarp:
         np.testing.assert_allclose(ours, pure, rtol=1e-6)
         np.testing.assert_allclose(ours[-1], 0.2, rtol=1e-6)
 
-    def test_a_matrix_that_is_not_finite_reads_no_memory_outside(self):
+    @pytest.mark.parametrize("fill_mode", FILL_MODES)
+    def test_a_matrix_that_is_not_finite(self, fill_mode):
         image = tf.constant(picture((9, 12), 3))
         for value in (np.nan, np.inf, -np.inf):
-            assert native_warp(image, np.full([2, 3], value)).shape == (9, 12, 3)
+            how = {"fill_mode": fill_mode, "cval": 7.5}
+            ours, pure = (
+                of.warp(image, np.full([2, 3], value), **how) for of in (NATIVE, TENSORFLOW)
+            )
+            np.testing.assert_array_equal(ours, pure)
+
+    def test_each_with_its_own_matrix_takes_the_same_pixels(self):
+        for seed in range(12):
+            image = tf.constant(picture((31, 50), 1, seed))
+            ours, pure = (
+                of.warp(image, of.affine_matrix(31, 50, **moves(seed)), order=0)
+                for of in (NATIVE, TENSORFLOW)
+            )
+            np.testing.assert_array_equal(ours, pure)
 
     @pytest.mark.parametrize("reach", [1e6, 1e12, 1e300])
     @pytest.mark.parametrize("fill_mode", FILL_MODES)

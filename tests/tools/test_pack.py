@@ -476,7 +476,7 @@ class TestErrors:
             tfpipe.pack(small_dataset(color_mode="rgba"), tmp_path, encoding="jpeg")
 
     def test_rejects_images_that_could_not_be_read(self, small_dataset, tmp_path):
-        with pytest.raises(ValueError, match="at most .* pixels. Received: 20000 x 20000"):
+        with pytest.raises(ValueError, match="at most .* pixels. Received: .*20000, 20000"):
             tfpipe.pack(small_dataset(target_size=(20_000, 20_000)), tmp_path / "packed")
         assert not (tmp_path / "packed").exists()
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from tfpipe.builders import keras_checks as checks
@@ -28,7 +27,7 @@ from tfpipe.builders.options import (
 from tfpipe.checks import check_bool, check_names
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
 from tfpipe.sources import table
-from tfpipe.sources.dataframe import class_labels, class_names_of, from_dataframe, label_lists
+from tfpipe.sources.dataframe import class_labels, from_dataframe, label_lists
 from tfpipe.sources.source import grouped
 
 if TYPE_CHECKING:
@@ -137,12 +136,9 @@ def image_dataset_from_dataframe(
     checks.check_label_columns(frame, x_col, y_col, weight_col, label_mode)
     checks.check_mask_columns(frame, mask_col)
     targets = LABEL_MODES[label_mode][0]
-    vocabularies: dict[Any, tuple[str, ...]] = {}
     given_as = None if class_names is None else "class_names"
     if targets == "classes":
         frame, class_names = _with_classes(frame, y_col, label_mode, class_names, separator)
-    elif label_mode == "multi_output" and class_names is None:
-        frame, vocabularies = _with_ids(frame, y_col)
     elif class_names is not None:
         raise ValueError(
             f"`class_names` needs labels that are classes. Received: label_mode={label_mode!r}."
@@ -162,9 +158,9 @@ def image_dataset_from_dataframe(
         classes=class_names,
         classes_given_as=given_as,
         keep_unlabelled=label_mode == "multi_label",
+        classes_are_ids=True,
         validate_filenames=validate_filenames,
     )
-    source = replace(source, vocabularies=vocabularies)
     if groups_are_named:
         source = replace(source, groups=frame[groups].to_numpy(object)[source.frame_rows])
     elif groups is not None:
@@ -181,7 +177,10 @@ def read_labelled_table(
     mask_col: Any = None,
     groups: Any = None,
 ) -> pd.DataFrame:
-    """Reads the table. No class, name or group of a CSV file becomes a number: "01" stays "01"."""
+    """Reads the table. No class, name or group of a CSV file becomes a number, so "01" stays "01".
+
+    The columns of several outputs are read as pandas reads them.
+    """
     has_classes = LABEL_MODES[label_mode][0] == "classes"
     if mask_col is not None and not with_labels_beside(y_col=y_col, label_mode=label_mode):
         has_classes = False
@@ -206,18 +205,3 @@ def _with_classes(
     labels, names = class_labels(frame[y_col])
     names = names if class_names is None else [str(name) for name in class_names]
     return table.with_column(frame, y_col, labels), names
-
-
-def _with_ids(frame: pd.DataFrame, columns: Any) -> tuple[pd.DataFrame, dict[Any, tuple[str, ...]]]:
-    """Returns the frame with the ids of classes in the columns of strings or categories, and their names."""
-    vocabularies = {}
-    for name in table.columns_of(frame, columns):
-        is_categorical = isinstance(frame[name].dtype, pd.CategoricalDtype)
-        present = frame[name].dropna()
-        if not is_categorical and not (len(present) and table.all_strings(present)):
-            continue
-        labels, names = class_labels(frame[name])
-        vocabularies[name] = tuple(names or class_names_of(labels))
-        ids = {label: number for number, label in enumerate(vocabularies[name])}
-        frame = table.with_column(frame, name, labels.map(ids).astype(np.int32))
-    return frame, vocabularies

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
@@ -30,12 +31,15 @@ def formats_command(as_json: bool) -> None:
         from tfpipe.installed import kernels_library, tensorflow_version
 
         rows = known.table()
-        kernels = "in C" if kernels_library() else "TensorFlow's, without a C compiler"
+        built = kernels_library() is not None
+        asked = os.environ.get("TFPIPE_KERNELS") or "auto"
+        kernels = "TensorFlow's operations" if asked == "tensorflow" or not built else "in C"
+        remark = "" if built else " (no C compiler built others when tfpipe was installed)"
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
     click.secho(f"With TensorFlow {tensorflow_version()}", bold=True)
-    click.echo(f"Kernels: {kernels}")
+    click.echo(f"Kernels: {kernels}{remark}")
     for line in aligned([{name: name for name in rows[0]}, *rows]):
         click.echo(line)
 

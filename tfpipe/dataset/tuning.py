@@ -1,4 +1,4 @@
-"""How the samples of a data set are prepared, which changes none of them."""
+"""How the samples of a data set are prepared."""
 
 from __future__ import annotations
 

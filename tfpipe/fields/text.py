@@ -23,7 +23,7 @@ class Text(Kind):
         if others:
             raise ValueError(
                 f"A column of text must have a str in every row. Received {len(others)} other value(s), the "
-                f"first in row {others[0]}: {column[others[0]]!r}."
+                f"first in row {others[0]}: {column[others[0]]!r}. Drop these rows, or fill them with ''."
             )
         return np.array([text.encode() for text in column], object)
 

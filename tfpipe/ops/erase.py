@@ -63,7 +63,7 @@ def rectangle(
         bool [H, W, 1], and the fraction that is actually left, float64 [].
 
     >>> half = tf.constant(0.5, tf.float64)
-    >>> inside, left = rectangle(2, 4, tf.constant(0.75, tf.float64), half, half)
+    >>> inside, left = rectangle(2, 4, half, half, half)
     >>> inside[..., 0].numpy().tolist(), float(left)
     ([[False, True, True, False], [False, True, True, False]], 0.5)
     """

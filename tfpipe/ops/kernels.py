@@ -1,6 +1,7 @@
 """What the heavy steps of a pipeline are computed with: TensorFlow's operations, or kernels written in C.
 
-Both give the same bits. The pure function is always there; the kernel is chosen as a value of the plan.
+Both resize bytes to the same bits; floats differ by less than 0.01 of 255. The pure function is always there;
+the kernel is chosen as a value of the plan.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def native_resize(
     """Resizes one image as `ops.resize.resize` does, in one operation.
 
     Args:
-        image: uint8 or float32 [H, W, C], C = 1 .. 4, values in 0..255.
+        image: uint8 or float32 [H, W, C], C = 1 .. 4, values in 0..255; or, for "nearest", any int32.
         size: static (height, width) of the result.
         interpolation: one of `PILLOW_INTERPOLATIONS`.
         keep_aspect_ratio: whether to resize the centered box with the ratio of `size`.
@@ -73,6 +74,13 @@ def native_resize(
     image = tf.convert_to_tensor(image)
     if box is None and image.shape[:2] == list(size):
         return image
+    if (
+        image.dtype == tf.int32 and interpolation == "nearest"
+    ):  # which copies pixels, whatever they mean
+        copied = native_resize(
+            tf.bitcast(image, tf.float32), size, keep_aspect_ratio=keep_aspect_ratio, box=box
+        )
+        return tf.bitcast(copied, tf.int32)
     resized = _library().tfpipe_resize(
         image=image,
         box=tf.zeros([0], tf.float32) if box is None else box,
@@ -183,7 +191,7 @@ def _library() -> Any:
     ops, reason = native.library()
     if ops is None:
         raise ImportError(
-            f"kernels='native' needs tfpipe's library of kernels; {reason}. Install a C compiler and tfpipe "
-            "again, or leave kernels out."
+            f"kernels='native' needs tfpipe's library of kernels; {reason}. Leave kernels out, or install "
+            "a C compiler, and tfpipe again with pip install --force-reinstall --no-deps --no-cache-dir."
         )
     return ops

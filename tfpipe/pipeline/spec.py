@@ -120,8 +120,8 @@ class PipelineSpec:
         ram_budget: the most bytes that the buffers and a cache in memory may take. If they may take more,
             making the data set is an error; None: no limit. Images that are not resized yet are not counted.
         kernels: what images are resized and moved with: "native", the kernels in C that tfpipe has if there
-            was a C compiler at its installation; "tensorflow", TensorFlow's operations; or "auto", the first
-            if they are there. Decoded and resized pixels are the same, augmented ones to 0.01 of 255.
+            was a C compiler at its installation; "tensorflow", TensorFlow's operations; "auto", the kernels
+            in C if they were built. 8-bit images are resized to the same bits; others agree to 0.01 of 255.
         deterministic: must be True. Order and pixels are functions of (seed, epoch, index), whatever the
             number of threads.
     """

@@ -193,6 +193,21 @@ def weight_values(frame: pd.DataFrame, weight_col: Any) -> np.ndarray:
     return weights
 
 
+def with_ids(frame: pd.DataFrame, columns: Any) -> tuple[pd.DataFrame, dict[Any, tuple[str, ...]]]:
+    """Returns the frame with the ids of classes in the columns of strings or categories, and their names."""
+    vocabularies = {}
+    for name in table.columns_of(frame, columns):
+        is_categorical = isinstance(frame[name].dtype, pd.CategoricalDtype)
+        present = frame[name].dropna()
+        if not is_categorical and not (len(present) and table.all_strings(present)):
+            continue
+        labels, names = class_labels(frame[name])
+        vocabularies[name] = tuple(names or class_names_of(labels))
+        ids = {label: number for number, label in enumerate(vocabularies[name])}
+        frame = table.with_column(frame, name, labels.map(ids).astype(np.int32))
+    return frame, vocabularies
+
+
 def from_dataframe(
     frame: pd.DataFrame,
     suffixes: Sequence[str],
@@ -206,6 +221,7 @@ def from_dataframe(
     classes: Sequence[str] | None = None,
     classes_given_as: str | None = "classes",
     keep_unlabelled: bool | None = None,
+    classes_are_ids: bool = False,
     validate_filenames: bool = True,
     fraction: float = 0.0,
     subset: str | None = None,
@@ -226,6 +242,7 @@ def from_dataframe(
             that no row has; None: the user gave none.
         keep_unlabelled: keep samples whose list of labels has none of the classes. Default: only if
             `classes` are not given.
+        classes_are_ids: for "outputs", make ids of the columns of strings and categories.
         validate_filenames: drop rows without the suffix of an image or without a regular file, and
             warn; otherwise every row is kept and reading fails later. What exists but is not a regular
             file is never opened.
@@ -259,6 +276,9 @@ def from_dataframe(
         keep_empty = not classes if keep_unlabelled is None else keep_unlabelled
         kept, ids = encode_classes(frame[y_col], class_names, keep_empty)
         frame, rows = frame.iloc[kept], rows[kept]
+    vocabularies: dict[Any, tuple[str, ...]] = {}
+    if targets == "outputs" and classes_are_ids:
+        frame, vocabularies = with_ids(frame, y_col)
     values = {
         "classes": lambda: ids,
         "values": lambda: column_values(frame, y_col),
@@ -279,6 +299,7 @@ def from_dataframe(
         values,
         None if weight_col is None else weight_values(frame, weight_col),
         class_names=tuple(class_names),
+        vocabularies=vocabularies,
         frame_rows=rows,
         masks=masks.get(str(mask_col)) if of_one else masks,
     )

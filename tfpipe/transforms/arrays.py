@@ -28,16 +28,18 @@ def random_params(augment: Augment, height: int, width: int, seed: int | None) -
     True
     """
     with tf.device("CPU:0"):
-        fixed, names, numbers = _drawer(augment, height, width)
+        fixed, names, numbers = _drawer(augment, repr(augment), height, width)
         drawn = numbers(tf.constant(seeds.as_seed(seed), tf.int64)).numpy().tolist()
     return {**fixed, **dict(zip(names, drawn, strict=True))}
 
 
 @functools.lru_cache(maxsize=16)
 def _drawer(
-    augment: Augment, height: int, width: int
+    augment: Augment, text: str, height: int, width: int
 ) -> tuple[dict[str, Any], list[str], Callable[[tf.Tensor], tf.Tensor]]:
     """Returns the parameters that are never drawn, the names of the others, and seed -> their numbers.
+
+    A shift of 2 and one of 2.0 are equal, but draw differently; only their text tells them apart.
 
     The numbers are drawn by a graph, because each of its some 100 operations would take 10 microseconds
     outside one.

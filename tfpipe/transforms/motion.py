@@ -134,7 +134,8 @@ def apply_geometry(
         return kernels.warp(
             image,
             _UNMOVED if matrix is None else matrix,
-            order=augment.interpolation_order,
+            # Without a move, each pixel is the one in its place, also beside NaN.
+            order=0 if matrix is None else augment.interpolation_order,
             fill_mode=augment.fill_mode,
             cval=augment.cval,
             scale=scale,

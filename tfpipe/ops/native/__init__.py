@@ -15,19 +15,23 @@ import tensorflow as tf
 
 from tfpipe.installed import kernels_library
 
+_OPS = ("tfpipe_resize", "tfpipe_affine_matrix", "tfpipe_warp")
+
 
 @functools.cache
 def library() -> tuple[Any, str]:
     """Loads the library, once per process; returns its ops, or None and why there are none."""
     path = kernels_library()
     if path is None:
-        return None, "it was not built, because there was no C compiler at the installation"
+        return None, "no C compiler built it when tfpipe was installed"
     try:
         # The symbols of TensorFlow's C interface, which the library does not link to.
         for name in ("libtensorflow_framework.so.2", "libtensorflow_framework.2.dylib"):
             framework = os.path.join(tf.sysconfig.get_lib(), name)
             if os.path.exists(framework):
                 ctypes.CDLL(framework, ctypes.RTLD_GLOBAL)
-        return tf.load_op_library(str(path)), ""
+        ops = tf.load_op_library(str(path))
     except (OSError, tf.errors.OpError, RuntimeError) as err:
         return None, f"it cannot be loaded: {err}"
+    missing = [name for name in _OPS if not hasattr(ops, name)]
+    return (None, f"it is of another version and lacks {missing[0]}") if missing else (ops, "")

@@ -129,7 +129,7 @@ static inline void blend_any(const tfpipe_picture* picture, int64_t above, int64
 }
 
 #if WITH_AVX2
-/* Four values from a place on, of which the last may be behind a pixel of three channels. */
+/* Four values from a place on, the fourth of which is the next pixel's where there are three channels. */
 AVX2 static inline __m128 four(const uint8_t* pixels, int64_t place, int64_t cells) {
   int32_t bytes = 0;
   if (place + 4 <= cells)
@@ -236,10 +236,12 @@ static void release(places* p) {
 bool tfpipe_warp(const tfpipe_picture* picture, const tfpipe_motion* motion, float* out) {
   const int64_t height = picture->height, width = picture->width, channels = picture->channels;
   const double* m = motion->matrix;
-  double matrix[6] = {0};
-  bool is_finite = true;
-  for (int i = 0; i < 6; i++) is_finite &= isfinite(m[i]) != 0;
-  if (is_finite) memcpy(matrix, m, sizeof matrix);
+  const float outside = motion->fill == FILL_CONSTANT ? motion->cval * motion->scale : 0.0f;
+  for (int i = 0; i < 6; i++) {
+    if (isfinite(m[i])) continue;
+    for (int64_t k = 0; k < height * width * channels; k++) out[k] = outside;
+    return true;
+  }
   places rows, columns;
   uint8_t* inside = malloc((size_t)width);
   const bool has_rows = make_places(&rows, width, inside);
@@ -248,8 +250,8 @@ bool tfpipe_warp(const tfpipe_picture* picture, const tfpipe_motion* motion, flo
   for (int64_t y = 0; done && y < height; y++) {
     const double row = (double)(motion->flip_vertical ? height - 1 - y : y);
     memset(inside, 1, (size_t)width);
-    const line of_rows = {matrix[2] + row * matrix[0], matrix[1], height};
-    const line of_columns = {matrix[5] + row * matrix[3], matrix[4], width};
+    const line of_rows = {m[2] + row * m[0], m[1], height};
+    const line of_columns = {m[5] + row * m[3], m[4], width};
     find(&rows, of_rows, motion->flip_horizontal, width, motion->order, motion->fill);
     find(&columns, of_columns, motion->flip_horizontal, width, motion->order, motion->fill);
     float* result = out + y * width * channels;
@@ -260,7 +262,7 @@ bool tfpipe_warp(const tfpipe_picture* picture, const tfpipe_motion* motion, flo
     if (motion->fill != FILL_CONSTANT) continue;
     for (int64_t x = 0; x < width; x++)
       for (int64_t c = 0; !inside[x] && c < channels; c++)
-        result[x * channels + c] = motion->cval * motion->scale;
+        result[x * channels + c] = outside;
   }
   release(&rows);
   release(&columns);
