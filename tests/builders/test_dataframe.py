@@ -128,6 +128,24 @@ class TestLabelModes:
         assert dataset.class_names == []  # of which column?
         assert dataset.with_spec(batch_size=2).vocabularies == dataset.vocabularies
 
+    @pytest.mark.parametrize(
+        ("name", "options", "hint"),
+        [
+            ("00", {}, r"'00.png' exists: add '.png' to the names"),
+            ("https://example.org/1.png", {}, "Addresses are not read: download the files"),
+            ("none.png", {}, r"more\)$"),
+            ("00.png", {"directory": "/no/such/folder"}, "There is no directory='/no/such/folder'"),
+        ],
+    )
+    def test_a_name_of_no_file_says_what_is_likely_wrong(self, frame, folder, name, options, hint):
+        frame["filename"] = [name] * 12
+        with pytest.warns(UserWarning, match=hint), pytest.raises(ValueError, match="No images"):
+            make(frame, **{"folder": options.get("directory", folder)})
+
+    def test_a_list_of_columns_of_names_is_rejected(self, frame, folder):
+        with pytest.raises(TypeError, match=r"x_col=\['filename'\] must be the name of one column"):
+            make(frame, folder, x_col=["filename"])
+
     def test_classes_of_rows_without_a_file_do_not_count(self, frame, folder):
         frame.loc[len(frame)] = {**frame.iloc[0].to_dict(), "filename": "none.png", "class": "yak"}
         with pytest.warns(UserWarning, match="1 invalid image filename"):

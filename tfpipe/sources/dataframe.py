@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,11 +11,14 @@ import numpy as np
 import pandas as pd
 
 from tfpipe.checks import check_names, did_you_mean, head, warn
+from tfpipe.codecs import formats
 from tfpipe.sources import listing, table
 from tfpipe.sources.arrays import plain_array
 from tfpipe.sources.directory import check_each_has_a_mask
 from tfpipe.sources.source import Files, Source
 from tfpipe.sources.splits import split_rows
+
+_TRIED = 5  # names whose suffix is looked for
 
 
 def file_rows(names: Sequence[str], directory: str, suffixes: Sequence[str]) -> np.ndarray:
@@ -208,6 +212,19 @@ def with_ids(frame: pd.DataFrame, columns: Any) -> tuple[pd.DataFrame, dict[Any,
     return frame, vocabularies
 
 
+def _what_to_do(invalid: Sequence[str], directory: str) -> str:
+    """Returns what is likely wrong with the names of missing files, to end a message; "" if nothing is known."""
+    if directory and not listing.scheme(directory) and not os.path.isdir(directory):
+        return f". There is no directory={directory!r}, where relative names start."
+    if any(listing.scheme(name).startswith("http") for name in invalid):
+        return ". Addresses are not read: download the files, and name these."
+    for name in invalid[:_TRIED]:
+        for suffix in formats.KNOWN_SUFFIXES if not listing.suffix(name) else ():
+            if os.path.isfile(listing.join(directory, f"{name}.{suffix}")):
+                return f". {f'{name}.{suffix}'!r} exists: add '.{suffix}' to the names."
+    return ""
+
+
 def from_dataframe(
     frame: pd.DataFrame,
     suffixes: Sequence[str],
@@ -259,7 +276,7 @@ def from_dataframe(
             invalid = [name for name, kept in zip(names, keep, strict=True) if not kept]
             warn(
                 f'Found {len(invalid)} invalid image filename(s) in x_col="{x_col}". '
-                f"These filename(s) will be ignored. {head(invalid)}",
+                f"These filename(s) will be ignored. {head(invalid)}{_what_to_do(invalid, directory)}",
             )
             frame, rows = frame[keep], rows[keep]
     class_names: Sequence[str] = ()

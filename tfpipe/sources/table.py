@@ -244,6 +244,10 @@ def all_strings(column: pd.Series) -> bool:
 
 def check_strings(frame: pd.DataFrame, column: Any, named: str) -> None:
     """Raises `TypeError` unless every value of a column is a str; the message calls the column `named`."""
+    if names_several(frame, column):
+        raise TypeError(
+            f"{named} must be the name of one column, and not a list. Pass one of them."
+        )
     if not is_column(frame, column) or not all_strings(frame[column]):
         raise TypeError(f"All values in column {named} must be strings.")
 
