@@ -213,7 +213,7 @@ def with_ids(frame: pd.DataFrame, columns: Any) -> tuple[pd.DataFrame, dict[Any,
 
 
 def _what_to_do(invalid: Sequence[str], directory: str) -> str:
-    """Returns what is likely wrong with the names of missing files, to end a message; "" if nothing is known."""
+    """Returns what is likely wrong with the names of missing files, to end a message; "" if nothing is."""
     if directory and not listing.scheme(directory) and not os.path.isdir(directory):
         return f". There is no directory={directory!r}, where relative names start."
     if any(listing.scheme(name).startswith("http") for name in invalid):
