@@ -131,7 +131,8 @@ class TestExactlyOnce:
     def test_every_batch_of_every_epoch_is_the_local_one(
         self, address, folder, tmp_path, with_manifest
     ):
-        dataset = flow(folder, rotation=20)
+        # With TensorFlow's operations, as on the workers, the last bits are equal as well.
+        dataset = flow(folder, rotation=20).tuned(kernels="tensorflow")
         local = [as_bytes(dataset) for _ in range(3)]
         manifest = tmp_path / "manifest" if with_manifest else None
         dataset.seek(0)
