@@ -224,8 +224,9 @@ class TestCommand:
         assert found.class_names == photos.class_names == [name]
 
     def test_splits_that_are_none(self, tmp_path):
-        (tmp_path / "1.png").write_bytes(b"")  # in no folder
-        done = tfpipe_pack(tmp_path, tmp_path / "packed", "--splits")
+        (tmp_path / "photos").mkdir()
+        (tmp_path / "photos" / "1.png").write_bytes(b"")  # in no folder
+        done = tfpipe_pack(tmp_path / "photos", tmp_path / "packed", "--splits")
         assert done.returncode == 1
         assert "SRC must hold one folder per split. Found none in" in done.stderr, done.stderr
 
