@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import tfpipe
@@ -163,3 +164,26 @@ class TestFunctions:
         options = {"validation_split": 0.3, "subset": "both", "seed": seed, "verbose": False}
         training, validation = tfpipe.image_dataset_from_directory(animals, **options)
         assert training.file_paths + validation.file_paths == whole.file_paths
+
+
+class TestNumbers:
+    """Fewer operations than `tf.random.stateless_uniform` takes, and the same numbers."""
+
+    @pytest.mark.parametrize("compiled", [False, True])
+    def test_they_are_those_of_stateless_uniform(self, compiled):
+        def drawn(key):
+            fractions = tf.random.stateless_uniform([9], key, 0, 1, tf.float64, alg="philox")
+            whole = tf.random.stateless_uniform([5], key, None, None, tf.int32, alg="philox")
+            folded = tf.random.experimental.stateless_fold_in(key, key[1], alg="philox")
+            ours = (
+                seeds.fractions([9], key),
+                seeds.whole_numbers([5], key, tf.int32),
+                seeds.fold_in(key, key[1]),
+            )
+            return ours, (fractions, whole, folded)
+
+        function = tf.function(drawn, jit_compile=compiled)
+        for words in ([0, 0], [7, 1], [-1, 2**62], [2**63 - 1, -(2**63)]):
+            ours, theirs = function(tf.constant(words, tf.int64))
+            for one, other in zip(ours, theirs, strict=True):
+                np.testing.assert_array_equal(one, other)

@@ -29,6 +29,7 @@ def load(
     suffixes: frozenset[str],
     finish: Callable[[tf.Tensor], tf.Tensor],
     resize: ResizeSpec | None = None,
+    seen: frozenset[formats.Format] | None = None,
 ) -> tf.Tensor:
     """Decodes the bytes of a file to the color mode of `spec`, and passes the image through `finish`.
 
@@ -43,6 +44,7 @@ def load(
             result float32.
         finish: image -> image; keeps the dtype, uint8 or float32, or makes both float32.
         resize: what `finish` does; `decoding="fast"` decodes no more than it needs.
+        seen: the formats that the files are known to have; others are an error. None: they may have any.
 
     Returns:
         [H, W, C] as `finish` made it, float32 where a file of the source may hold more than 8 bits;
@@ -64,8 +66,7 @@ def load(
         return tf.cast(image, tf.float32) if is_deep else image
 
     def shallow() -> tf.Tensor:
-        promised = [f for f in (formats.JPEG, formats.PNG) if not suffixes.isdisjoint(f.suffixes)]
-        image = _decode_shallow(contents, spec, promised, suffixes, resize)
+        image = _decode_shallow(contents, spec, suffixes, resize, seen)
         image.set_shape([None, None, None if spec.color_mode != "rgb" else 3])
         return done(image)
 
@@ -85,12 +86,15 @@ def load(
         branches.append((is_png16(contents), png16))
     if not formats.needs_python(suffixes):
         return tf.case(branches, default=shallow) if branches else shallow()
-    known = [magic for f in readable(suffixes) for magic in f.magic]
-    branches.append((begins_with(contents, known), shallow))
-    return tf.case(branches, default=in_python)
+    known = [magic for f in readable(suffixes, seen) for magic in f.magic]
+    if known:
+        branches.append((begins_with(contents, known), shallow))
+    return tf.case(branches, default=in_python) if branches else in_python()
 
 
-def readable(suffixes: frozenset[str]) -> tuple[formats.Format, ...]:
+def readable(
+    suffixes: frozenset[str], seen: frozenset[formats.Format] | None = None
+) -> tuple[formats.Format, ...]:
     """Returns the formats that the graph itself decodes for the files of a source.
 
     Formats that no suffix promises are read too, unless they cost too much: tensorflow-io takes a second to
@@ -101,7 +105,8 @@ def readable(suffixes: frozenset[str]) -> tuple[formats.Format, ...]:
         reader = formats.library_of(known)
         promised = not suffixes.isdisjoint(known.suffixes)
         costly = reader in (formats.IO, formats.CORE_JXL)
-        return reader is not None and reader.in_graph and (promised or not costly)
+        needed = seen is None or known in seen
+        return reader is not None and reader.in_graph and needed and (promised or not costly)
 
     return tuple(known for known in formats.FORMATS if is_ready(known))
 
@@ -109,20 +114,27 @@ def readable(suffixes: frozenset[str]) -> tuple[formats.Format, ...]:
 def _decode_shallow(
     contents: tf.Tensor,
     spec: DecodeSpec,
-    tried_first: Sequence[formats.Format],
     suffixes: frozenset[str],
     resize: ResizeSpec | None,
+    seen: frozenset[formats.Format] | None,
 ) -> tf.Tensor:
-    """Decodes what the graph reads to uint8 [H, W, C]; tries `tried_first` before the others."""
+    """Decodes what the graph reads to uint8 [H, W, C]; tries the formats first that the files should have."""
     resize = resize if spec.decoding == "fast" else None
     common: dict[formats.Format, Callable[[], tf.Tensor]] = {
         formats.JPEG: lambda: decode_jpeg(contents, spec, resize),
         formats.PNG: lambda: decode_png(contents, spec),
     }
-    others = tuple(known for known in readable(suffixes) if known not in tried_first)
+    ready = readable(suffixes, seen)
+    if seen is None:
+        tried_first = [known for known in common if not suffixes.isdisjoint(known.suffixes)]
+    else:
+        tried_first = [known for known in common if known in seen]
+    others = tuple(known for known in ready if known not in tried_first)
     every_bmp = not suffixes.isdisjoint(formats.BMP.suffixes)
 
     def choose(candidates: Sequence[formats.Format]) -> tf.Tensor:
+        if not candidates and not others:
+            return _unknown()
         if not candidates:
             return case_of_one(_others(others, every_bmp, spec, resize), contents)
         candidate, *rest = candidates

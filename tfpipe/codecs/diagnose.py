@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -17,54 +17,67 @@ from tfpipe.codecs.webp import is_animated
 from tfpipe.graph import case_of_one
 
 
-def reason(contents: tf.Tensor, spec: DecodeSpec, suffixes: frozenset[str]) -> tf.Tensor:
+def reason(
+    contents: tf.Tensor,
+    spec: DecodeSpec,
+    suffixes: frozenset[str],
+    seen: frozenset[formats.Format] | None = None,
+) -> tf.Tensor:
     """Says why `decode.load` fails on the bytes of a file, in the graph.
 
     Nothing in it can fail, whatever the bytes are.
 
     Args:
         contents: string scalar.
-        spec, suffixes: as for `decode.load`.
+        spec, suffixes, seen: as for `decode.load`.
 
     Returns:
         string scalar, to follow "Cannot read the image file 'x.jpg': ".
     """
-    return case_of_one(_reason_function(spec, suffixes), contents)
+    return case_of_one(_reason_function(spec, suffixes, seen), contents)
 
 
 @functools.cache  # traced once per process, not once per data set
 def _reason_function(
-    spec: DecodeSpec, suffixes: frozenset[str]
+    spec: DecodeSpec, suffixes: frozenset[str], seen: frozenset[formats.Format] | None
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     function: Callable[[tf.Tensor], tf.Tensor] = tf.function(
-        lambda contents: _reason_of(contents, spec, suffixes), autograph=False
+        lambda contents: _reason_of(contents, spec, suffixes, seen), autograph=False
     )
     return function
 
 
-def _reason_of(contents: tf.Tensor, spec: DecodeSpec, suffixes: frozenset[str]) -> tf.Tensor:
-    readable = decode.readable(suffixes)
+def _reason_of(
+    contents: tf.Tensor,
+    spec: DecodeSpec,
+    suffixes: frozenset[str],
+    seen: frozenset[formats.Format] | None,
+) -> tf.Tensor:
+    readable = decode.readable(suffixes, seen)
+    judged = tuple(known for known in formats.FORMATS if seen is None or known in seen)
     names = [known.name for known in formats.FORMATS]
-    others = [_of_other(known) for known in formats.FORMATS]
+    others = [_of_other(known, suffixes) for known in formats.FORMATS]
     number = format_of(contents)
     is_readable = tf.gather([known in readable for known in formats.FORMATS] + [False], number)
     length = tf.strings.as_string(tf.strings.length(contents))
-    fault = tf.where(_is_cut(contents, number), "truncated", "damaged")
+    fault = tf.where(_is_cut(contents, number, judged), "truncated", "damaged")
     damaged = tf.strings.join(["its ", tf.gather([*names, ""], number), " data are ", fault])
     words = tf.where(is_readable, damaged, tf.gather([*others, _UNKNOWN], number))
     words = tf.strings.join([words, " (", length, " bytes)"])
 
     if spec.max_pixels is not None:
-        size = _size(contents, number, suffixes)
+        size = _size(contents, number, suffixes, judged)
         height, width = tf.unstack(tf.strings.as_string(size))
         limit = f" pixels, more than max_pixels={spec.max_pixels}"
         too_large = tf.strings.join(["it has ", width, " x ", height, limit])
         words = tf.where(size[0] * size[1] > spec.max_pixels, too_large, words)
-    if suffixes.isdisjoint(formats.BMP.suffixes):  # then only the plain kinds are read
+    # Without their suffix, only the plain kinds are read.
+    if formats.BMP in judged and suffixes.isdisjoint(formats.BMP.suffixes):
         rare = tf.equal(number, formats.FORMATS.index(formats.BMP)) & is_rare(contents)
         words = tf.where(rare, _RARE_BMP, words)
-    animated = tf.equal(number, formats.FORMATS.index(formats.WEBP)) & is_animated(contents)
-    words = tf.where(animated, "an animated WebP file is not read: save its first frame", words)
+    if formats.WEBP in judged:
+        animated = tf.equal(number, formats.FORMATS.index(formats.WEBP)) & is_animated(contents)
+        words = tf.where(animated, "an animated WebP file is not read: save its first frame", words)
     if formats.needs_python(suffixes):
         words = tf.cond(
             is_readable, lambda: words, lambda: _of_python(contents, spec, suffixes, words)
@@ -78,8 +91,10 @@ _RARE_BMP = (
 _UNKNOWN = "its content is of no format that is read here"
 
 
-def _of_other(known: formats.Format) -> str:
+def _of_other(known: formats.Format, suffixes: frozenset[str]) -> str:
     """Says why a format is not read here."""
+    if known in decode.readable(suffixes):
+        return f"its content is {known.name}, which it was not when the data set was made: make it again"
     if formats.library_of(known) is None:
         return (
             f"its content is {known.name}, which no installed library reads: "
@@ -94,16 +109,19 @@ _ENDS = {formats.JPEG: b"\xff\xd9", formats.PNG: b"IEND\xaeB`\x82", formats.GIF:
 _DECLARED = {formats.BMP: (2, 0), formats.WEBP: (4, 8)}
 
 
-def _is_cut(contents: tf.Tensor, number: tf.Tensor) -> tf.Tensor:  # bool scalar
-    """Whether a file of a format ends too early."""
+def _is_cut(
+    contents: tf.Tensor, number: tf.Tensor, judged: Sequence[formats.Format]
+) -> tf.Tensor:  # bool scalar
+    """Whether a file of one of some formats ends too early."""
     length = tf.strings.length(contents)
     result = tf.constant(False)
-    for known, mark in _ENDS.items():
+    for known, mark in ((known, _ENDS[known]) for known in judged if known in _ENDS):
         place = tf.maximum(length - len(mark), 0)
         lacks = tf.not_equal(tf.strings.substr(contents, place, len(mark)), mark)
         result |= tf.equal(number, formats.FORMATS.index(known)) & lacks
     head = window(contents, 0, 8)
-    for known, (place, more) in _DECLARED.items():
+    for known in (known for known in judged if known in _DECLARED):
+        place, more = _DECLARED[known]
         declared = tf.io.decode_raw(tf.strings.substr(head, place, 4), tf.int32)[0] + more
         result |= tf.equal(number, formats.FORMATS.index(known)) & (length < declared)
     return result
@@ -117,14 +135,22 @@ def _of_python(
     return tf.where(tf.equal(words, b""), otherwise, words)
 
 
-def _size(contents: tf.Tensor, number: tf.Tensor, suffixes: frozenset[str]) -> tf.Tensor:
+def _size(
+    contents: tf.Tensor,
+    number: tf.Tensor,
+    suffixes: frozenset[str],
+    judged: Sequence[formats.Format],
+) -> tf.Tensor:
     """Reads (height, width) from a file's header, int64 [2]; zeros if the header is of no use."""
 
     def is_a(known: formats.Format) -> tf.Tensor:
         return tf.equal(number, formats.FORMATS.index(known))
 
-    size = tf.where(is_a(formats.JPEG), _jpeg_size(contents), fixed_size(contents))
-    if not suffixes.isdisjoint(formats.JXL.suffixes):
+    has_fixed = any(known is not formats.JPEG for known in judged)
+    size = fixed_size(contents) if has_fixed else tf.zeros([2], tf.int64)
+    if formats.JPEG in judged:
+        size = tf.where(is_a(formats.JPEG), _jpeg_size(contents), size)
+    if formats.JXL in judged and not suffixes.isdisjoint(formats.JXL.suffixes):
         size = tf.where(is_a(formats.JXL), jxl_size(contents), size)
     return tf.ensure_shape(size, [2])
 

@@ -182,8 +182,11 @@ def of_suffix(suffix: str) -> Format | None:
     return next((f for f in FORMATS if suffix in f.suffixes), None)
 
 
+HEAD_BYTES = 132  # that tell every format
+
+
 def of_content(head: bytes) -> Format | None:
-    """Returns the format of a file, judging by its first 132 bytes.
+    """Returns the format of a file, judging by its first `HEAD_BYTES`.
 
     >>> of_content(b"BM6").name
     'BMP'

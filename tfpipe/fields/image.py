@@ -83,13 +83,14 @@ def file_loader(
     files = source.images
     if not isinstance(files, Files):
         raise TypeError("file_loader needs files, and an ImageSpec for them.")
-    suffixes = files.suffixes
+    suffixes, seen = files.suffixes, files.formats
     formats.require_readers(suffixes, files.names)
     reader = readers.file_reader(files, spec.decode, column)
     resize = resizer(spec.resize, kernels)
 
     def load_image(index: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        return decode.load(reader.read(index), spec.decode, suffixes, finish, spec.resize)
+        contents = reader.read(index)
+        return decode.load(contents, spec.decode, suffixes, finish, spec.resize, seen)
 
     is_bytes = spec.resize.keeps_bytes and not formats.may_be_deep(suffixes)
     image = tf.TensorSpec(spec.shape, tf.uint8 if is_bytes else tf.float32)

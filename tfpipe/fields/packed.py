@@ -100,7 +100,9 @@ def record_loader(
         if records.stored.encoding == "raw":
             pixels = _raw(contents, records.stored, tf.uint8)
             return resize(convert_color(pixels, spec.decode.color_mode))
-        return decode.load(contents, spec.decode, records.suffixes, resize, spec.resize)
+        return decode.load(
+            contents, spec.decode, records.suffixes, resize, spec.resize, records.formats
+        )
 
     def mask_of(contents: tf.Tensor, stored: Stored) -> tf.Tensor:
         return resize_mask(_mask(contents, stored, spec.decode.max_pixels))

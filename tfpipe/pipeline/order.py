@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfpipe.pipeline.feeds import Feeds, Value
-from tfpipe.seeds import fold_in, stream_key
+from tfpipe.seeds import fold_in, stream_key, whole_numbers
 from tfpipe.sources.class_weights import Classes
 
 BALANCES = ("oversample", "undersample", None)
@@ -37,7 +37,7 @@ def shuffled(
     # RandomIndexShuffle reads only the low 8 bits of each seed word while n is small. Three words
     # hashed from (seed, epoch) make 2**24 orders reachable there; the epoch alone would make 256.
     key = fold_in(stream_key(seed, stream), epoch)
-    words = tf.random.stateless_uniform([3], key, None, None, tf.int32, alg="philox")
+    words = whole_numbers([3], key, tf.int32)
 
     def permuted(index: tf.Tensor, last: Any) -> tf.Tensor:
         return tf.raw_ops.RandomIndexShuffle(

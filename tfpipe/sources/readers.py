@@ -69,7 +69,7 @@ def file_reader(files: Files, spec: DecodeSpec, column: ColumnMaker) -> Reader:
     def why(index: tf.Tensor) -> tf.Tensor:
         return tf.cond(
             succeeds(lambda: read(index)),
-            lambda: diagnose.reason(read(index), spec, files.suffixes),
+            lambda: diagnose.reason(read(index), spec, files.suffixes, files.formats),
             lambda: tf.constant("the file cannot be opened; it may be gone"),
         )
 

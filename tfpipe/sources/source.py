@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tfpipe.sources import listing
+from tfpipe.codecs.formats import Format, of_suffix
+from tfpipe.sources import first_bytes, listing
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +46,16 @@ class Files:
         """The suffixes that occur, lower case, without the dot; "" for a name without one."""
         return listing.suffixes_of(self.names)
 
+    @cached_property
+    def formats(self) -> frozenset[Format] | None:
+        """The formats that all of the files are known to have; None: they may have any."""
+        refused = [listing.join(self.directory, name) for name in self.refused]
+        return first_bytes.formats_seen(self.paths, refused)
+
     @property
     def kind(self) -> Hashable:
         """What a graph that reads them depends on, besides their names."""
-        return (Files, self.suffixes, bool(self.refused))
+        return (Files, self.suffixes, self.formats, bool(self.refused))
 
     def take(self, rows: np.ndarray) -> Files:
         return replace(self, names=[self.names[row] for row in rows])
@@ -123,6 +130,11 @@ class Records:
         """The formats in the records, as `Files.suffixes` names them."""
         encoding = self.stored.encoding
         return frozenset() if encoding == "raw" else frozenset({encoding})
+
+    @property
+    def formats(self) -> frozenset[Format]:
+        """The formats in the records."""
+        return frozenset(filter(None, map(of_suffix, self.suffixes)))
 
     @property
     def is_remote(self) -> bool:

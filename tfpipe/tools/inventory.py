@@ -14,8 +14,6 @@ from tfpipe.sources.contents import opened
 from tfpipe.sources.directory import class_folders
 from tfpipe.tools.problem import Problem
 
-_HEAD = 132  # bytes: what `formats.of_content` looks at
-
 
 @dataclass(frozen=True)
 class Listing:
@@ -88,7 +86,7 @@ def beginning(path: str) -> bytes | str:
     """Returns the first bytes of a file or, as a str, why it cannot be opened."""
     try:
         with opened(path) as file:
-            return file.read(_HEAD)
+            return file.read(formats.HEAD_BYTES)
     except listing.file_errors(path) as err:
         return f"it cannot be opened: {getattr(err, 'strerror', None) or err}"
 

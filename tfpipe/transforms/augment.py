@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpipe import seeds
 from tfpipe.checks import check_bool, check_number, check_one_of
 from tfpipe.keywords import suggests
 from tfpipe.ops.warp import FILL_MODES, ORDERS
@@ -237,7 +238,7 @@ def draw(augment: Augment, key: tf.Tensor, height: int, width: int) -> dict[str,
 
 def uniform_numbers(key: tf.Tensor) -> tf.Tensor:
     """Draws the random numbers of one sample, float64 [n] in [0, 1); each parameter has its own place."""
-    return tf.random.stateless_uniform([NUMBERS], key, 0, 1, tf.float64, alg="philox")
+    return seeds.fractions([NUMBERS], key)
 
 
 def parameters(augment: Augment, numbers: tf.Tensor, height: int, width: int) -> dict[str, Any]:

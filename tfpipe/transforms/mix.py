@@ -89,7 +89,7 @@ def draw_mixture(augment: Augment, key: tf.Tensor, images: tf.Tensor) -> Mixture
     >>> bool(abs(mixed[0, 0, 0, 0] - 8 * shares[0, 1]) < 1e-5), float(tf.reduce_sum(shares))
     (True, 2.0)
     """
-    numbers = tf.random.stateless_uniform([4], key, 0, 1, tf.float64, alg="philox")
+    numbers = seeds.fractions([4], key)
     count = tf.shape(images)[0]
     height, width = images.shape[1:3]
     further = tf.cast(numbers[0] * tf.cast(count - 1, tf.float64), tf.int32) + 1
