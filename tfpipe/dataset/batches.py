@@ -376,7 +376,9 @@ def _arrays(part: Any) -> Any:
 
 
 def _array(tensor: tf.Tensor) -> np.ndarray:
-    array = np.array(tensor.numpy())  # a copy: .numpy() may be read-only or shared
+    array = np.asarray(tensor.numpy())
+    if not (array.flags.owndata and array.flags.writeable):  # `numpy` copies, but does not promise to
+        array = array.copy()
     if array.dtype == object:
         array = np.array(
             [text.decode(errors="surrogateescape") for text in array.ravel()], object
