@@ -34,7 +34,8 @@ class TestHoldout:
         assert_apart(cut, contents)
         singles = (np.bincount(contents)[contents] == 1).sum()
         if singles >= len(contents) // 2:  # enough to make up for what was moved
-            assert len(cut.validation) == len(plain.validation)
+            most = np.bincount(contents).max()  # a content moves whole
+            assert abs(len(cut.validation) - len(plain.validation)) < most
         again = holdout_together(plain, contents)
         assert again.validation.tolist() == cut.validation.tolist()
 
