@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.settings import BATCH, SIZE
+from benchmarks.settings import AUGMENTED, BATCH, SIZE
 
 
 def steps(directory: str) -> dict[str, float]:
@@ -22,10 +22,13 @@ def steps(directory: str) -> dict[str, float]:
     import simplejpeg
     import tensorflow as tf
 
+    import tfpipe
+    from tfpipe import seeds
     from tfpipe.codecs import decode
     from tfpipe.codecs.spec import DecodeSpec
     from tfpipe.graph import mapped
-    from tfpipe.ops import resize
+    from tfpipe.ops import kernels
+    from tfpipe.transforms import augment, motion
 
     paths = sorted(map(str, Path(directory).rglob("*.jpg")))[:300]
     contents = [Path(path).read_bytes() for path in paths]
@@ -48,17 +51,33 @@ def steps(directory: str) -> dict[str, float]:
         return decode.decode_jpeg(data, DecodeSpec())
 
     def nearest(image: Any) -> Any:
-        return resize.resize(image, SIZE)
+        return used.resize(image, SIZE)
 
     def bilinear(image: Any) -> Any:
-        return resize.resize(image, SIZE, "bilinear")
+        return used.resize(image, SIZE, "bilinear")
+
+    def drawn(image: Any) -> dict[str, Any]:
+        key = seeds.stream_key(tf.cast(image[0, 0, 0], tf.int64), "augment")
+        return augment.draw(ranges, key, *SIZE)
+
+    def only_drawn(image: Any) -> Any:
+        params = [value for value in drawn(image).values() if tf.is_tensor(value)]
+        return tf.stack([tf.cast(value, tf.float32) for value in params])
+
+    def warped(image: Any) -> Any:
+        return motion.apply(image, drawn(image), ranges, kernels=used)
 
     read = tf.io.read_file
+    used = kernels.chosen("auto")
+    moves = {name: value for name, value in AUGMENTED.items() if name != "rescale"}
+    ranges = tfpipe.Augment(**moves)
     call = chain()
     with_read, with_decoder = chain(read), chain(read, decoded)
     alone = _cpu_ms(
         lambda: sum(simplejpeg.decode_jpeg(data).size for data in contents), len(contents)
     )
+    with_nearest = chain(read, decoded, nearest)
+    with_draws = chain(read, decoded, nearest, only_drawn)
     batch = tf.zeros([BATCH, *SIZE, 3], tf.uint8)
     cast = _cpu_ms(lambda: [tf.cast(batch, tf.float32) for _ in range(20)], 20 * BATCH)
     return {
@@ -66,8 +85,10 @@ def steps(directory: str) -> dict[str, float]:
         "read the file": with_read - call,
         "decode, exact": with_decoder - with_read,
         "libjpeg-turbo alone (simplejpeg)": alone,
-        "resize, nearest": chain(read, decoded, nearest) - with_decoder,
+        "resize, nearest": with_nearest - with_decoder,
         "resize, bilinear": chain(read, decoded, bilinear) - with_decoder,
+        "parameters of the augmentation": with_draws - with_nearest,
+        "warp of the augmentation": chain(read, decoded, nearest, warped) - with_draws,
         "batch to float32": cast,
     }
 
