@@ -31,13 +31,15 @@ def dicom_file():
 def sound():
     """{suffix: a sound file}, of each format that is read here."""
     from tfpipe.codecs import formats
+    from tfpipe.codecs.pillow import add_plugins
 
+    add_plugins()
     rows, columns = np.mgrid[:48, :64]
     pixels = np.stack([rows * 5, columns * 3, rows * columns], -1).astype(np.uint8)
     image = Image.fromarray(pixels)
     frames = [Image.fromarray(np.roll(pixels, n)).quantize(60) for n in range(3)]
     kinds = {"jpg": "JPEG", "png": "PNG", "bmp": "BMP", "webp": "WEBP", "tif": "TIFF", "ppm": "PPM"}
-    kinds |= {"avif": "AVIF", "jp2": "JPEG2000"}
+    kinds |= {"avif": "AVIF", "jp2": "JPEG2000", "heic": "HEIF"}
     files = {suffix: saved(image, kind) for suffix, kind in kinds.items()}
     files["gif"] = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
     files["dcm"] = dicom_file()
@@ -87,6 +89,8 @@ def oversized(files):
     jp2 = files["jp2"].replace(size, big4 * 2)
     result["big.jp2"] = jp2.replace(struct.pack(">II", 64, 48), big4 * 2)
     result["big.avif"] = files["avif"].replace(struct.pack(">II", 64, 48), big4 * 2)
+    # Coded at a multiple of 64, and cropped.
+    result["big.heic"] = files["heic"].replace(struct.pack(">II", 64, 64), big4 * 2)
     rows = files["dcm"].index(b"\x28\0\x10\0US\x02\0") + 8
     columns = files["dcm"].index(b"\x28\0\x11\0US\x02\0") + 8
     result["big.dcm"] = patched(patched(files["dcm"], rows, little2), columns, little2)

@@ -77,6 +77,7 @@ _EXTRAS = {
     "io": ("tensorflow-io==0.37.1", "tensorflow>=2.16,<2.18"),
     "pillow": ("pillow>=10",),
     "jxl": ("pillow>=10", "pillow-jxl-plugin>=1.3"),
+    "heif": ("pillow>=10", "pillow-heif>=0.22"),
     "dicom": ("pydicom>=3", "pylibjpeg>=2", "pylibjpeg-libjpeg>=2", "pylibjpeg-openjpeg>=2"),
     "folds": ("scikit-learn>=1.4",),
     "plot": ("matplotlib>=3.8",),

@@ -12,15 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
 
 import tfpipe
 from tfpipe.codecs import formats
+from tfpipe.codecs.pillow import add_plugins
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.fields.image import read_image
 
 ROOT = Path(tfpipe.__file__).parent.parent
 DATA = Path(__file__).parents[1] / "data"
+add_plugins()  # the tests write HEIF files
 MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
 
 
@@ -187,6 +189,37 @@ class TestOthers:
         content = saved(Image.fromarray(picture(16, 24)).convert(mode), "AVIF", quality=90)
         np.testing.assert_array_equal(decoded(content, "avif"), pillows(content))
 
+    @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+    @pytest.mark.parametrize("suffix", formats.HEIF.suffixes)
+    def test_heic(self, picture, mode, suffix):
+        content = saved(Image.fromarray(picture(16, 24)).convert(mode), "HEIF", quality=90)
+        assert formats.of_content(content) is formats.HEIF
+        np.testing.assert_array_equal(decoded(content, suffix), pillows(content))
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    @pytest.mark.parametrize("exif_orientation", [False, True])
+    def test_heic_is_turned_once(self, orientation, exif_orientation):
+        slope = np.add.outer(
+            np.arange(16) * 10, np.arange(24) * 4
+        )  # no turn of it looks like another
+        image = Image.fromarray(slope.astype(np.uint8)).convert("RGB")
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        png = saved(image, "PNG", exif=exif)
+        upright = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(png))))
+        # As bytes, pillow-heif also writes the turn where HEIF keeps it, as cameras do.
+        content = saved(image, "HEIF", quality=-1, exif=exif.tobytes())
+        spec = DecodeSpec(exif_orientation=exif_orientation)
+        ours = read_image(content, spec, frozenset({"heic"})).numpy()
+        assert ours.shape == upright.shape
+        assert np.abs(ours.astype(int) - upright).max() < 5
+
+    @pytest.mark.parametrize("brand", [b"heic", b"mif1", b"msf1"])
+    def test_heic_by_its_brands(self, brand):
+        head = b"\0\0\0\x1cftyp" + brand + bytes(4) + b"mif1heicmiaf"
+        assert formats.of_content(head) is formats.HEIF
+        assert formats.of_content(head.replace(b"heic", b"avif")) is not formats.HEIF
+
     @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
     @pytest.mark.parametrize("bare", [False, True])
     def test_jpeg2000(self, picture, mode, bare):
@@ -227,6 +260,7 @@ class TestJPEGXL:
         color = expected[..., :3] if channels > 2 else expected[..., [0, 0, 0]]
         np.testing.assert_array_equal(decoded(content, "jxl"), color)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["rgb", "container"])
     def test_the_size_in_the_header(self, name):
         content = (DATA / f"{name}.jxl").read_bytes()
@@ -248,6 +282,7 @@ except ImportError as err:
 """
 
 
+@pytest.mark.slow
 def test_jpeg_xl_that_nothing_reads(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/x.jxl").write_bytes((DATA / "rgb.jxl").read_bytes())
@@ -269,6 +304,7 @@ def folder(tmp_path_factory, picture):
     (top / "a").mkdir()
     image = Image.fromarray(picture(16, 24))
     kinds = {"webp": "WEBP", "gif": "GIF", "pgm": "PPM", "avif": "AVIF", "jp2": "JPEG2000"}
+    kinds |= {"heic": "HEIF"}
     for suffix, kind in kinds.items():
         (top / f"a/x.{suffix}").write_bytes(saved(image, kind))
     return top
@@ -277,6 +313,7 @@ def folder(tmp_path_factory, picture):
 class TestBothDoorsAndSources:
     """What the classic left out comes too, from a directory and from a dataframe."""
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:Files with .* are decoded by Pillow")
     def test_directory_and_dataframe(self, folder, assert_same):
         options = {"target_size": (16, 24), "class_mode": None, "shuffle": False}
@@ -285,6 +322,7 @@ class TestBothDoorsAndSources:
         assert [Path(name).suffix for name in ours.filenames] == [
             ".avif",
             ".gif",
+            ".heic",
             ".jp2",
             ".pgm",
             ".webp",
@@ -341,6 +379,7 @@ class TestReasons:
             assert decoded(content, suffix, max_pixels=513).shape == (19, 27, 3)
             assert decoded(content, suffix, max_pixels=None).shape == (19, 27, 3)
 
+    @pytest.mark.slow
     def test_a_thumbnail_is_not_the_image(self, picture):
         thumbnail = saved(Image.fromarray(picture(8, 8)), "JPEG")
         content = saved(Image.fromarray(picture(19, 27)), "JPEG")

@@ -93,6 +93,7 @@ PILLOW_WEBP = Library("Pillow", modules=("PIL",), feature="webp", extra="pillow"
 PILLOW_AVIF = Library("Pillow", modules=("PIL",), feature="avif", extra="pillow")
 PILLOW_JP2 = Library("Pillow", modules=("PIL",), feature="jpg_2000", extra="pillow")
 PILLOW_JXL = Library("pillow-jxl-plugin", modules=("PIL", "pillow_jxl"), extra="jxl")
+PILLOW_HEIF = Library("pillow-heif", modules=("PIL", "pillow_heif"), extra="heif")
 PYDICOM = Library("pydicom", modules=("pydicom",), extra="dicom")
 
 JPEG = Format(
@@ -139,6 +140,23 @@ AVIF = Format(
     (PILLOW_AVIF,),
     note="as 8 bits; first frame",
 )
+# The brand after "ftyp" is the format's own, or "mif1" or "msf1" for any of its kind: then the list of
+# compatible brands, from byte 16 on, tells it from AVIF.
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
+HEIF = Format(
+    "HEIC, HEIF",
+    ("heic", "heif", "hif"),
+    (
+        *(((4, b"ftyp" + brand),) for brand in _HEIC_BRANDS),
+        *(
+            ((4, b"ftyp" + brand), (place, b"heic"))
+            for brand in (b"mif1", b"msf1")
+            for place in (16, 20, 24, 28)
+        ),
+    ),
+    (PILLOW_HEIF,),
+    note="as 8 bits, upright; primary image",
+)
 JP2 = Format(
     "JPEG 2000",
     ("jp2", "j2k", "jpx", "jpf", "j2c", "jpc"),
@@ -163,7 +181,7 @@ DICOM = Format(
     note="gray and color; rescale and window applied; first frame",
 )
 
-FORMATS = (JPEG, PNG, GIF, BMP, WEBP, TIFF, PNM, AVIF, JP2, JXL, DICOM)
+FORMATS = (JPEG, PNG, GIF, BMP, WEBP, TIFF, PNM, HEIF, AVIF, JP2, JXL, DICOM)
 
 # The order in which content is judged: a DICOM file may begin as a TIFF file does (PS3.10, 7.1).
 BY_CONTENT = tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from typing import Any
 
@@ -50,11 +51,17 @@ def decode_with_pillow(
         return np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[..., None])
 
 
+@functools.cache
 def add_plugins() -> None:
-    """Adds JPEG XL to Pillow, if its plugin is installed."""
+    """Adds JPEG XL and HEIF to Pillow, if their plugins are installed."""
     if has_module("pillow_jxl"):
         with contextlib.suppress(ImportError):
             import pillow_jxl  # noqa: F401
+    if has_module("pillow_heif"):
+        with contextlib.suppress(ImportError):
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
 
 
 def check_pixels(height: int, width: int, max_pixels: int | None) -> None:

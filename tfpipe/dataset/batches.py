@@ -377,7 +377,9 @@ def _arrays(part: Any) -> Any:
 
 def _array(tensor: tf.Tensor) -> np.ndarray:
     array = np.asarray(tensor.numpy())
-    if not (array.flags.owndata and array.flags.writeable):  # `numpy` copies, but does not promise to
+    if not (
+        array.flags.owndata and array.flags.writeable
+    ):  # `numpy` copies, but does not promise to
         array = array.copy()
     if array.dtype == object:
         array = np.array(
