@@ -60,6 +60,7 @@ def test_a_name_that_is_gone_is_found():
     assert [name for module, name in names if not exists(module, name)] == ["shuffled"]
 
 
+@pytest.mark.slow
 def test_a_loop_of_the_classics_spelling_is_over_whole_epochs(animals):
     """A `for` loop over the flow itself would never end."""
     done = subprocess.run(

@@ -270,6 +270,7 @@ class TestRowsOfTheSite:
         assert not hook("site_rows").doctests_in_text("<pre><code>&gt;&gt;&gt; 1</code></pre>")
 
 
+@pytest.mark.slow
 def test_the_site_builds_as_the_readme_says(tmp_path, hook):
     """Without `--quiet`, which keeps MkDocs from counting warnings, so that `strict` always passes."""
     assert "mkdocs serve" in TEXTS["README.md"]

@@ -36,6 +36,7 @@ def test_the_mask_of_the_coins_is_one():
     assert photograph[mask == 1].mean() > photograph[mask == 0].mean() + 50
 
 
+@pytest.mark.slow
 def test_regression(capsys):
     error, baseline = load("regression").main(pictures=24, image_size=16, epochs=1)
     assert 0 < error < 1
@@ -43,6 +44,7 @@ def test_regression(capsys):
     assert f"{baseline:.3f}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_multi_label():
     assert 0 <= load("multi_label").main(pictures=60, epochs=1) <= 1
 
@@ -67,6 +69,7 @@ def test_transfer():
     assert 0 <= load("transfer").main(crops=8, image_size=32, epochs=1) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Files with '.dcm' are decoded:UserWarning")
 def test_medical():
     assert 0 <= load("medical").main(patients=8, image_size=32, epochs=1) <= 1

@@ -213,6 +213,7 @@ class TestOfOneDevice:
         [name] = calls_of_several_devices(mapped(tf.data.Dataset.range(3), lambda x: twice(x)))
         assert "lambda" in name
 
+    @pytest.mark.slow
     def test_every_op_is_on_the_host(self):
         script = """
             import numpy as np
@@ -230,6 +231,7 @@ class TestOfOneDevice:
         """
         assert printed(script) == "(2, 2, 2, 1) (2, 2, 2, 1) [2, 5]"
 
+    @pytest.mark.slow
     def test_a_users_function_may_have_variables_on_another_device(self, tmp_path):
         script = """
             import numpy as np

@@ -43,6 +43,7 @@ def assert_same_but_for_levels(actual, expected):
 
 
 class TestAugment:
+    @pytest.mark.slow
     def test_equals_the_pipelines_apply_with_the_same_parameters(self, images):
         layer = layers.Augment(seed=5, **EVERYTHING)
         assert layer.augment == tfpipe.Augment(**EVERYTHING)
@@ -92,6 +93,7 @@ class TestAugment:
         assert np.isfinite(history.history["loss"]).all()
         assert int(model.layers[0].batches.numpy()) == 4
 
+    @pytest.mark.slow
     def test_compiled_gives_the_same_for_the_same_parameters(self, images):
         layer = layers.Augment(**{n: v for n, v in EVERYTHING.items() if n != "rand_augment"})
         numbers = numbers_of(1, 0)

@@ -65,6 +65,7 @@ def check(results, switch, when, *, quick):
     assert differences(plain, switched, "") == []
 
 
+@pytest.mark.slow
 def test_at_a_glance(results):
     check(results, "legacy", "before", quick=True)
 

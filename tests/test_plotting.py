@@ -65,6 +65,7 @@ class TestShow:
         for (_, pixels), (_, expected) in zip(cells, plain, strict=True):
             np.testing.assert_array_equal(pixels, expected)
 
+    @pytest.mark.slow
     def test_standardized_shows_what_the_model_is_given(self, animals):
         generator = ImageDataGenerator(preprocessing_function=lambda image: 255 - image)
         dataset = generator.flow_from_directory(animals, **self.OPTIONS)
@@ -146,6 +147,7 @@ class TestShow:
         with pytest.raises(ValueError, match="n must be an int >= 1. Received: n=0"):
             plotting.show_batch(np.zeros([1, 2, 2, 3]), [], 0)
 
+    @pytest.mark.slow
     def test_more_images_than_a_batch_has(self, small_dataset):
         dataset = small_dataset()
         assert dataset.batch_size < 11

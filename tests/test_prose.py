@@ -248,6 +248,7 @@ class TestProcess:
         result = run(tmp_path / "page.md")
         assert (result.returncode, result.stdout) == (0, "")
 
+    @pytest.mark.slow
     def test_the_green_files_are_clean(self):
         result = run()
         assert result.returncode == 0, result.stdout + result.stderr

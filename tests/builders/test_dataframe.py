@@ -157,6 +157,7 @@ class TestLabelModes:
         assert dataset.class_names == ["cat", "dog", "emu"]
         assert make(frame, folder).vocabularies == {}
 
+    @pytest.mark.slow
     def test_classes_among_outputs_are_packed(self, frame, folder, tmp_path):
         dataset = make(frame, folder, y_col=["class", "age"], label_mode="multi_output")
         tfpipe.pack(dataset, tmp_path / "packed", verbose=False)
@@ -303,6 +304,7 @@ def labels_order(dataset):
 
 
 class TestNamesOfColumns:
+    @pytest.mark.slow
     @pytest.mark.parametrize("levels", [1, 2])
     def test_int_and_tuple(self, frame, folder, levels):
         names = list(frame.columns)

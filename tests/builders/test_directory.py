@@ -81,6 +81,7 @@ class TestSignature:
         for name in keywords[0].keys() & keywords[1].keys():
             assert keywords[0][name] == keywords[1][name]
 
+    @pytest.mark.slow
     def test_the_defaults_of_keras_reach_the_pixels(self, photographs):
         dataset = tfpipe.image_dataset_from_directory(photographs, verbose=False)
         assert isinstance(dataset, tf.data.Dataset)
@@ -173,6 +174,7 @@ class TestPixels:
             options = {"image_size": size, "interpolation": interpolation, flag: True}
             assert_batches_equal(*both(photographs, **options))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("interpolation", ["bilinear", "nearest", "lanczos3"])
     @pytest.mark.parametrize("size", [(37, 50), (64, 20)])
     def test_fill_value_stands_where_zeros_stood(self, tmp_path, write, interpolation, size):
@@ -185,6 +187,7 @@ class TestPixels:
         assert 0 < (zeros == 0).mean() < 0.9
         np.testing.assert_array_equal(filled, np.where(zeros == 0, 114, zeros))
 
+    @pytest.mark.slow
     def test_grey(self, tmp_path, photographs):
         # Keras' function raises for BMP and GIF here.
         for name in ("1.jpg", "2.png"):
@@ -193,6 +196,7 @@ class TestPixels:
         assert_batches_equal(*both(tmp_path, color_mode="grayscale", image_size=(31, 47)))
         assert len(ours(photographs, color_mode="grayscale", shuffle=False)[0][0]) == 5
 
+    @pytest.mark.slow
     def test_alpha_on_jpeg(self, photographs):
         x = ours(photographs, color_mode="rgba", shuffle=False)[0][0]
         assert (x[..., 3] == 255).all()
@@ -219,6 +223,7 @@ class TestPixels:
                 expected = file.convert("RGB").resize((50, 37), getattr(Image.Resampling, pillow))
             np.testing.assert_array_equal(image, np.asarray(expected))
 
+    @pytest.mark.slow
     def test_antialias_where_pillow_has_no_such_kernel(self, photographs):
         image = tf.io.decode_png(tf.io.read_file(str(photographs / "a" / "2.png")))
         for options in ({"interpolation": "lanczos5"}, {"pad_to_aspect_ratio": True}):
@@ -278,6 +283,7 @@ class TestSplit:
         if subset == "both":
             assert_batches_equal(mine[1], keras_one[1])
 
+    @pytest.mark.slow
     def test_validation_is_the_same_with_and_without_augmentation(self, animals):
         options = {"validation_split": 0.5, "subset": "both", "seed": 2}
         standardize = tfpipe.Standardize(rescale=1 / 255)
@@ -494,6 +500,7 @@ class TestMessages:
         ):
             ours(animals / "dog")
 
+    @pytest.mark.slow
     def test_a_bad_file_is_named_or_skipped(self, tmp_path, write):
         for number in range(3):
             write(tmp_path / "a" / f"{number}.png")

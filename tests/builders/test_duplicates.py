@@ -77,6 +77,7 @@ class TestFunctions:
         self.check(tfpipe.image_dataset_from_dataframe, frame, options)
 
 
+@pytest.mark.slow
 def test_shards(folder, tmp_path):
     everything = tfpipe.image_dataset_from_directory(
         folder, image_size=(6, 8), shuffle=False, verbose=False

@@ -362,6 +362,7 @@ class TestOptions:
         ours = flow(frame, folder, class_mode=None, validate_filenames=False)
         assert ours.filenames == ["0.png", "missing.png", "2.png", "3.txt", "4.png", "5.png"]
 
+    @pytest.mark.slow
     def test_keep_aspect_ratio_reaches_the_pixels(self, folder, frame):
         plain = flow(frame, folder, class_mode=None, shuffle=False)[0]
         kept = flow(frame, folder, class_mode=None, shuffle=False, keep_aspect_ratio=True)[0]

@@ -146,6 +146,7 @@ class TestParity:
         ours, theirs = flow_both(classic, tmp_path / "top")
         assert ours.filenames == theirs.filenames == ["a/1.png", "b/n/2.png"]
 
+    @pytest.mark.slow
     def test_class_mode_of_a_flat_folder(self, classic, flat, assert_same):
         for class_mode in ("categorical", "binary", "sparse", "input", None):
             ours, theirs = flow_both(classic, flat, classes=["."], class_mode=class_mode)
@@ -258,6 +259,7 @@ class TestEmpty:
 
 
 class TestSchemes:
+    @pytest.mark.slow
     def test_ram(self, animals, assert_same):
         local = flow(animals, shuffle=False, batch_size=14)
         top = "ram:///animals"

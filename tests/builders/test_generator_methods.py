@@ -250,6 +250,7 @@ class TestFault7GlobalGenerators:
         action()
         return (np.random.random(), tf.random.uniform([]).numpy()) != expected
 
+    @pytest.mark.slow
     def test_stay_as_they_are(self):
         image = np.zeros([5, 7, 3])
 
@@ -794,6 +795,7 @@ class TestFault5FitSeesWhatTheModelSees:
 class TestFitOnADataSet:
     OPTIONS = {"target_size": (5, 6), "batch_size": 4}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("flag", "data_format"),
         [

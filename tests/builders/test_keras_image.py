@@ -34,6 +34,7 @@ def test_a_script_that_changes_its_import_line(tmp_path, picture, write):
     np.testing.assert_array_equal(batch[0], pixels)
 
 
+@pytest.mark.slow
 def test_the_import_alone_loads_neither_keras_nor_tensorflow():
     script = (
         "import sys, tfpipe as image; dir(image); "

@@ -108,6 +108,7 @@ class TestLabelsBeside:
         _, y = directory(pairs, label_mode=None)[0]
         assert y.shape == (4, 12, 16, 1)
 
+    @pytest.mark.slow
     def test_they_follow_a_split_weights_and_a_resume(self, pairs):
         options = {"label_mode": "int", "seed": 1, "batch_size": 2, "class_weights": "balanced"}
         training, validation = directory(pairs, validation_split=0.5, subset="both", **options)
@@ -136,6 +137,7 @@ class TestSeveralMasks:
             frame, pairs, mask_col=["mask", "other"], **options
         )
 
+    @pytest.mark.slow
     def test_a_dict_by_column(self, pairs):
         augment = tfpipe.Augment(rotation_range=90, horizontal_flip=True, interpolation_order=0)
         dataset = self.several(pairs, augment=augment)
@@ -145,6 +147,7 @@ class TestSeveralMasks:
                 np.testing.assert_array_equal(classes_of(x), mask[..., 0])
         assert len(dataset.show(2).axes) == 2
 
+    @pytest.mark.slow
     def test_beside_labels_and_in_a_cache(self, pairs, tmp_path):
         options = {"y_col": "patient", "seed": 1}
         plain, cached = (
@@ -155,6 +158,7 @@ class TestSeveralMasks:
                 tf.nest.map_structure(np.testing.assert_array_equal, one, other)
         assert list(plain[0][1]["segmentation_masks"]) == ["mask", "other"]
 
+    @pytest.mark.slow
     def test_the_one_that_does_not_fit_is_named(self, tmp_path, write):
         for name, size in (("image", (4, 3)), ("one", (4, 3)), ("two", (5, 3)), ("three", (4, 3))):
             write(tmp_path / f"{name}.png", np.zeros([*size, 1], np.uint8))
@@ -181,6 +185,7 @@ class TestMasks:
         assert set(np.unique(y)) == {0, 1, 2, 3}
         assert dataset.class_names == []
 
+    @pytest.mark.slow
     def test_a_mask_fits_the_image_as_its_exif_data_turn_it(self, tmp_path, write):
         """Masks are drawn on what is seen, so on the turned image."""
         classes = np.repeat(np.repeat(np.arange(6).reshape(2, 3), 8, 0), 8, 1).astype(np.uint8)
@@ -202,6 +207,7 @@ class TestMasks:
                 )
             )
 
+    @pytest.mark.slow
     def test_the_augmentation_moves_both_alike(self, pairs):
         augment = tfpipe.Augment(
             rotation_range=90, zoom_range=0.4, horizontal_flip=True, interpolation_order=0
@@ -216,6 +222,7 @@ class TestMasks:
         x, y = directory(pairs, image_size=(9, 9), batch_size=4, **{flag: True})[0]
         np.testing.assert_array_equal(x[..., 0], 60 * y[..., 0])
 
+    @pytest.mark.slow
     def test_fill_value_is_not_for_masks(self, pairs):
         options = {"image_size": (9, 15), "pad_to_aspect_ratio": True, "shuffle": False}
         x, y = directory(pairs, fill_value=114, **options)[0]

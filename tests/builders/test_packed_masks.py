@@ -100,6 +100,7 @@ def packed(pairs, tmp_path_factory):
 
 
 class TestMasks:
+    @pytest.mark.slow
     @pytest.mark.parametrize("encoding", ["raw", "png"])
     @pytest.mark.parametrize(
         "options",
@@ -121,6 +122,7 @@ class TestMasks:
         assert ours.filenames == theirs.filenames
         assert ours.element_spec == theirs.element_spec
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:Masks with '.tif'")
     def test_class_ids_of_any_size(self, pairs, packed):
         folder = packed(directory, masks="more")
@@ -133,6 +135,7 @@ class TestMasks:
         ):
             tfpipe.pack(directory(pairs, "more"), tmp_path, encoding="png")
 
+    @pytest.mark.slow
     def test_jpeg_images_have_masks_without_losses(self, pairs, packed):
         folder = packed(directory, "jpeg", masks="palette", label_mode="int")
         ours = shards(folder, shuffle=False)
@@ -141,6 +144,7 @@ class TestMasks:
         ):
             assert_same([one], [other])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("options", [{}, {"y_col": "who", "weight_col": "weight"}], ids=str)
     def test_several(self, pairs, packed, options):
         folder = packed(several, **options)
@@ -150,6 +154,7 @@ class TestMasks:
         for _ in range(2):
             assert_same(ours, theirs)
 
+    @pytest.mark.slow
     def test_layouts(self, pairs, packed):
         folder = packed(several, y_col="who")
         for options in ({"targets": "tuple"}, {"label_mode": "categorical"}):
@@ -158,6 +163,7 @@ class TestMasks:
         first = {"data_format": "channels_first", "batch_size": None}
         assert_same(shards(folder, **first), several(pairs, y_col="who", **first))
 
+    @pytest.mark.slow
     def test_splits_and_balance(self, pairs, tmp_path):
         cut = {"validation_split": 0.3, "subset": "both", "label_mode": "int"}
         parts = directory(pairs, **cut)
@@ -183,6 +189,7 @@ class TestMasks:
         assert half.shape == (3, 6, 8, 1)
         np.testing.assert_array_equal(half, whole[:, 1::2, 1::2])
 
+    @pytest.mark.slow
     def test_a_cache_in_a_directory(self, pairs, packed, tmp_path):
         ours = shards(packed(several), cache=str(tmp_path))
         for _ in range(2):
@@ -250,6 +257,7 @@ class TestCommand:
         )
         return done.exit_code, done.output
 
+    @pytest.mark.slow
     def test_of_a_directory(self, pairs, tmp_path):
         source = (pairs / "images", tmp_path / "packed", "--masks", pairs / "palette")
         assert self.run(*source)[0] == 0

@@ -272,6 +272,7 @@ class TestSizes:
         )
         assert max(differences(ours, theirs).values(), default=0) <= 1
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("color_mode", "interpolation"), [("rgba", "lanczos"), ("grayscale", "bilinear")]
     )
@@ -372,6 +373,7 @@ class TestFilesThatCannotBeRead:
         names = ["0.jpg", "1.jpg", "2.jpg", path.name, "3.jpg"]
         return pd.DataFrame({"filename": names, "class": list("abaab")}), str(path)
 
+    @pytest.mark.slow
     def test_the_error_holds_the_path(self, broken, tmp_path):
         frame, path = broken
         generator = tfpipe.ImageDataGenerator()
@@ -392,6 +394,7 @@ class TestFilesThatCannotBeRead:
             assert path in str(caught.value)
         assert dataset[2][1].tolist() == [1]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("broken", ["truncated.jpg", "none.jpg"], indirect=True)
     def test_last_in_the_epoch(self, broken, tmp_path):
         frame, path = broken

@@ -79,6 +79,7 @@ def test_as_the_classic(run, script, library):
     assert_equal(ours, run(script, LIBRARIES[library], library))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", keras_2)
 def test_as_keras_2(run, script):
     ours = run(script, tfpipe.ImageDataGenerator, tf_keras)

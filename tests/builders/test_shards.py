@@ -58,6 +58,7 @@ def assert_equal_batches(ours, theirs):
 
 
 class TestReading:
+    @pytest.mark.slow
     def test_packed_weights_go_with_the_labels(self, animals, files, tmp_path):
         weights = {"Emu": 3.0, "cat": 1.0, "dog": 2.0}
         tfpipe.pack(files(class_weights=weights), tmp_path)
@@ -66,6 +67,7 @@ class TestReading:
         with pytest.raises(ValueError, match=r"class_weights needs labels.*'balanced'"):
             shards(tmp_path, label_mode=None, class_weights="balanced")
 
+    @pytest.mark.slow
     def test_epochs_are_those_of_the_files(self, whole, files):
         ours, theirs = shards(whole, dtype="uint8"), files(dtype="uint8")
         for _ in range(2):
@@ -200,6 +202,7 @@ class TestCommand:
         found = shards(tmp_path / "packed", split="test", shuffle=False)
         assert (found.samples, found.image_shape) == (14, (6, 8, 3))
 
+    @pytest.mark.slow
     def test_says_what_it_leaves_out(self, tmp_path, write, picture):
         for number in range(3):
             write(tmp_path / "photos" / "a" / f"{number}.png", picture(4, 5, seed=number))
@@ -223,6 +226,7 @@ class TestCommand:
         found = tfpipe.image_dataset_from_shards(tmp_path / "packed", verbose=False)
         assert found.class_names == photos.class_names == [name]
 
+    @pytest.mark.slow
     def test_splits_that_are_none(self, tmp_path):
         (tmp_path / "photos").mkdir()
         (tmp_path / "photos" / "1.png").write_bytes(b"")  # in no folder

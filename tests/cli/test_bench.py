@@ -30,6 +30,7 @@ def bench(*arguments):
 
 
 class TestCommand:
+    @pytest.mark.slow
     def test_measures_all_three_and_prints_json_alone(self, animals):
         done = bench(animals, "--image-size", "8", "--images", "10", "--rounds", "1", "--json")
         assert (done.returncode, done.stderr) == (0, ""), done.stderr

@@ -174,6 +174,7 @@ class TestRejects:
             header = survey.header_of(str(FILES / name))
             assert (header.height, header.width) == pixels.shape[:2]
 
+    @pytest.mark.slow
     def test_too_large(self):
         with pytest.raises(ValueError, match="it has 64 x 64 = 4,096 pixels, more than max_pixels"):
             decoded("MR_small.dcm", max_pixels=4095)
@@ -197,6 +198,7 @@ class TestRejects:
 class TestSources:
     NAMES = ["MR_small.dcm", "SC_rgb_rle.dcm", "CT_small.dcm", "examples_ybr_color.dcm"]
 
+    @pytest.mark.slow
     def test_directory_and_dataframe(self, tmp_path, assert_same):
         for label, name in zip("abab", self.NAMES, strict=True):
             (tmp_path / label).mkdir(exist_ok=True)

@@ -67,6 +67,7 @@ class TestFormats:
         content = saved(image, "JPEG", exif(orientation, order))
         np.testing.assert_array_equal(decoded(content, "jpg"), pillows(content))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("suffix", ["png", "webp"])
     @pytest.mark.parametrize("orientation", [1, 3, 6, 7])
     def test_others(self, image, suffix, orientation):
@@ -136,6 +137,7 @@ class TestDamaged:
 
 
 class TestDoor:
+    @pytest.mark.slow
     def test_off_as_the_classic_and_on(self, tmp_path, image, classic):
         (tmp_path / "a").mkdir()
         (tmp_path / "a/x.jpg").write_bytes(saved(image, "JPEG", exif(6)))

@@ -228,6 +228,7 @@ def damaged(draw):
     return bytes(contents[: draw(st.none() | st.integers(0, 200))])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(damaged())
 def test_any_header(contents):

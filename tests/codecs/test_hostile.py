@@ -234,6 +234,7 @@ class TestIrregular:
         with pytest.raises(tf.errors.OpError, match=f"{bad}': .*{words}"):
             list(flow.take(-1))
 
+    @pytest.mark.slow
     def test_skipped(self, irregular):
         (irregular / "folder.jpg").mkdir(exist_ok=True)
         bad = [f"a/{name}" for name in BAD] + ["folder.jpg"]
@@ -258,6 +259,7 @@ class TestIrregular:
         assert image.explain(irregular / "a/0.jpg") is None
 
 
+@pytest.mark.slow
 def test_names(tmp_path, picture):
     """Not UTF-8, with a newline, of 255 bytes."""
     folder = os.fsencode(tmp_path / "a")

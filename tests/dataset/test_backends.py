@@ -113,10 +113,12 @@ def door(request, animals):
 
 
 class TestFit:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", DOORS)
     def test_equals_fit_on_the_arrays_of_each_epoch(self, name, animals):
         self.check_epochs(partial(DOORS[name], animals))
 
+    @pytest.mark.slow
     def test_eagerly(self, door):
         self.check_epochs(door, run_eagerly=True)
 
@@ -135,6 +137,7 @@ class TestFit:
         np.testing.assert_allclose(history["loss"], losses, rtol=1e-4)
         assert_equal_weights(model, other)
 
+    @pytest.mark.slow
     def test_again_continues_with_the_next_epochs(self, door):
         model, other = small_model(), small_model()
         dataset = door()
@@ -143,6 +146,7 @@ class TestFit:
         other.fit(door(), epochs=2, verbose=0)
         assert_equal_weights(model, other)
 
+    @pytest.mark.slow
     def test_validation_data(self, door):
         model = small_model()
         validation = door(shuffle=False)
@@ -152,10 +156,12 @@ class TestFit:
         loss = model.evaluate(x, y, batch_size=BATCH, verbose=0, return_dict=True)["loss"]
         assert history["val_loss"][-1] == pytest.approx(loss, rel=1e-5)
 
+    @pytest.mark.slow
     def test_steps_per_epoch(self, door):
         history = small_model().fit(door(), epochs=2, steps_per_epoch=2, verbose=0).history
         assert history["samples"] == [2 * BATCH, SAMPLES - 2 * BATCH]  # one epoch in two parts
 
+    @pytest.mark.slow
     def test_class_weight(self, door):
         weights = {0: 0.5, 1: 2.0, 2: 1.0}
         model, other = small_model(), small_model()
@@ -165,6 +171,7 @@ class TestFit:
         other.fit(x, y, class_weight=weights, **options)
         assert_equal_weights(model, other)
 
+    @pytest.mark.slow
     def test_sample_weights(self, animals):
         weights = np.arange(SAMPLES) / 7
         model, other = small_model(weighted=True), small_model(weighted=True)
@@ -174,6 +181,7 @@ class TestFit:
         other.fit(x, y, sample_weight=weight, **options)
         assert_equal_weights(model, other)
 
+    @pytest.mark.slow
     def test_weights_of_classes(self, animals):
         model, other = small_model(weighted=True), small_model(weighted=True)
         weighted = {"class_weights": {"Emu": 3.0, "cat": 1.0, "dog": 0.5}}
@@ -183,6 +191,7 @@ class TestFit:
         other.fit(x, y, sample_weight=weight, **options)
         assert_equal_weights(model, other)
 
+    @pytest.mark.slow
     def test_what_map_and_take_make(self, door):
         model = small_model()
         taken = door().map(lambda x, y: (255 - x, y)).take(2)
@@ -192,6 +201,7 @@ class TestFit:
         last = door().map(lambda x, y: (x / 2, y)).skip(3)
         assert model.evaluate(last, verbose=0, return_dict=True)["samples"] == SAMPLES % BATCH
 
+    @pytest.mark.slow
     def test_a_callback_sets_the_epoch(self, door):
         """Also where Keras looks at a batch first, with an iterator of its own."""
         dataset = door()
@@ -228,6 +238,7 @@ class TestEvaluate:
 
 
 class TestPredict:
+    @pytest.mark.slow
     def test_equals_predict_on_arrays(self, door):
         model = small_model()
         predicted = model.predict(door(shuffle=False), verbose=0)
@@ -235,6 +246,7 @@ class TestPredict:
         assert predicted.shape == (SAMPLES, 3)
         np.testing.assert_allclose(predicted, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
 
+    @pytest.mark.slow
     def test_without_labels(self, animals):
         model = small_model()
         x, _ = arrays_of(from_directory(animals, shuffle=False))
@@ -259,6 +271,7 @@ class TestAdapt:
             )
             np.testing.assert_allclose(ours, theirs, rtol=1e-3)
 
+    @pytest.mark.slow
     def test_without_labels(self, animals):
         x, _ = arrays_of(from_directory(animals))
         alone = tfpipe.ImageDataGenerator().flow(x, batch_size=BATCH)

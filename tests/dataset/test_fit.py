@@ -27,6 +27,7 @@ def small_model(outputs=3, shape=(6, 8, 3)):
 
 
 class TestFit:
+    @pytest.mark.slow
     def test_fit_evaluate_predict(self, small_dataset):
         model = small_model()
         training = small_dataset(validation_split=0.3, subset="training")
@@ -42,6 +43,7 @@ class TestFit:
         by_hand = np.concatenate([model.predict_on_batch(x) for x, _ in validation.take(-1)])
         np.testing.assert_allclose(predicted, by_hand, rtol=1e-5)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["classes", "labels", "filenames", "filepaths", "file_paths"])
     def test_results_beside_what_is_in_another_order_warn(self, small_dataset, name):
         model, match = small_model(), r"`predict` and `.*` are in different orders.*shuffle=False"
@@ -56,6 +58,7 @@ class TestFit:
         getattr(in_order, name)
         model.predict(in_order, verbose=0)
 
+    @pytest.mark.slow
     def test_what_is_not_compared_with_results_does_not_warn(self, small_dataset):
         dataset = small_dataset()
         model = small_model()
@@ -64,6 +67,7 @@ class TestFit:
         model.predict(small_dataset(), verbose=0)
         dataset.show()  # reads them too, for its titles
 
+    @pytest.mark.slow
     def test_steps(self, small_dataset):
         class Count(keras.callbacks.Callback):
             batches = 0
@@ -103,6 +107,7 @@ class TestFit:
         assert losses[1] == 0
         assert losses[2] == pytest.approx(2 * losses[0], rel=1e-4)
 
+    @pytest.mark.slow
     def test_several_inputs_and_outputs(self):
         image, number = keras.Input([2, 3, 1]), keras.Input([2])
         joined = keras.layers.Concatenate()([keras.layers.Flatten()(image), number])
@@ -114,6 +119,7 @@ class TestFit:
         alone = tfpipe.ImageDataGenerator().flow((x, x[:, :, 0, 0]), batch_size=4)
         assert model.predict(alone, verbose=0).shape == (10, 1)
 
+    @pytest.mark.slow
     def test_multi_output(self, animals):
         frame = pd.DataFrame(
             {"filename": [f"dog/{i}.png" for i in range(7)], "a": range(7), "b": np.arange(7.0)}
@@ -127,6 +133,7 @@ class TestFit:
         model.compile(keras.optimizers.SGD(1e-9), ["mse", "mae"])
         assert np.isfinite(model.fit(dataset, verbose=0).history["loss"]).all()
 
+    @pytest.mark.slow
     def test_a_broken_file_is_named(self, tmp_path, write, picture):
         for i in range(5):
             write(tmp_path / "a" / f"{i}.jpg", picture(7, 9, seed=i))

@@ -294,6 +294,7 @@ class TestGlobalGenerators:
 
 
 class TestParallelism:
+    @pytest.mark.slow
     def test_does_not_change_a_byte(self, small_dataset):
         dataset = small_dataset()
         outputs = []
@@ -308,6 +309,7 @@ class TestParallelism:
 
 
 class TestCheckpoint:
+    @pytest.mark.slow
     def test_restored_equals_never_stopped(self, small_dataset, tmp_path):
         dataset = small_dataset(batch_size=2)
         list(epoch(dataset))  # so that the second epoch is the one interrupted
@@ -344,6 +346,7 @@ class TestGraph:
             write(tmp_path / "a" / name)
         return tmp_path
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("color_mode", "interpolation"),
         [("rgb", "nearest"), ("rgba", "bicubic"), ("grayscale", "bilinear")],
@@ -355,6 +358,7 @@ class TestGraph:
         assert dataset.samples == 4
         assert python_ops(dataset) == set()
 
+    @pytest.mark.slow
     def test_no_python_for_gif(self, mixed, write, picture):
         # The classic's suffixes leave GIF out, so it comes by another name.
         write(mixed / "a/5.png", picture(9, 13), format="GIF")
@@ -364,6 +368,7 @@ class TestGraph:
         assert dataset[0][0].shape == (5, 5, 7, 3)
         assert python_ops(dataset) == set()
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:.*Pillow")
     def test_the_walk_finds_python_where_there_is_some(self, mixed, write):
         write(mixed / "a/5.tif")

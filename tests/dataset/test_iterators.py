@@ -408,6 +408,7 @@ class TestSkipped:
 
         return make
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:Left out")
     def test_epochs_go_on_where_each_batch_is_saved(self, bad, tmp_path):
         ours = bad(save_to_dir=tmp_path / "out")

@@ -51,6 +51,7 @@ def dataset(request, animals, small_dataset):
 
 @pytest.mark.parametrize("copied", [through_pickle, copy.deepcopy])
 class TestCopies:
+    @pytest.mark.slow
     def test_give_the_same_batches_from_where_it_stands(self, dataset, copied):
         next(dataset)
         batches(dataset)
@@ -63,12 +64,14 @@ class TestCopies:
         assert_equal(batches(other), batches(dataset))
         assert_equal([other[1]], [dataset[1]])
 
+    @pytest.mark.slow
     def test_stand_on_their_own(self, dataset, copied):
         other = copied(dataset)
         batches(other)
         next(other)
         assert_equal(batches(dataset), batches(dataset.starting_at(0)))
 
+    @pytest.mark.slow
     def test_of_generators_are_generators(self, animals, copied):
         generator = tfpipe.ImageDataGenerator(
             samplewise_center=True, preprocessing_function=doubled
@@ -82,6 +85,7 @@ class TestCopies:
             copied(dataset.map(lambda x, y: x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copied", [through_pickle, copy.deepcopy])
 @pytest.mark.filterwarnings("ignore:Left out")
 def test_files_that_were_left_out_stay_left_out(animals, tmp_path, copied):

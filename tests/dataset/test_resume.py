@@ -40,6 +40,7 @@ def epoch_of(dataset):
 
 
 class TestStartingAt:
+    @pytest.mark.slow
     @pytest.mark.parametrize("shuffle", [True, False])
     def test_every_batch_begins_the_rest_of_the_epoch(self, shuffle):
         dataset = flow(shuffle, **AUGMENT)
@@ -323,6 +324,7 @@ class TestChanged:
         assert "choose another directory" in str(error.value)
         assert "changed='warn'" in str(error.value)
 
+    @pytest.mark.slow
     def test_files(self, tmp_path, write, picture):
         for number in range(8):
             write(
@@ -342,6 +344,7 @@ class TestChanged:
         ):
             fit(tmp_path / "kept", photos())
 
+    @pytest.mark.slow
     def test_optimizer_and_model(self, tmp_path):
         fit(tmp_path, stop=2)
         with pytest.raises(ValueError, match=r"optimizer\.learning_rate: 0\.01 -> 0\.1"):
@@ -351,6 +354,7 @@ class TestChanged:
         with pytest.raises(ValueError, match=r"Dense\)\.units: 3 -> 4"):
             fit(tmp_path, units=4)
 
+    @pytest.mark.slow
     def test_the_same_run_with_other_epochs_and_buffers_says_nothing(self, tmp_path):
         fit(tmp_path, stop=2)
         dataset = training_on().tuned(num_parallel_calls=1, prefetch=1)
@@ -368,6 +372,7 @@ class TestChanged:
             model.fit(dataset, epochs=epochs, callbacks=[keep, slower], verbose=0, shuffle=False)
         assert model.optimizer.learning_rate == 0.01 / 4
 
+    @pytest.mark.slow
     def test_warn_begins_the_epoch_again_if_the_data_changed(self, tmp_path):
         fit(tmp_path, epochs=3, stop=2)
         with pytest.warns(
@@ -382,6 +387,7 @@ class TestChanged:
         places, _ = fit(tmp_path, training_on(batch_size=5), epochs=2)  # it is this run now
         assert places.steps == [(0, 2), (1, 4)]
 
+    @pytest.mark.slow
     def test_warn_takes_the_new_optimizer(self, tmp_path):
         fit(tmp_path, stop=2)
         with pytest.warns(UserWarning, match="learning_rate: 0.01 -> 0.1"):
@@ -395,6 +401,7 @@ class TestChanged:
             _, model = fit(tmp_path, optimizer=keras.optimizers.Adam(), changed="warn", stop=0)
         assert model.optimizer.iterations == 1
 
+    @pytest.mark.slow
     def test_another_model_does_not_fit(self, tmp_path):
         fit(tmp_path, stop=2)
         with (
@@ -405,6 +412,7 @@ class TestChanged:
         ):
             fit(tmp_path, units=4, changed="warn")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("content", [None, b"", bytes(99)], ids=["missing", "empty", "zeros"])
     def test_without_a_fingerprint_it_goes_on_with_one_warning(self, tmp_path, content):
         fit(tmp_path, stop=2)
@@ -435,6 +443,7 @@ def fill_with_zeros(path):
     path.write_bytes(bytes(path.stat().st_size))
 
 
+@pytest.mark.slow
 def test_made_in_the_scope_of_a_strategy(tmp_path):
     def fit_mirrored(*callbacks):
         with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
@@ -454,6 +463,7 @@ def test_made_in_the_scope_of_a_strategy(tmp_path):
 class TestDamaged:
     """What is there when it is started again after a kill, a full disk, or a bad copy."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("damage", [halve, invert, fill_with_zeros, Path.unlink])
     @pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
     def test_the_checkpoint_before_is_used(self, tmp_path, damage, part):
@@ -470,6 +480,7 @@ class TestDamaged:
             np.testing.assert_array_equal(one.numpy(), other.numpy())
         fit(tmp_path, epochs=3)  # and all is well again
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("damage", [halve, fill_with_zeros, Path.unlink])
     def test_the_list_of_checkpoints(self, tmp_path, damage):
         fit(tmp_path, epochs=1)
@@ -477,6 +488,7 @@ class TestDamaged:
         places, _ = fit(tmp_path)
         assert places.steps == [(1, 5)]
 
+    @pytest.mark.slow
     def test_without_any_that_is_sound_there_is_an_error(self, tmp_path):
         fit(tmp_path, epochs=1)
         for path in tmp_path.glob("ckpt-*.index"):
@@ -494,6 +506,7 @@ class TestDamaged:
         ):
             fit(tmp_path)
 
+    @pytest.mark.slow
     def test_leftovers_of_killed_writes_are_cleared(self, tmp_path):
         fit(tmp_path, epochs=1)
         (tmp_path / "ckpt-4_temp").mkdir()

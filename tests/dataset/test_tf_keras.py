@@ -87,6 +87,7 @@ def trained_by_hand(arrays, epochs):
     return model.get_weights()
 
 
+@pytest.mark.slow
 def test_fit(make, arrays):
     model, count = small(), Count()
     history = model.fit(make(), epochs=2, verbose=0, callbacks=[count], validation_data=make())
@@ -95,6 +96,7 @@ def test_fit(make, arrays):
     assert_close(model.get_weights(), trained_by_hand(arrays, 2))
 
 
+@pytest.mark.slow
 def test_fit_shuffled(make):
     model, count = small(), Count()
     model.fit(make(shuffle=True), epochs=3, verbose=0, callbacks=[count])

@@ -31,6 +31,7 @@ class TestTuned:
                 np.testing.assert_array_equal(one, other)
         assert (tuned.class_mode, tuned.class_names) == ("categorical", dataset.class_names)
 
+    @pytest.mark.slow
     def test_begins_where_the_other_stands(self, small_dataset):
         third = small_dataset().starting_at(2)
         tuned, other = third.tuned(prefetch=1), third.starting_at(2)
@@ -54,6 +55,7 @@ class TestTuned:
         )
         assert tuned._plan.parallelism == small_dataset()._plan.parallelism
 
+    @pytest.mark.slow
     def test_a_cache_on_disk_is_used(self, small_dataset, tmp_path):
         list(small_dataset().tuned(cache=tmp_path / "cache").take(-1))
         assert len(list((tmp_path / "cache").rglob("*.raw"))) == 14

@@ -126,6 +126,7 @@ class TestWheels:
         found = sorted((loop.over for loop in loops("m", source)), key=len, reverse=True)
         assert found == expected if isinstance(expected, list) else len(found) == expected
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("wheel", KNOWN)
     def test_it_finds_what_is_known(self, wheel):
         assert KNOWN[wheel] <= {loop.module for loop in loops_of_wheel(wheel)}

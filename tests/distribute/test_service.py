@@ -141,12 +141,14 @@ class TestExactlyOnce:
         assert [sorted(epoch) for epoch in epochs] == [sorted(epoch) for epoch in local]
         assert len({tuple(epoch) for epoch in map(tuple, local)}) == 3
 
+    @pytest.mark.slow
     def test_repeated(self, address, folder):
         local = [as_bytes(dataset) for dataset in [flow(folder)] for _ in range(3)]
         seen = as_bytes(flow(folder).distribute(service=address).repeat(3))
         epochs = [seen[i : i + 11] for i in range(0, 33, 11)]
         assert [sorted(epoch) for epoch in epochs] == [sorted(epoch) for epoch in local]
 
+    @pytest.mark.slow
     def test_it_is_still_an_image_dataset(self, address, folder):
         dataset = ImageDataGenerator().flow_from_directory(
             folder, target_size=(10, 11), batch_size=BATCH, seed=6
@@ -158,6 +160,7 @@ class TestExactlyOnce:
         assert remote.element_spec == dataset.element_spec
         np.testing.assert_array_equal(remote[3][0], dataset[3][0])
 
+    @pytest.mark.slow
     def test_an_epoch_that_seek_chose(self, address, folder):
         dataset = flow(folder)
         remote = dataset.distribute(service=address)
@@ -174,6 +177,7 @@ class TestExactlyOnce:
         with pytest.raises(ValueError, match=r"begins at the first batch.*Received: batch=2"):
             remote.seek(5, 2)
 
+    @pytest.mark.slow
     def test_fit(self, address, folder):
         keras.utils.set_random_seed(0)
         model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
@@ -193,6 +197,7 @@ class TestExactlyOnce:
             np.testing.assert_array_equal(x, images[y.numpy()])
             np.testing.assert_allclose(weights, y.numpy() / 7)
 
+    @pytest.mark.slow
     def test_a_bad_file_is_named(self, address, folder, tmp_path, write, picture):
         for i in range(6):
             write(tmp_path / "a" / f"{i}.png", picture(5, 6, 3, seed=i))
@@ -207,12 +212,14 @@ class TestExactlyOnce:
 
 
 class TestParallelEpochs:
+    @pytest.mark.slow
     def test_each_worker_gives_the_whole_epoch(self, address, folder):
         dataset = flow(folder)
         remote = dataset.distribute(service=address, mode="parallel_epochs")
         seen = as_bytes(remote)
         assert sorted(seen) == sorted(2 * as_bytes(dataset.starting_at(0)))
 
+    @pytest.mark.slow
     def test_seek_and_subscripts_need_no_length(self, address, folder):
         remote = flow(folder).distribute(service=address, mode="parallel_epochs")
         with pytest.raises(TypeError, match="unknown"):
@@ -233,6 +240,7 @@ class TestSharedJob:
             flow(folder, **options).distribute(service=address, job_name=name) for _ in range(2)
         ]
 
+    @pytest.mark.slow
     def test_two_trainers_share_each_epoch(self, address, folder):
         one, two = self.trainers(address, folder, "shared")
         local = flow(folder)
@@ -248,12 +256,14 @@ class TestSharedJob:
             assert sorted(seen[0] + seen[1]) == sorted(as_bytes(local))
             assert min(len(batches) for batches in seen) > 0
 
+    @pytest.mark.slow
     def test_a_late_trainer_is_given_what_is_left(self, address, folder):
         one, two = self.trainers(address, folder, "late")
         assert len(as_bytes(one)) == 11
         assert as_bytes(two) == []
         assert len(as_bytes(two)) == 11
 
+    @pytest.mark.slow
     def test_the_two_parts_of_a_split_are_two_jobs(self, address, folder):
         options = {"image_size": 8, "batch_size": 4, "seed": 1, "verbose": False}
         parts = tfpipe.image_dataset_from_directory(
@@ -265,11 +275,13 @@ class TestSharedJob:
         ]
         assert seen == [21, 20]
 
+    @pytest.mark.slow
     def test_other_data_is_another_job(self, address, folder):
         one, _ = self.trainers(address, folder, "other")
         other, _ = self.trainers(address, folder, "other", seed=7)
         assert len(as_bytes(one)) == len(as_bytes(other)) == 11
 
+    @pytest.mark.slow
     def test_the_same_names_in_another_folder_are_another_job(self, address, folder, tmp_path):
         shutil.copytree(folder, tmp_path / "other")
         one, other = (
@@ -443,6 +455,7 @@ class TestLosses:
         begin = (tf.constant(3, tf.int64), tf.constant(position, tf.int64))
         return counted(dataset.take(-1).take(kept), plan, *begin)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("options", [{}, {"class_mode": None}])
     def test_of_every_batch_nothing_is_said(self, folder, options):
         dataset = flow(folder, shuffle=False, **options)
@@ -459,6 +472,7 @@ class TestLosses:
         with pytest.warns(UserWarning, match=r"gave 0 of the 41 samples of epoch 3: 41 were lost"):
             assert len(list(self.told(dataset, 0))) == 0
 
+    @pytest.mark.slow
     def test_samples_without_batches(self, folder):
         dataset = tfpipe.image_dataset_from_directory(
             folder, image_size=(4, 5), batch_size=None, seed=1, verbose=False
@@ -495,6 +509,7 @@ class TestNobodyThere:
             with pytest.raises(ConnectionError, match="No dispatcher of a tf.data service answers"):
                 flow(folder).distribute(service=address)
 
+    @pytest.mark.slow
     def test_a_worker_is_no_dispatcher(self, folder, processes):
         _, address = processes.dispatcher()
         process = processes.launch("worker", "--dispatcher", address)
@@ -502,6 +517,7 @@ class TestNobodyThere:
         with pytest.raises(ConnectionError, match="is not the dispatcher"):
             flow(folder).distribute(service=f"grpc://{worker}")
 
+    @pytest.mark.slow
     def test_a_dispatcher_without_workers(self, folder, processes):
         _, address = processes.dispatcher()
         with pytest.warns(UserWarning, match="has no workers yet. A loop waits until there is one"):

@@ -46,6 +46,7 @@ class TestReplicas:
                 assert sorted(positions) == list(range(n))
                 assert Replicas(0, of, of).parts(n, of * size) == parts
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("n", "workers", "replicas"), [(23, 2, 2), (9, 2, 4), (40, 4, 4), (5, 3, 6)]
     )
@@ -289,6 +290,7 @@ class TestStrategies:
         for a, b in zip(tf.nest.flatten(alone), tf.nest.flatten(one), strict=True):
             assert a == pytest.approx(b, rel=1e-5)
 
+    @pytest.mark.slow
     def test_each_loop_is_the_next_epoch(self):
         """Also where each has a `distribute` of its own, and between loops that have none."""
         dataset, strategy = flow(23, 8), tf.distribute.get_strategy()

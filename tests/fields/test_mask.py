@@ -137,6 +137,7 @@ def dataset_of(top, mask_dtype="int32", seed=3, **changes):
 
 
 class TestDataset:
+    @pytest.mark.slow
     def test_an_image_and_its_mask_are_resized_alike(self, folders):
         dataset = dataset_of(folders)
         assert dataset.element_spec[1] == tf.TensorSpec([None, *SIZE, 1], tf.int32)
@@ -147,6 +148,7 @@ class TestDataset:
         assert sorted(seen) == list(range(1, N + 1))
         np.testing.assert_array_equal(dataset[1][1], [y for _, y in dataset.starting_at(0)][1])
 
+    @pytest.mark.slow
     def test_geometry_is_identical_and_colours_are_left_alone(self, folders):
         augment = Augment(
             rotation_range=40,
@@ -163,6 +165,7 @@ class TestDataset:
             assert set(np.unique(bright)) == {60.0, 240.0}
             np.testing.assert_array_equal(bright == 240, y.numpy() > 0)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
     def test_of_floats(self, folders, data_format):
         dataset = dataset_of(folders, "float32", data_format=data_format, shuffle=False)
@@ -172,6 +175,7 @@ class TestDataset:
         assert 0 < y.max() <= 1
         assert len(x) == 4
 
+    @pytest.mark.slow
     def test_a_cache_keeps_both(self, folders):
         plain, cached = dataset_of(folders), dataset_of(folders, cache="memory")
         for _ in range(2):
@@ -192,6 +196,7 @@ class TestBadMasks:
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             list(dataset_of(copy))
 
+    @pytest.mark.slow
     def test_a_damaged_mask(self, copy):
         (copy / "masks" / "4.png").write_bytes(b"nothing")
         message = r"images/4\.png': its mask '.*masks/4\.png' cannot be read: "
@@ -234,11 +239,13 @@ class TestBadMasks:
                 encoded(Image.fromarray(numbers(2).astype(np.uint8))), "int32", 34
             )
 
+    @pytest.mark.slow
     def test_a_damaged_image(self, copy):
         (copy / "images" / "4.png").write_bytes(b"nothing")
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"images/4\.png': its content"):
             list(dataset_of(copy))
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:Left out")
     def test_they_can_be_skipped(self, copy):
         palette_image(numbers(3), 3).save(copy / "masks" / "4.png")

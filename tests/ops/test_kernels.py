@@ -130,6 +130,7 @@ class TestNativeResize:
             native_resize(image, (2, 2), "bilinear", box=None if box is None else tf.constant(box))
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("interpolation", ["nearest", "lanczos3", "bilinear"])
 def test_batches_are_the_same_with_either(animals, interpolation):
@@ -251,6 +252,7 @@ int main(void) {
     subprocess.run([program], check=True, env={"ASAN_OPTIONS": "detect_leaks=1"}, timeout=600)
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.one_profile
 def test_without_the_library_everything_runs(animals, tmp_path):
@@ -367,6 +369,7 @@ AUGMENTED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @needs_kernels
 @pytest.mark.parametrize("name", AUGMENTED)
 def test_augmented_batches_are_the_same_with_either(animals, name):

@@ -340,6 +340,7 @@ class TestCompiled:
                 )
         assert traced == [(6, 9, 3), (9, 6, 3)]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("order", [1, 3])
     def test_same_bits_for_any_parallelism(self, order):
         images = np.stack([random_image(64, 48, 3, seed=seed) for seed in range(12)])

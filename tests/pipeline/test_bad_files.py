@@ -74,6 +74,7 @@ def skipping(folder):
 
 
 class TestSkip:
+    @pytest.mark.slow
     @pytest.mark.parametrize("shuffle", [True, False])
     @pytest.mark.parametrize("num_parallel_calls", [1, 8])
     def test_all_else_is_delivered_in_order(self, folder, shuffle, num_parallel_calls):
@@ -126,6 +127,7 @@ class TestSkip:
         with pytest.warns(UserWarning, match=r"00\.png': the file cannot be opened"):
             assert sum(map(len, numbers(dataset))) == N - 5
 
+    @pytest.mark.slow
     def test_a_folder_of_bad_files_ends(self, tmp_path):
         (tmp_path / "a").mkdir()
         for i in range(3):
@@ -177,10 +179,12 @@ class TestPlaces:
         middle = skipping.position_after(0, 0, 3)
         assert skipping.position_after(0, middle, 2) == skipping.position_after(0, 0, 5)
 
+    @pytest.mark.slow
     def test_next_goes_from_epoch_to_epoch(self, skipping):
         epochs = [numbers(skipping.starting_at(epoch)) for epoch in range(2)]
         assert numbers(next(skipping) for _ in range(14)) == epochs[0] + epochs[1]
 
+    @pytest.mark.slow
     def test_subscripts_and_starts_are_the_batches_of_the_epoch(self, skipping):
         whole = numbers(skipping)
         assert numbers(skipping[i] for i in range(7)) == whole
@@ -193,6 +197,7 @@ class TestPlaces:
         dataset = flow(folder, shuffle=False, drop_remainder=True)
         assert numbers([dataset[0]]) == [[1, 2, 3, 4, 5, 6, 9, 10]]
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:Your input ran out of data")
     def test_fit_goes_on_behind_what_was_left_out(self, folder, tmp_path):
         class Stop(keras.callbacks.Callback):
@@ -231,6 +236,7 @@ class TestPlaces:
             np.testing.assert_array_equal(one, other)
         assert Count.batches == 3 + 7  # of the first epoch what was left after four
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:Left out", "ignore:Your input ran out of data")
     def test_fit_takes_as_many_steps_as_one_that_was_never_stopped(self, tmp_path, write, picture):
         for number in range(32):
@@ -276,6 +282,7 @@ class TestPlaces:
 class TestLength:
     """Of 60 files 5 are bad: 7 batches of 8, where 8 are expected before anything is read."""
 
+    @pytest.mark.slow
     def test_is_exact_once_an_epoch_has_come_to_all_of_them(self, skipping):
         assert (len(skipping), int(skipping.take(-1).cardinality())) == (8, 8)
         list(skipping)
@@ -299,17 +306,20 @@ class TestLength:
         )
         return ImageDataset(dataset.source, replace(dataset.spec, errors=ErrorPolicy("skip")))
 
+    @pytest.mark.slow
     def test_the_next_fit_counts_no_step_without_data(self, folder):
         dataset = self.labelled(folder)
         model, steps = self.fit(dataset, epochs=1)
         assert steps == 7 + 1  # Keras asks for an eighth batch
         assert self.fit(dataset, model, epochs=3)[1] == 3 * 7
 
+    @pytest.mark.slow
     def test_resumable_fit_ends_each_epoch_in_time_from_the_second_on(self, folder, tmp_path):
         dataset = self.labelled(folder)
         keep = ResumableFit(dataset, tmp_path)
         assert self.fit(dataset, epochs=4, callbacks=[keep])[1] == 8 + 3 * 7
 
+    @pytest.mark.slow
     def test_a_balanced_epoch_ends_in_time_too(self, tmp_path, write, picture):
         for number in range(18):
             path = tmp_path / "photos" / ("a" if number < 6 else "b") / f"{number:02}.png"
@@ -355,6 +365,7 @@ class TestCheckFirst:
     def skipping(self, folder, **options):
         return image_dataset_from_directory(folder, on_error="skip", **(self.OPTIONS | options))
 
+    @pytest.mark.slow
     def test_fit_is_that_on_the_good_files(self, folder, good):
         def fit(dataset):
             keras.utils.set_random_seed(1)
@@ -375,6 +386,7 @@ class TestCheckFirst:
         with pytest.warns(UserWarning, match=r"Left out 5 file\(s\).*00\.png'.*2 more"):
             self.skipping(folder, check_first=True)
 
+    @pytest.mark.slow
     def test_a_report_of_check(self, folder, good):
         report = check(folder, verbose=False)
         dataset = self.skipping(folder, check_first=report)
@@ -382,6 +394,7 @@ class TestCheckFirst:
         with pytest.warns(UserWarning, match="None of the 5 bad files in the report"):
             assert len(self.skipping(good, check_first=report)) == 7
 
+    @pytest.mark.slow
     def test_the_split_is_the_one_without_it(self, folder):
         split = {"validation_split": 0.3, "subset": "both"}
         for one, other in zip(
@@ -394,6 +407,7 @@ class TestCheckFirst:
             assert bad == {path for path, _ in other.skipped}
             assert other.filepaths == [path for path in one.filepaths if path not in bad]
 
+    @pytest.mark.slow
     def test_a_file_that_turns_bad_later_is_still_left_out(self, folder, tmp_path):
         shutil.copytree(folder, tmp_path / "copy")
         dataset = self.skipping(tmp_path / "copy", check_first=True, max_errors=6)
@@ -405,6 +419,7 @@ class TestCheckFirst:
         with pytest.raises(tf.errors.InvalidArgumentError, match="more than max_errors allows"):
             list(dataset)
 
+    @pytest.mark.slow
     def test_masks(self, tmp_path, write, picture):
         for number in range(6):
             for part in ("images", "masks"):
@@ -431,6 +446,7 @@ class TestCheckFirst:
         with pytest.raises(ValueError, match=message):
             image_dataset_from_directory(folder, **self.OPTIONS, **{"on_error": "skip"} | options)
 
+    @pytest.mark.slow
     def test_none_that_can_be_used(self, tmp_path):
         (tmp_path / "a").mkdir()
         (tmp_path / "a" / "1.png").write_bytes(b"")
@@ -440,6 +456,7 @@ class TestCheckFirst:
 
 @pytest.mark.filterwarnings("ignore:Left out")
 class TestDoors:
+    @pytest.mark.slow
     def test_each_takes_the_policy(self, folder):
         frame = pd.DataFrame({"filename": [f"a/{i:02}.png" for i in range(N)]})
         classic, options = ImageDataGenerator(), {"on_error": "skip", "max_errors": 5}
@@ -456,6 +473,7 @@ class TestDoors:
             assert sum(len(x) for x in dataset.take(-1)) == N - 5
             assert len(dataset.skipped) == 5
 
+    @pytest.mark.slow
     def test_each_takes_check_first(self, folder):
         frame = pd.DataFrame({"filename": [f"a/{i:02}.png" for i in range(N)]})
         classic, options = ImageDataGenerator(), {"on_error": "skip", "check_first": True}

@@ -75,6 +75,7 @@ class TestDatasets:
         list(flow(folder, cache=str(tmp_path / "cache")))
         assert len(list((tmp_path / "cache").iterdir())) == 2
 
+    @pytest.mark.slow
     def test_a_bad_file_is_an_error_each_time(self, folder):
         (folder / "cat" / "0.png").write_bytes(b"")
         dataset = flow(folder, cache="memory")

@@ -196,6 +196,7 @@ class TestColumns:
         np.testing.assert_array_equal(rows(indices), before[indices.numpy()])
         assert rows(indices).dtype == dtype
 
+    @pytest.mark.slow
     def test_takes_the_memory_of_one_copy(self):
         script = """
 import numpy as np, tensorflow as tf
@@ -221,6 +222,7 @@ class TestLazy:
         assert dataset[0][0].shape == (5, 6, 5, 3)
         assert len(feeds._known) == 1
 
+    @pytest.mark.slow
     def test_options_of_a_data_set_that_is_not_made_yet(self):
         dataset = ImageDataGenerator().flow(np.zeros([4, 2, 2, 1]))
         assert dataset.options().deterministic

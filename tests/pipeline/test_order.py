@@ -48,6 +48,7 @@ class TestShuffled:
 
     # Each n makes constants of its own, so there is no one graph for all; a call takes 3 ms. Four
     # tests, since they run side by side.
+    @pytest.mark.slow
     @pytest.mark.parametrize("first", [1, 501, 1001, 1501])
     def test_a_permutation_for_every_n_to_2000(self, first):
         wrong = []
@@ -146,12 +147,14 @@ class TestUniform:
         p = [stats.chisquare(np.bincount(column, minlength=n)).pvalue for column in positions.T]
         assert min(p) > 1e-3, f"index {np.argmin(p)}"
 
+    @pytest.mark.slow
     def test_every_order_of_four(self):
         orders = of_epochs(np.arange(4), 4, seed=4, epochs=6000)
         found, counts = np.unique(orders, axis=0, return_counts=True)
         assert len(found) == 24
         assert stats.chisquare(counts).pvalue > 1e-3
 
+    @pytest.mark.slow
     def test_the_position_of_an_index_among_many(self):
         n, bins = 20_000, 20
         positions = np.argsort(of_epochs(np.arange(n), n, seed=4, epochs=600), 1)

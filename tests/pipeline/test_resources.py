@@ -64,6 +64,7 @@ class TestParallelism:
     def test_so_many_are_in_work_at_once(self, parallelism, count):
         assert sum(1 for _ in Meeting(count).dataset(parallelism)) == 2 * count
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("parallelism", "count"), CASES)
     def test_on_a_worker_too(self, parallelism, count, address):
         dataset = Meeting(count).dataset(parallelism)
@@ -98,6 +99,7 @@ class TestOfADataset:
         begun.set()
         assert len(list(dataset.take(-1))) == 2
 
+    @pytest.mark.slow
     def test_threads_of_its_own(self, small_dataset):
         assert threads(small_dataset()) is None
         assert threads(small_dataset().tuned(num_parallel_calls=1)) is None

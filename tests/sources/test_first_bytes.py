@@ -63,6 +63,7 @@ class TestFormatsSeen:
 
 
 class TestGraph:
+    @pytest.mark.slow
     def test_it_holds_the_decoders_that_its_files_need(self, photos, monkeypatch):
         needed = ops_of(make(photos))
         assert needed.count("DecodeJpeg") == 1
@@ -80,6 +81,7 @@ class TestGraph:
         assert known in Files(str(photos), ["a/2.jpg"]).formats
         np.testing.assert_array_equal(next(iter(dataset))[2, ..., 0], image)
 
+    @pytest.mark.slow
     def test_the_same_batches_as_with_every_decoder(self, photos, write, monkeypatch):
         write(photos / "a" / "4.png")
         few = [batch.numpy() for batch in make(photos)]

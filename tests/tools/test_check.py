@@ -75,12 +75,14 @@ def found(report):
 
 
 class TestCheck:
+    @pytest.mark.slow
     def test_good_files(self, good):
         report = tfpipe.check(good)
         assert report.problems == ()
         assert (report.sound, report.files, report.others, report.counts) == (True, 10, 1, {})
         assert str(report) == f"{good}: 10 image files, no problems found"
 
+    @pytest.mark.slow
     def test_bad_files(self, bad):
         report = tfpipe.check(bad)
         assert found(report) == sorted(FOUND)
@@ -101,6 +103,7 @@ class TestCheck:
         assert "a/\\xff\n.jpg" in (tmp_path / "problems.csv").read_text("utf-8")
         assert "a/\\xff\\n.jpg: " in str(report)
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:Files with '.tif'")
     def test_a_reason_names_no_object_in_memory(self, tmp_path):
         (tmp_path / "a.tif").write_bytes(b"II*\0 no image")
@@ -212,6 +215,7 @@ class TestCommand:
         options = ["--x-col", "filename", "--ignore", "missing"]
         assert CliRunner().invoke(cli, ["check", str(tmp_path / "m.csv"), *options]).exit_code == 0
 
+    @pytest.mark.slow
     def test_bad_files_as_a_process(self, bad):
         result = run(bad)
         assert (result.returncode, result.stderr) == (1, ""), result.stderr
@@ -228,6 +232,7 @@ class TestCommand:
         names = {(Path(p["path"]).name, p["kind"]) for p in report["problems"]}
         assert names == {pair for pair in FOUND if pair[1] != "duplicate"}
 
+    @pytest.mark.slow
     def test_csv(self, bad):
         result = CliRunner().invoke(cli, ["check", str(bad), "--csv"])
         assert result.exit_code == 1
@@ -284,6 +289,7 @@ class TestSplits:
         assert self.across(copies) == []
         assert self.across(copies, splits=True) == [str(copies / "val" / "cat" / "same.png")]
 
+    @pytest.mark.slow
     def test_a_column(self, copies):
         paths = sorted(map(str, copies.rglob("*.png")))
         frame = pd.DataFrame({"filename": paths, "part": [path.split("/")[-3] for path in paths]})

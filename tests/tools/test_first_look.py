@@ -60,6 +60,7 @@ WITHOUT_TENSORFLOW = [
 ]
 
 
+@pytest.mark.slow
 def test_wrong_paths_and_options_never_import_tensorflow(place):
     """All in one process, whose TensorFlow cannot be imported."""
     script = """if True:

@@ -68,6 +68,7 @@ class TestPack:
             "index.json",
         ]
 
+    @pytest.mark.slow
     def test_jpeg_is_close(self, small_dataset, tmp_path):
         dataset = small_dataset(color_mode="grayscale", target_size=(8, 16))
         tfpipe.pack(dataset, tmp_path / "packed", encoding="jpeg", quality=100)
@@ -103,6 +104,7 @@ class TestPack:
             assert int(one["label"]) == dataset.classes[index]
             assert float(one["weight"]) == index / 2
 
+    @pytest.mark.slow
     def test_splits_weights_and_lists_of_labels(self, animals, tmp_path):
         frame = pd.DataFrame(
             {
@@ -323,6 +325,7 @@ class TestProcesses:
 
         return write
 
+    @pytest.mark.slow
     def test_what_a_library_prints_is_no_step(self, small_dataset, tmp_path, at_start):
         at_start("print('hello', flush=True)")
         count = tfpipe.pack(small_dataset(), tmp_path / "packed", samples_per_shard=7, processes=2)
@@ -402,6 +405,7 @@ class TestErrors:
             with pytest.raises(ValueError, match="2 files cannot be used, more than max_errors"):
                 tfpipe.pack(photos, tmp_path / folder, samples_per_shard=4, processes=processes)
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore:Left out")
     def test_a_bad_file_can_be_skipped_the_second_time(self, tmp_path, write):
         for number in range(6):

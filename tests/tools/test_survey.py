@@ -157,6 +157,7 @@ class TestSummaryCommand:
 
 
 class TestPreviewCommand:
+    @pytest.mark.slow
     def test_a_grid_of_a_folder(self, zoo, tmp_path, run_cli):
         good = tmp_path / "good"
         good.mkdir()
@@ -169,6 +170,7 @@ class TestPreviewCommand:
             assert image.width > 200
             assert len(np.unique(np.asarray(image.convert("L")))) > 50
 
+    @pytest.mark.slow
     def test_an_augmentation_of_a_table(self, zoo, tmp_path, run_cli):
         frame = pd.DataFrame({"path": ["cat/1.jpg", "cat/2.jpg"], "age": [3.5, 4.5]})
         frame.to_csv(tmp_path / "ages.csv", index=False)

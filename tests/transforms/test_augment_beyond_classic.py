@@ -180,6 +180,7 @@ class TestApply:
             # Brightness cuts to whole levels, where the last bit of the resampling may decide.
             assert np.mean(np.abs(whole[i] - one) > 0.02) < 0.02
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("mode", ["map", "xla"])
     def test_eager_equals_graph(self, picture, mode):
         more = {name: value for name, value in MORE.items() if name != "rand_augment"}
@@ -291,6 +292,7 @@ def epoch(batches):
 
 
 class TestInADataSet:
+    @pytest.mark.slow
     def test_equals_apply_with_each_samples_own_parameters(self, folder):
         ranges = Augment(**CLASSIC, **MORE)
         plain, *_ = zip(*epoch(dataset(folder, shuffle=False)), strict=True)
@@ -314,6 +316,7 @@ class TestInADataSet:
 class TestMixedDataSet:
     AUGMENT = Augment(mixup_alpha=0.5, cutmix_alpha=1.0, horizontal_flip=True)
 
+    @pytest.mark.slow
     def test_mixes_images_and_labels(self, folder):
         """Of one batch, whose sample 0 is found again in the shares of its label."""
         batches = epoch(dataset(folder, augment=Augment(mixup_alpha=1.0), batch_size=10))
@@ -329,6 +332,7 @@ class TestMixedDataSet:
         ]
         assert sum(found) == 1
 
+    @pytest.mark.slow
     def test_is_a_function_of_seed_epoch_and_position(self, folder):
         first = dataset(folder, augment=self.AUGMENT, num_parallel_calls=1)
         second = dataset(folder, augment=self.AUGMENT, num_parallel_calls=8)
@@ -342,6 +346,7 @@ class TestMixedDataSet:
         np.testing.assert_array_equal(resumed[0][0], epochs[1][2][0])
         np.testing.assert_array_equal(resumed[0][1], epochs[1][2][1])
 
+    @pytest.mark.slow
     def test_weights_are_left_alone(self, folder):
         names = [f"{'ab'[i % 2]}/{i}.png" for i in range(10)]
         frame = pd.DataFrame(

@@ -119,6 +119,7 @@ class TestMixBatch:
 
 
 class TestBeta:
+    @pytest.mark.slow
     @pytest.mark.parametrize("alpha", [0.1, 1.0, 4.0])
     def test_mean_and_spread(self, alpha):
         shares = np.array([mix.beta(key, alpha) for key in keys(700)])

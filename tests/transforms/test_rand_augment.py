@@ -110,6 +110,7 @@ class TestDrawn:
             assert set(strength) == {-0.5, 0.5}
             assert abs(strength.mean()) < 0.02
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("mode", ["map", "xla"])
     def test_eager_equals_graph(self, mode, picture):
         image = tf.constant(picture(9, 13, 3), tf.float32)
