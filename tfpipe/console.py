@@ -78,9 +78,9 @@ def printable(text: str) -> str:
 
 
 def say(message: str) -> None:
-    """Prints a line, unless `keras.config.disable_interactive_logging()` was called."""
+    """Prints a line, unless `keras.config.disable_interactive_logging()` or `shown(False)` was called."""
     keras = sys.modules.get("keras")
-    if keras is None or keras.config.is_interactive_logging_enabled():
+    if _wanted.get() and (keras is None or keras.config.is_interactive_logging_enabled()):
         print(message)
 
 

@@ -199,9 +199,9 @@ class TestCommand:
         result = run(good)
         assert (result.returncode, result.stderr) == (0, ""), result.stderr
         assert result.stdout.startswith("\n10 image files in "), result.stdout
-        assert result.stdout.endswith("; 1 other file(s) skipped.\nNo problems found.\n"), (
-            result.stdout
-        )
+        assert result.stdout.endswith(
+            "; 1 other file(s) left alone: 1 .txt.\nNo problems found.\n"
+        ), result.stdout
 
     def test_no_images_are_not_sound(self, tmp_path):
         (tmp_path / "notes.txt").touch()
@@ -330,3 +330,42 @@ class TestSplits:
         result = CliRunner().invoke(cli, ["check", str(copies), "--splits"])
         assert result.exit_code == 1
         assert result.output.count(f"{self.WORDS}: train, val") == 1
+
+
+class TestLeftAlone:
+    """What has another suffix than an image is counted, and a folder without images is named."""
+
+    @pytest.fixture
+    def mixed(self, tmp_path, write):
+        for name in ("cat/1.png", "dog/2.png"):
+            write(tmp_path / name)
+        for name in ("cat/1.cr2", "phone/1.raf", "phone/2.raf", "dog/notes", "cat/.hidden.cr2"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text("x")
+        return tmp_path
+
+    def test_in_the_report(self, mixed):
+        report = tfpipe.check(mixed, verbose=False)
+        assert report.left_alone == {"raf": 2, "cr2": 1, "": 1}
+        assert report.without_images == ("phone",)
+        assert report.without(["duplicate"]).left_alone == report.left_alone
+
+    def test_on_the_terminal(self, mixed):
+        for command in ("check", "summary"):
+            result = CliRunner().invoke(cli, [command, str(mixed)])
+            assert "2 .raf, 1 without a suffix, 1 .cr2" in result.output, result.output
+            assert "Folders without images: phone." in result.output
+
+    def test_by_both_doors(self, mixed, capsys):
+        said = "Left alone 4 file(s) without an image's suffix: 2 .raf, 1 without a suffix, "
+        said += "1 .cr2.\n"
+        with pytest.warns(
+            UserWarning, match=r"1 class\(es\) in .* have no images: 'phone' \(2 .raf\)"
+        ):
+            tfpipe.ImageDataGenerator().flow_from_directory(mixed)
+        assert capsys.readouterr().out.startswith(said)
+        with pytest.warns(UserWarning, match="have no images"):
+            tfpipe.image_dataset_from_directory(mixed)
+        assert capsys.readouterr().out.startswith(said)
+        tfpipe.image_dataset_from_directory(mixed, labels=None, verbose=False)
+        assert capsys.readouterr().out == ""

@@ -136,6 +136,8 @@ def report_as_dict(report: CheckReport) -> dict[str, Any]:
 
 def show_report(report: CheckReport) -> None:
     """Prints the report for people."""
+    from tfpipe.sources.listing import suffixes_in_words
+
     for kind, count in report.counts.items():
         text.heading(f"{count:,} {TITLES[kind]}")
         for problem in report.problems:
@@ -146,7 +148,10 @@ def show_report(report: CheckReport) -> None:
         f"\n{report.files:,} image files in {report.seconds:.1f} s, {rate:,.0f} per second",
         nl=False,
     )
-    click.echo(f"; {report.others:,} other file(s) skipped." if report.others else ".")
+    listed = f": {suffixes_in_words(report.left_alone)}" if report.left_alone else ""
+    click.echo(f"; {report.others:,} other file(s) left alone{listed}." if report.others else ".")
+    if report.without_images:
+        click.echo(f"Folders without images: {printable(', '.join(report.without_images))}.")
     if report.sound:
         click.secho("No problems found.", fg="green")
     else:

@@ -92,8 +92,17 @@ def summary_as_dict(found: Summary) -> dict[str, Any]:
 
 def show_summary(found: Summary) -> None:
     """Prints the summary for people."""
+    from tfpipe.sources.listing import suffixes_in_words
+
     click.secho(printable(found.source), bold=True, nl=False)
     click.echo(f": {found.files:,} image files, {megabytes(found.bytes)}")
+    if found.left_alone:
+        click.echo(
+            f"Left alone, as their suffix is not an image's: {suffixes_in_words(found.left_alone)}."
+        )
+    without = [name for name, count in found.classes.items() if not count]
+    if without:
+        click.echo(f"Folders without images: {printable(', '.join(without))}.")
     if found.classes:
         text.heading(f"{len(found.classes):,} classes")
         largest_first = sorted(found.classes.items(), key=lambda item: -item[1])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tfpipe import console
-from tfpipe.checks import check_names, did_you_mean, head
+from tfpipe.checks import check_names, did_you_mean, head, warn
 from tfpipe.sources import listing
 from tfpipe.sources.source import Files, Source
 from tfpipe.sources.splits import split_rows
 
+_MOST_CLASSES = 5  # classes in a warning
 _ITSELF = (".", "")  # names of a class that stand for the directory itself, as in the classic
 
 
@@ -42,17 +44,24 @@ def from_directory(
     class_names = chosen_classes(directory, classes)
     names: list[str] = []
     counts = []
+    others: dict[str, Counter[str]] = {}
+    empty = []
     with console.bar("Listing files") as advance:
         for class_name in class_names:
             is_itself = class_name in _ITSELF
             folder = directory if is_itself else listing.join(directory, class_name)
-            files = listing.image_files(folder, suffixes, follow_links, advance)
+            others[class_name] = Counter()
+            files = listing.image_files(folder, suffixes, follow_links, advance, others[class_name])
+            if not files:
+                empty.append(class_name)
             if subset is not None:
                 files = [files[row] for row in split_rows(len(files), fraction, subset)]
             # No object has a name with "/./" in it: only local paths have a "." that means nothing.
             prefix = "" if is_itself and listing.scheme(directory) else class_name
             names += listing.join_all(prefix, files)
             counts.append(len(files))
+    without = {name: others[name] for name in empty} if names else {}  # else there is an error
+    _report(directory, sum(others.values(), Counter()), without)
     targets = np.repeat(np.arange(len(class_names), dtype=np.int32), counts)
     return Source.of(Files(directory, names), targets, class_names=tuple(class_names))
 
@@ -72,8 +81,32 @@ def from_tree(
     """
     directory = os.fspath(directory)
     listing.require_directory(directory)
-    names = listing.image_files(directory, suffixes, follow_links=follow_links)
+    others: Counter[str] = Counter()
+    names = listing.image_files(directory, suffixes, follow_links, others=others)
+    _report(directory, others, {})
     return Source.of(Files(directory, names))
+
+
+def _report(directory: str, others: Counter[str], empty: Mapping[str, Counter[str]]) -> None:
+    """Says which files are left alone, and warns of classes without images.
+
+    Args:
+        directory: which was listed.
+        others: the files that are not images, by suffix.
+        empty: the classes without images, each with its other files by suffix.
+    """
+    if others:
+        console.say(
+            f"Left alone {others.total():,} file(s) without an image's suffix: "
+            f"{listing.suffixes_in_words(others)}."
+        )
+    if empty:
+        shown = list(empty)[:_MOST_CLASSES]
+        listed = ", ".join(
+            f"{name!r} ({listing.suffixes_in_words(empty[name]) or 'no files'})" for name in shown
+        )
+        more = f", ... ({len(empty) - _MOST_CLASSES} more)" if len(empty) > _MOST_CLASSES else ""
+        warn(f"{len(empty)} class(es) in {directory!r} have no images: {listed}{more}.")
 
 
 def masks_below(

@@ -10,11 +10,13 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tfpipe.checks import head, warn
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
+from tfpipe.console import printable
 from tfpipe.installed import tensorflow_io, tensorflow_version
 
 # Files are read whole. Listed files are not asked for their size, since that is one call per file.
@@ -207,6 +209,19 @@ def suffix(name: str) -> str:
     return os.path.splitext(name)[1][1:].lower()
 
 
+def suffixes_in_words(suffixes: Mapping[str, int]) -> str:
+    """Says how many files have which suffix, the most frequent first.
+
+    >>> suffixes_in_words({"txt": 1, "cr2": 12, "": 2})
+    '12 .cr2, 2 without a suffix, 1 .txt'
+    """
+    ranked = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(
+        f"{count:,} {f'.{printable(name)}' if name else 'without a suffix'}"
+        for name, count in ranked
+    )
+
+
 def has_suffix(name: str, suffixes: Sequence[str]) -> bool:
     """Whether a file name ends in a dot and one of `suffixes`, in any case.
 
@@ -257,11 +272,12 @@ def image_files(
     suffixes: Sequence[str],
     follow_links: bool = False,
     advance: Callable[[int], object] = lambda files: None,
+    others: Counter[str] | None = None,
 ) -> list[str]:
     """Lists the images below a folder, relative to it, ordered by folder and then by name.
 
-    `advance` is called with the number of files in each folder. Entries that have an image's name but are
-    not regular files are left out, with a warning.
+    `advance` is called with the number of files in each folder. `others` counts the other files, by suffix.
+    Entries that have an image's name but are not regular files are left out, with a warning.
     """
     folders = []
     irregular: list[str] = []
@@ -279,8 +295,11 @@ def image_files(
     for relative, names in sorted(folders):
         prefix = os.path.join(relative, "") if relative else ""
         # `has_suffix` for each would take longer than the scan; `endswith` differs only for dot-files.
-        images = [name for name in names if name.lower().endswith(endings) and name[0] != "."]
+        visible = [name for name in names if name[0] != "."]
+        images = [name for name in visible if name.lower().endswith(endings)]
         found += [prefix + name for name in sorted(images)]
+        if others is not None and len(images) < len(visible):
+            others.update(map(suffix, set(visible).difference(images)))
     return found
 
 

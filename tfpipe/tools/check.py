@@ -11,7 +11,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -51,6 +51,8 @@ class CheckReport:
         others: how many files of the directory are not images, by suffix and content.
         problems: in the order of `KINDS`, then of the paths.
         seconds: how long it took.
+        left_alone: how many of `others` have which suffix.
+        without_images: the folders right below the directory that hold other files, but no image.
 
     >>> report = CheckReport("photos", 3, 0, (Problem("photos/b.png", "unreadable", "it is empty"),))
     >>> report.sound, report.counts
@@ -62,6 +64,8 @@ class CheckReport:
     others: int = 0
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
+    left_alone: dict[str, int] = field(default_factory=dict)
+    without_images: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -84,7 +88,7 @@ class CheckReport:
         for kind in ignored:
             check_one_of("kind", kind, KINDS)
         kept = tuple(problem for problem in self.problems if problem.kind not in ignored)
-        return CheckReport(self.source, self.files, self.others, kept, self.seconds)
+        return replace(self, problems=kept)
 
     def frame(self) -> pd.DataFrame:
         """Returns the problems as a table with the columns path, kind and reason.
@@ -185,6 +189,7 @@ def check(
         hidden = [
             path for path in found.others if formats.of_content(known.get(path, b"")) is not None
         ]
+        left_alone = sorted(set(found.others).difference(hidden))
         problems = [
             *(_with_parts(problem, parts) for problem in found.problems),
             *(Problem(path, "unreadable", reason) for path, reason in closed),
@@ -199,6 +204,10 @@ def check(
         len(found.others) - len(hidden),
         tuple(problems),
         time.monotonic() - start,
+        inventory.count_suffixes(left_alone),
+        ()
+        if is_table
+        else inventory.without_images(os.fspath(source), images + hidden, left_alone),
     )
 
 

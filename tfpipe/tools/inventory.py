@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -47,6 +49,26 @@ def list_directory(directory: str, follow_links: bool = False) -> Listing:
                     found.problems.append(Problem(listing.join(here, name), "irregular", reason))
             advance(len(folder.files))
     return Listing(sorted(found.images), sorted(found.others), found.problems)
+
+
+def count_suffixes(paths: Iterable[str]) -> dict[str, int]:
+    """Counts the suffixes of some files, the most frequent first."""
+    return dict(Counter(map(listing.suffix, paths)).most_common())
+
+
+def without_images(directory: str, images: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    """Returns the folders right below a directory that hold other files, but no image.
+
+    >>> without_images("photos", ["photos/cat/1.jpg"], ["photos/cat/a.txt", "photos/dog/1.raw"])
+    ('dog',)
+    """
+    top = listing.join(directory, "")
+
+    def folders(paths: Iterable[str]) -> set[str]:
+        inside = (path.removeprefix(top) for path in paths)
+        return {path.partition("/")[0] for path in inside if "/" in path}
+
+    return tuple(sorted(folders(others) - folders(images)))
 
 
 def list_table(

@@ -9,7 +9,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -82,6 +82,7 @@ class Summary:
             first.
         heights, widths: (smallest, median, largest), in pixels.
         suspicious: what to look at: files that are not images, and images that are far from the others.
+        left_alone: how many files of the directory lack an image's suffix, by their own.
     """
 
     source: str
@@ -94,6 +95,7 @@ class Summary:
     heights: tuple[float, float, float]
     widths: tuple[float, float, float]
     suspicious: tuple[Problem, ...]
+    left_alone: dict[str, int] = field(default_factory=dict)
 
     @property
     def imbalance(self) -> float:
@@ -144,6 +146,7 @@ def survey(
         heights=_spread([header.height for header in headers]),
         widths=_spread([header.width for header in headers]),
         suspicious=(*found.problems, *broken, *misnamed(headers), *outliers(headers)),
+        left_alone=inventory.count_suffixes(found.others),
     )
 
 
