@@ -171,15 +171,16 @@ def check(
     check_split_options(is_table, splits, split_col, validation_split, seed)
     with console.shown(verbose):
         if isinstance(source, pd.DataFrame) or is_table:
-            folder = os.fspath(directory or "")
+            top, folder = "", os.fspath(directory or "")
             as_text = [x_col] if split_col is None else [x_col, split_col]
             frame = table.read_frame(source, as_text)
             found = inventory.list_table(frame, folder, x_col)
             parts = parts_of_table(frame, folder, x_col, split_col, validation_split, seed)
         else:
-            found = inventory.list_directory(os.fspath(source), follow_links)
+            top = os.fspath(source)
+            found = inventory.list_directory(top, follow_links)
             files = [*found.images, *found.others]
-            parts = parts_of_directory(os.fspath(source), files, splits, validation_split, seed)
+            parts = parts_of_directory(top, files, splits, validation_split, seed)
         heads = contents.in_threads(
             "Opening files", inventory.beginning, [*found.images, *found.others]
         )
@@ -190,6 +191,7 @@ def check(
             path for path in found.others if formats.of_content(known.get(path, b"")) is not None
         ]
         left_alone = sorted(set(found.others).difference(hidden))
+        without = inventory.without_images(top, [*found.images, *hidden], left_alone) if top else ()
         problems = [
             *(_with_parts(problem, parts) for problem in found.problems),
             *(Problem(path, "unreadable", reason) for path, reason in closed),
@@ -205,9 +207,7 @@ def check(
         tuple(problems),
         time.monotonic() - start,
         inventory.count_suffixes(left_alone),
-        ()
-        if is_table
-        else inventory.without_images(os.fspath(source), images + hidden, left_alone),
+        without,
     )
 
 
