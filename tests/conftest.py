@@ -12,6 +12,13 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator as Classic
 from PIL import Image
 
 import tfpipe
+from tfpipe import checks
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_said_yet():
+    """What is warned of only once in a process is warned of in each test."""
+    checks._said.clear()
 
 
 @pytest.fixture(scope="session")

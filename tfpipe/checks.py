@@ -40,6 +40,16 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(message, category, stacklevel=2 if of_tensorflow else level)
 
 
+_said: set[str] = set()
+
+
+def warn_once(message: str) -> None:
+    """Warns like `warn`, but of the same thing only once in the process, wherever the user's code is."""
+    if message not in _said:
+        _said.add(message)
+        warn(message)
+
+
 def check_one_of(name: str, value: Any, allowed: Sequence[object]) -> None:
     """Raises `ValueError` unless `value` is one of `allowed`.
 

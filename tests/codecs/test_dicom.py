@@ -107,6 +107,35 @@ class TestGrey:
         expected = (dataset.pixel_array.astype(np.float64) + 32768) / 65535 * 255
         np.testing.assert_allclose(grey("CT_small.dcm"), expected, rtol=0, atol=1e-3)
 
+    @pytest.mark.parametrize("name", ["CT_small.dcm", WINDOWED[0]])
+    def test_range_of_the_choice(self, name):
+        dataset = pydicom.dcmread(FILES / name)
+        values = apply_modality_lut(dataset.pixel_array, dataset).astype(np.float64)
+        low, high = values.min(), values.max()
+        spec = DecodeSpec("grayscale", dicom_range="minmax")
+        ours = image.read_image((FILES / name).read_bytes(), spec, DCM).numpy()[..., 0]
+        np.testing.assert_allclose(ours, (values - low) / (high - low) * 255, rtol=0, atol=1e-3)
+        assert (ours.min(), ours.max()) == (0, 255)
+        spec = DecodeSpec("grayscale", dicom_range="stored")
+        stored = image.read_image((FILES / name).read_bytes(), spec, DCM).numpy()[..., 0]
+        bits, signed = int(dataset.BitsStored), int(dataset.PixelRepresentation)
+        first = -(2 ** (bits - 1)) if signed else 0
+        slope, intercept = dataset.get("RescaleSlope", 1), dataset.get("RescaleIntercept", 0)
+        expected = (values - intercept) / float(slope) - first
+        np.testing.assert_allclose(stored, expected / (2**bits - 1) * 255, rtol=0, atol=1e-3)
+
+    @pytest.mark.filterwarnings("ignore:Files with .* are decoded by pydicom")
+    def test_a_nearly_flat_image_is_named(self, tmp_path):
+        shutil.copy(FILES / "CT_small.dcm", tmp_path)
+        options = {"labels": None, "verbose": False}
+        expected = r"CT_small.dcm' has no window, and its values take \d+ of the 256 .*dicom_range='minmax'"
+        with pytest.warns(UserWarning, match=expected):
+            next(iter(tfpipe.image_dataset_from_directory(tmp_path, **options)))
+        for chosen in ("minmax", "stored"):
+            next(iter(tfpipe.image_dataset_from_directory(tmp_path, dicom_range=chosen, **options)))
+        with pytest.raises(ValueError, match="dicom_range must be one of"):
+            tfpipe.image_dataset_from_directory(tmp_path, dicom_range="auto", **options)
+
     def test_eight_bits_are_as_they_are(self):
         stored = pydicom.dcmread(FILES / "JPEGLSNearLossless_08.dcm").pixel_array
         np.testing.assert_array_equal(grey("JPEGLSNearLossless_08.dcm"), stored)
@@ -150,6 +179,7 @@ class TestRejects:
         expected = "it is a DICOM file without an image (RT Plan Storage): leave it out"
         assert problem.reason == expected
 
+    @pytest.mark.filterwarnings("ignore:The DICOM file .* has no window")
     def test_a_file_that_begins_like_a_tiff_is_dicom(self, tmp_path):
         content = (FILES / "CT_small.dcm").read_bytes()
         assert content[:4] == b"II*\0"

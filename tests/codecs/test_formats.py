@@ -402,3 +402,13 @@ class TestReasons:
         (tmp_path / "a").mkdir()
         with pytest.raises(ValueError, match="max_pixels must be an int >= 1"):
             tfpipe.ImageDataGenerator().flow_from_directory(tmp_path, max_pixels=value)
+
+
+def test_python_readers_are_said_once(tmp_path, write):
+    for name in ("a/1.tif", "b/2.tif"):
+        write(tmp_path / name)
+    generator = tfpipe.ImageDataGenerator(validation_split=0.5)
+    with pytest.warns(UserWarning, match="decoded by Pillow") as said:
+        next(generator.flow_from_directory(tmp_path))
+    assert len(said) == 1
+    next(iter(tfpipe.image_dataset_from_directory(tmp_path)))  # a second warning would be an error

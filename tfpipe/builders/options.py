@@ -61,6 +61,7 @@ class FileOptions(ErrorOptions, total=False):
 
     max_pixels: int | None
     exif_orientation: bool
+    dicom_range: str
 
 
 class SampleOptions(PreparationOptions, total=False):

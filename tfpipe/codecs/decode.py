@@ -76,7 +76,7 @@ def load(
         return done(tf.cast(image, tf.float32) / 257)
 
     def in_python() -> tf.Tensor:
-        image, deep = fallback.decode_op(contents, spec.max_pixels, spec.exif_orientation, suffixes)
+        image, deep = fallback.decode_op(contents, spec, suffixes)
         return tf.cond(
             tf.size(deep) > 0, lambda: done(deep, turn=False), lambda: done(image, turn=False)
         )

@@ -131,7 +131,7 @@ def _of_python(
     contents: tf.Tensor, spec: DecodeSpec, suffixes: frozenset[str], otherwise: tf.Tensor
 ) -> tf.Tensor:
     """Returns what the library that reads the file in Python says is wrong with it."""
-    words = fallback.reason_op(contents, spec.max_pixels, spec.exif_orientation, suffixes)
+    words = fallback.reason_op(contents, spec, suffixes)
     return tf.where(tf.equal(words, b""), otherwise, words)
 
 

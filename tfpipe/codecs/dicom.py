@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfpipe.checks import warn
 from tfpipe.codecs.header_table import jpeg_size_of
 from tfpipe.codecs.pillow import check_pixels
+from tfpipe.console import printable
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -18,11 +20,15 @@ if TYPE_CHECKING:
 # The most bytes that a deflated file may unpack to. pydicom itself would unpack one that fills the memory.
 _MOST_INFLATED = 2**29
 
+_FEW_LEVELS = 16  # of 256
+
 # Value representations with a length of 4 bytes.
 _LONG = (b"OB", b"OW", b"OF", b"SQ", b"UN", b"UT")
 
 
-def decode_dicom(contents: bytes, max_pixels: int | None) -> np.ndarray:
+def decode_dicom(
+    contents: bytes, max_pixels: int | None, value_range: str = "window"
+) -> np.ndarray:
     """Decodes the first frame of a DICOM file, as a viewer shows it.
 
     Gray: stored values -> rescale slope and intercept (or the modality LUT) -> the first window (or
@@ -33,6 +39,7 @@ def decode_dicom(contents: bytes, max_pixels: int | None) -> np.ndarray:
     Args:
         contents: of the file.
         max_pixels: the largest rows * columns.
+        value_range: which gray values become 0..255: `DecodeSpec.dicom_range`.
 
     Returns:
         uint8 [H, W, 1 or 3] where the stored 8 bits are shown as they are, else float32 in 0..255.
@@ -60,7 +67,10 @@ def decode_dicom(contents: bytes, max_pixels: int | None) -> np.ndarray:
         return _scaled(color, 0, np.iinfo(color.dtype).max)
     if stored.ndim == 3:
         return _scaled(stored, 0, 2 ** int(dataset.BitsStored) - 1)
-    grey = _scaled(*_as_displayed(stored, dataset))
+    values, low, high = _as_displayed(stored, dataset, value_range == "window")
+    if value_range == "minmax":
+        low, high = float(values.min()), float(values.max())
+    grey = _scaled(values, low, high)
     return 255 - grey if interpretation == "MONOCHROME1" else grey
 
 
@@ -155,7 +165,32 @@ def _encoded_size(dataset: Dataset) -> tuple[int, int]:
     return (jpeg_size_of(frame) if frame[:2] == b"\xff\xd8" else None) or (0, 0)
 
 
-def _as_displayed(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, float, float]:
+def check_levels(path: str, max_pixels: int | None) -> None:
+    """Warns if a gray file without a window takes only a few of the levels 0..255."""
+    try:
+        with open(path, "rb") as file:
+            contents = file.read()
+        dataset = _read_dataset(contents, stop_before_pixels=True)
+        if int(dataset.get("SamplesPerPixel") or 1) > 1 or not _lacks_window(dataset):
+            return
+        levels = int(np.ptp(decode_dicom(contents, max_pixels))) + 1
+    except Exception:  # an epoch says which file cannot be read, and why
+        return
+    if 1 < levels <= _FEW_LEVELS:
+        warn(
+            f"The DICOM file {printable(path)!r} has no window, and its values take {levels} of the 256 "
+            "levels of gray, which stand for all that its stored bits can hold. Pass dicom_range='minmax' to "
+            "give all levels to the values of each file, or 'stored' to keep them, without this warning."
+        )
+
+
+def _lacks_window(dataset: Dataset) -> bool:
+    return not dataset.get("VOILUTSequence") and "WindowWidth" not in dataset
+
+
+def _as_displayed(
+    stored: np.ndarray, dataset: Dataset, windowed: bool
+) -> tuple[np.ndarray, float, float]:
     """Returns gray values after rescale and window, and the values that are black and white."""
     from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
@@ -170,10 +205,11 @@ def _as_displayed(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, flo
             for end in (low, high)
         ]
         low, high = min(ends), max(ends)
-    shown = apply_voi_lut(values, dataset)
+    if not windowed:
+        return values, low, high
     if dataset.get("VOILUTSequence"):
         low, high = 0, 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
-    return shown, low, high
+    return apply_voi_lut(values, dataset), low, high
 
 
 def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -10,32 +10,29 @@ import numpy as np
 import tensorflow as tf
 
 from tfpipe.codecs import dicom, formats, pillow
+from tfpipe.codecs.spec import DecodeSpec
 
 
-def decode_in_python(
-    contents: bytes, max_pixels: int | None, exif_orientation: bool, bare_dicom: bool
-) -> np.ndarray:
+def decode_in_python(contents: bytes, spec: DecodeSpec, bare_dicom: bool) -> np.ndarray:
     """Decodes the image in a file with pydicom or Pillow, as its content requires.
 
     Args:
         contents: of the file.
-        max_pixels: the largest height * width.
-        exif_orientation: turn the image as its EXIF data say.
+        spec: what the image becomes; the color mode is left to the caller.
         bare_dicom: treat content of no known format as DICOM that begins without a preamble.
 
     Returns:
         uint8 or float32 [H, W, C], 0..255.
     """
     if formats.is_installed(formats.PYDICOM):
-        if contents[128:132] == b"DICM":
-            return dicom.decode_dicom(contents, max_pixels)
-        if bare_dicom and formats.of_content(contents[:132]) is None:
-            return dicom.decode_dicom(contents, max_pixels)
-    return pillow.decode_with_pillow(contents, max_pixels, exif_orientation)
+        bare = bare_dicom and formats.of_content(contents[: formats.HEAD_BYTES]) is None
+        if bare or contents[128:132] == b"DICM":
+            return dicom.decode_dicom(contents, spec.max_pixels, spec.dicom_range)
+    return pillow.decode_with_pillow(contents, spec.max_pixels, spec.exif_orientation)
 
 
 def decode_op(
-    contents: tf.Tensor, max_pixels: int | None, exif_orientation: bool, suffixes: frozenset[str]
+    contents: tf.Tensor, spec: DecodeSpec, suffixes: frozenset[str]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Runs `decode_in_python` as an op.
 
@@ -45,7 +42,7 @@ def decode_op(
     bare_dicom = not suffixes.isdisjoint(formats.DICOM.suffixes)
 
     def both(contents: bytes) -> tuple[np.ndarray, np.ndarray]:
-        image = decode_in_python(contents, max_pixels, exif_orientation, bare_dicom)
+        image = decode_in_python(contents, spec, bare_dicom)
         none = np.zeros([0, 0, 1])
         if image.dtype == np.uint8:
             return image, none.astype(np.float32)
@@ -73,15 +70,10 @@ def reason_in_python(contents: bytes, **options: Any) -> bytes:
 
 
 def reason_op(
-    contents: tf.Tensor, max_pixels: int | None, exif_orientation: bool, suffixes: frozenset[str]
+    contents: tf.Tensor, spec: DecodeSpec, suffixes: frozenset[str]
 ) -> tf.Tensor:  # string scalar
     """Runs `reason_in_python` as an op."""
     bare_dicom = not suffixes.isdisjoint(formats.DICOM.suffixes)
-    function = partial(
-        reason_in_python,
-        max_pixels=max_pixels,
-        exif_orientation=exif_orientation,
-        bare_dicom=bare_dicom,
-    )
+    function = partial(reason_in_python, spec=spec, bare_dicom=bare_dicom)
     words = tf.numpy_function(function, [contents], tf.string, stateful=False)
     return tf.ensure_shape(words, [])

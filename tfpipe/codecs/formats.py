@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tfpipe._version import __version__
-from tfpipe.checks import warn
+from tfpipe.checks import warn_once
 from tfpipe.installed import (
     FIRST_RELEASE,
     LAST_RELEASE,
@@ -355,7 +355,7 @@ def require_readers(suffixes: Iterable[str], names: Sequence[str]) -> None:
 
 def warn_of_python(library: str, files: str) -> None:
     """Warns of what it costs that a library decodes some files in Python."""
-    warn(
+    warn_once(
         f"{files} are decoded by {library}, in Python: under the GIL, and not on a tf.data service "
         "worker. Convert them to PNG to keep them in the graph.",
     )

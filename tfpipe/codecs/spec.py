@@ -8,6 +8,7 @@ from tfpipe.checks import MAX_PIXELS, check_bool, check_int, check_one_of
 from tfpipe.ops.color_modes import COLOR_MODES
 
 DECODINGS = ("exact", "keras", "fast")
+DICOM_RANGES = ("window", "minmax", "stored")
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,22 @@ class DecodeSpec:
             are resized to.
         max_pixels: an image with more is refused by its header, before it is decoded; None: any size.
         exif_orientation: turn each image as its EXIF data say. Keras, and the classic, ignore them.
+        dicom_range: which values of a gray DICOM image become 0..255. "window": its first window, or the
+            range of its stored bits if it has none; "minmax": its smallest to its largest value; "stored":
+            the range of its stored bits, so that files stay comparable with each other.
     """
 
     color_mode: str = "rgb"
     decoding: str = "exact"
     max_pixels: int | None = MAX_PIXELS
     exif_orientation: bool = False
+    dicom_range: str = "window"
 
     def __post_init__(self) -> None:
         check_one_of("color_mode", self.color_mode, COLOR_MODES)
         check_one_of("decoding", self.decoding, DECODINGS)
         check_bool("exif_orientation", self.exif_orientation)
+        check_one_of("dicom_range", self.dicom_range, DICOM_RANGES)
         if self.max_pixels is not None:
             check_int("max_pixels", self.max_pixels, 1)
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfpipe.codecs import decode, formats
 from tfpipe.codecs.diagnose import reason
+from tfpipe.codecs.dicom import check_levels
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.fields.field import IMAGE, Finish, Kind, Loader
 from tfpipe.fields.mask import MaskSpec, require_mask_reader, with_masks
@@ -85,6 +86,8 @@ def file_loader(
         raise TypeError("file_loader needs files, and an ImageSpec for them.")
     suffixes, seen = files.suffixes, files.formats
     formats.require_readers(suffixes, files.names)
+    if spec.decode.dicom_range == "window" and not suffixes.isdisjoint(formats.DICOM.suffixes):
+        _check_dicom(files, spec.decode)
     reader = readers.file_reader(files, spec.decode, column)
     resize = resizer(spec.resize, kernels)
 
@@ -115,6 +118,14 @@ def file_loader(
         for name, files in source.masks.items()
     }
     return with_masks(loader, load_image, masks, spec.resize, kernels)
+
+
+def _check_dicom(files: Files, spec: DecodeSpec) -> None:
+    """Warns if the first DICOM file would be nearly flat; it stands for the others."""
+    is_dicom = (listing.has_suffix(name, formats.DICOM.suffixes) for name in files.names)
+    path = next(path for path, found in zip(files.paths, is_dicom, strict=True) if found)
+    if not listing.scheme(path) and os.path.isfile(path):
+        check_levels(path, spec.max_pixels)
 
 
 def array_loader(source: Source, column: ColumnMaker) -> Loader:
