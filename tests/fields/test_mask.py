@@ -210,6 +210,14 @@ class TestBadMasks:
         ):
             list(dataset_of(copy))
 
+    def test_colours_are_named_at_construction(self, copy, picture):
+        first = sorted((copy / "masks").iterdir())[0]
+        Image.fromarray(picture(34, 40)).save(first)
+        message = rf"The mask '.*{first.name}' has colors, .* Save masks with a palette, or in gray"
+        with pytest.raises(ValueError, match=message):
+            dataset_of(copy)
+        dataset_of(copy, mask_dtype="float32")
+
     @pytest.mark.slow
     @pytest.mark.parametrize("suffix", ["png", "tif"])
     def test_a_mask_that_is_too_large_is_refused_by_its_header(self, copy, suffix):

@@ -58,6 +58,12 @@ class TestFormatsSeen:
         monkeypatch.setattr(first_bytes, limit, -1)
         assert first_bytes.formats_seen([str(photos / "a" / "0.jpg")]) is None
 
+    def test_a_worker_of_a_cluster_does_not_look(self, photos, monkeypatch):
+        paths = [str(photos / "a" / "0.jpg")]
+        assert first_bytes.formats_seen(paths) == {JPEG}
+        monkeypatch.setenv("TF_CONFIG", "{}")
+        assert first_bytes.formats_seen(paths) is None
+
     def test_remote_files_are_not_opened(self):
         assert first_bytes.formats_seen(["gs://bucket/a.jpg"]) is None
 

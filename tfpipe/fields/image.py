@@ -15,7 +15,7 @@ from tfpipe.codecs.diagnose import reason
 from tfpipe.codecs.dicom import check_levels
 from tfpipe.codecs.spec import DecodeSpec
 from tfpipe.fields.field import IMAGE, Finish, Kind, Loader
-from tfpipe.fields.mask import MaskSpec, require_mask_reader, with_masks
+from tfpipe.fields.mask import MaskSpec, check_colors, require_mask_reader, with_masks
 from tfpipe.graph import as_is
 from tfpipe.ops.color_modes import CHANNELS
 from tfpipe.ops.kernels import TENSORFLOW, Kernels
@@ -117,6 +117,8 @@ def file_loader(
         )
         for name, files in source.masks.items()
     }
+    for name, (_, mask) in masks.items():
+        check_colors(source.masks[name], mask)
     return with_masks(loader, load_image, masks, spec.resize, kernels)
 
 

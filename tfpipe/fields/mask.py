@@ -6,6 +6,7 @@ A mask goes through the same geometry as its image, without interpolation, and t
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,16 +20,21 @@ from tfpipe.codecs import formats
 from tfpipe.codecs.headers import bounded, png_size
 from tfpipe.codecs.pillow import check_pixels
 from tfpipe.codecs.png import COLOR_TYPE, PALETTE, palette_as_gray, unit_of_samples
+from tfpipe.console import printable
 from tfpipe.fields.field import IMAGE, Finish, Kind, Loader, Names, Record
 from tfpipe.graph import succeeds
 from tfpipe.installed import require_pillow
 from tfpipe.ops.color import luma
 from tfpipe.ops.kernels import TENSORFLOW, Kernels
 from tfpipe.ops.resize_spec import ResizeSpec, resizer
+from tfpipe.sources import listing
 from tfpipe.sources.readers import Reader
+from tfpipe.sources.source import Files
 from tfpipe.transforms.motion import Motion
 
 MASK_DTYPES = ("int32", "float32")
+_WITHOUT_COLORS = (b"\0", PALETTE, b"\4")  # color types of PNG: gray, palette, gray with alpha
+_HAS_COLORS = "a mask of whole numbers cannot have colors"
 MASK = "mask"  # the name of the field; several are "mask_" and a name each
 
 
@@ -132,7 +138,7 @@ def with_masks(
         path, reason = reader.describe(index)
         reason = tf.where(
             succeeds(lambda: mask.decode(reader.read(index), "float32")),
-            "a mask of whole numbers cannot have colors: save it with a palette or in gray, or use float32",
+            f"{_HAS_COLORS}: save it with a palette or in gray, or use float32",
             reason,
         )
         of_mask = tf.strings.join(["its mask '", path, "' cannot be read: ", reason])
@@ -220,9 +226,7 @@ def _only_grey(image: tf.Tensor) -> tf.Tensor:
     """Reduces [H, W, 1..4] to [H, W, 1], which must say all that the colors do."""
     grey = image[..., :1]
     colors = tf.where(tf.shape(image)[-1] >= 3, 3, 1)
-    check = tf.debugging.Assert(
-        tf.reduce_all(image[..., :colors] == grey), ["a mask of whole numbers cannot have colors"]
-    )
+    check = tf.debugging.Assert(tf.reduce_all(image[..., :colors] == grey), [_HAS_COLORS])
     with tf.control_dependencies([check] if check is not None else []):
         return tf.ensure_shape(grey, [None, None, 1])
 
@@ -255,7 +259,7 @@ def decode_mask_with_pillow(
         if samples.ndim == 3:
             colors = samples[..., :3] if samples.shape[-1] >= 3 else samples[..., :1]
             if (colors != colors[..., :1]).any():
-                raise ValueError("a mask of whole numbers cannot have colors")
+                raise ValueError(_HAS_COLORS)
             samples = samples[..., 0]
         return np.ascontiguousarray(samples[..., None].astype(np.int32))
 
@@ -272,6 +276,29 @@ def _unit_range(file: Any) -> np.ndarray:
         if image.ndim == 2
         else image @ np.array([[0.299], [0.587], [0.114]], np.float32)
     )
+
+
+def check_colors(files: Files, mask: MaskSpec) -> None:
+    """Raises `ValueError` if the first mask, which stands for the others, has colors instead of class ids."""
+    path = files.paths[0] if len(files) else ""
+    if mask.dtype != "int32" or listing.scheme(path) or not os.path.isfile(path):
+        return
+    try:
+        with open(os.fsencode(path), "rb") as file:
+            contents = file.read()
+        if (
+            contents[COLOR_TYPE : COLOR_TYPE + 1] in _WITHOUT_COLORS
+            and formats.of_content(contents) is formats.PNG
+        ):
+            return
+        mask.decode(tf.constant(contents))
+    except Exception as error:  # an epoch names what else is wrong
+        if _HAS_COLORS in str(error):
+            raise ValueError(
+                f"The mask {printable(path)!r} has colors, and masks of whole numbers hold the ids of "
+                "classes. Save masks with a palette, or in gray with a value for each class; or choose "
+                "mask_dtype='float32', which gives their gray values."
+            ) from None
 
 
 def mask_needs_python(suffixes: frozenset[str]) -> bool:
