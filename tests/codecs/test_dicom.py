@@ -229,6 +229,7 @@ class TestSources:
     NAMES = ["MR_small.dcm", "SC_rgb_rle.dcm", "CT_small.dcm", "examples_ybr_color.dcm"]
 
     @pytest.mark.slow
+    @pytest.mark.filterwarnings("ignore:The DICOM file .* has no window")
     def test_directory_and_dataframe(self, tmp_path, assert_same):
         for label, name in zip("abab", self.NAMES, strict=True):
             (tmp_path / label).mkdir(exist_ok=True)
