@@ -28,7 +28,7 @@ def steps(directory: str) -> dict[str, float]:
     from tfpipe.codecs.spec import DecodeSpec
     from tfpipe.graph import mapped
     from tfpipe.ops import kernels
-    from tfpipe.transforms import augment, motion
+    from tfpipe.transforms import draws, motion
 
     paths = sorted(map(str, Path(directory).rglob("*.jpg")))[:300]
     contents = [Path(path).read_bytes() for path in paths]
@@ -58,7 +58,7 @@ def steps(directory: str) -> dict[str, float]:
 
     def drawn(image: Any) -> dict[str, Any]:
         key = seeds.stream_key(tf.cast(image[0, 0, 0], tf.int64), "augment")
-        return augment.draw(ranges, key, *SIZE)
+        return draws.draw(ranges, key, *SIZE)
 
     def only_drawn(image: Any) -> Any:
         params = [value for value in drawn(image).values() if tf.is_tensor(value)]

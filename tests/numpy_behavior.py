@@ -24,7 +24,7 @@ from PIL import Image
 
 import tfpipe
 from tfpipe.codecs import formats
-from tfpipe.ops import warp
+from tfpipe.ops import warp, warp_spec
 from tfpipe.ops.matrix import affine_matrix
 from tfpipe.ops.resize_spec import INTERPOLATIONS, ResizeSpec, resizer
 
@@ -354,8 +354,8 @@ def warped():
     matrix = affine_matrix(HEIGHT, WIDTH, theta=50.0, tx=9.5, zx=1.7)
     return [
         warp.affine_transform(image, matrix, order=order, fill_mode=mode, cval=99.0)
-        for mode in warp.FILL_MODES
-        for order in warp.ORDERS
+        for mode in warp_spec.FILL_MODES
+        for order in warp_spec.ORDERS
     ]
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import tfpipe
 from tfpipe import layers, seeds
-from tfpipe.transforms import augment, motion
+from tfpipe.transforms import draws, motion
 
 B, H, W = 3, 9, 13
 EVERYTHING = {
@@ -33,7 +33,7 @@ def numbers_of(seed, batches):
     """What the layer draws for a batch after so many others."""
     key = seeds.fold_in(seeds.stream_key(seed, "augment"), tf.constant(batches, tf.int64))
     key = seeds.fold_in(key, tf.constant(0, tf.int64))  # the only replica
-    return tf.random.stateless_uniform([B, augment.NUMBERS], key, 0, 1, tf.float64, alg="philox")
+    return tf.random.stateless_uniform([B, draws.NUMBERS], key, 0, 1, tf.float64, alg="philox")
 
 
 def assert_same_but_for_levels(actual, expected):
@@ -50,7 +50,7 @@ class TestAugment:
         for batches in range(2):
             actual = layer(images, training=True)
             for image, numbers, one in zip(images, numbers_of(5, batches), actual, strict=True):
-                params = augment.parameters(layer.augment, numbers, H, W)
+                params = draws.parameters(layer.augment, numbers, H, W)
                 expected = motion.apply(tf.constant(image), params, layer.augment)
                 assert np.abs(expected - image).max() > 1
                 assert_same_but_for_levels(one, expected)
@@ -99,7 +99,7 @@ class TestAugment:
         numbers = numbers_of(1, 0)
 
         def transform(images, numbers):
-            return layer.transform(images, augment.parameters(layer.augment, numbers, H, W))
+            return layer.transform(images, draws.parameters(layer.augment, numbers, H, W))
 
         eager = transform(tf.constant(images), numbers)
         jit = tf.function(transform, jit_compile=True)(tf.constant(images), numbers)

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfpipe import seeds
 from tfpipe.checks import check_bool
 from tfpipe.keywords import check_known, with_keywords
-from tfpipe.transforms import augment as draws
+from tfpipe.transforms import augment, draws
 from tfpipe.transforms.motion import apply
 
 
@@ -62,9 +62,9 @@ class Augment(keras.layers.Layer):
         **ranges: Any,
     ) -> None:
         super().__init__(name=name, trainable=trainable, dtype=dtype, autocast=False)
-        known = [field.name for field in fields(draws.Augment)]
+        known = [field.name for field in fields(augment.Augment)]
         check_known("Augment", ranges, ["seed", "unit_range", "name", "trainable", "dtype", *known])
-        self.augment = draws.Augment(**ranges)
+        self.augment = augment.Augment(**ranges)
         if self.augment.mixes:
             raise ValueError(
                 "mixup_alpha and cutmix_alpha mix labels too, which a layer does not see. Received: "
@@ -119,7 +119,7 @@ class Augment(keras.layers.Layer):
 
         Args:
             images: [B, H, W, C].
-            params: as `augment.parameters` returns them.
+            params: as `draws.parameters` returns them.
         """
         if images.dtype not in (tf.uint8, tf.float64):
             images = tf.cast(images, tf.float64 if self.compute_dtype == "float64" else tf.float32)
@@ -136,5 +136,5 @@ class Augment(keras.layers.Layer):
 
 # So that `help()` and editors show the ranges, too.
 _MIXTURES = ("mixup_alpha", "cutmix_alpha")
-_RANGES = inspect.signature(draws.Augment).parameters.values()
+_RANGES = inspect.signature(augment.Augment).parameters.values()
 with_keywords(Augment.__init__, [p for p in _RANGES if p.name not in _MIXTURES])

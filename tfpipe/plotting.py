@@ -25,8 +25,7 @@ from tfpipe.console import printable
 from tfpipe.fields.image import read_image
 from tfpipe.installed import require_matplotlib
 from tfpipe.keywords import suggests
-from tfpipe.transforms import augment as augmentation
-from tfpipe.transforms import motion
+from tfpipe.transforms import draws, motion
 from tfpipe.transforms.augment import Augment
 from tfpipe.transforms.captions import caption
 
@@ -172,7 +171,7 @@ def plot_augmentation(
     images, titles = [tf.cast(image, tf.float32)], ["original"]
     for place in range(n):  # as the pipeline draws for the samples of its first epoch
         sample_key = seeds.sample_key(key, zero, tf.constant(place, tf.int64))
-        params = augmentation.draw(ranges, sample_key, *image.shape[:2])
+        params = draws.draw(ranges, sample_key, *image.shape[:2])
         images.append(motion.apply(image, params, ranges))
         titles.append(caption(params, *image.shape[:2]))
     shown = tf.stack(images).numpy()

@@ -13,7 +13,7 @@ from PIL import Image
 from tfpipe import ImageDataGenerator, seeds
 from tfpipe.dataset.image_dataset import ImageDataset
 from tfpipe.pipeline import feeds
-from tfpipe.transforms import augment, motion
+from tfpipe.transforms import draws, motion
 
 HEIGHT, WIDTH = 9, 13
 N, BATCH = 10, 4
@@ -64,7 +64,7 @@ def expected_images(generator, plain, seed, epoch=0):
     result = []
     for index, image in enumerate(plain):
         sample_key = seeds.sample_key(key, epoch, tf.constant(index, tf.int64))
-        drawn = augment.draw(generator.augment, sample_key, height, width)
+        drawn = draws.draw(generator.augment, sample_key, height, width)
         params = {n: v.numpy() if tf.is_tensor(v) else v for n, v in drawn.items()}
         result.append(generator.standardize(generator.apply_transform(image, params)))
     return np.stack(result)

@@ -12,7 +12,8 @@ import tensorflow as tf
 from keras.src.legacy.preprocessing.image import ImageDataGenerator as Classic
 
 from tfpipe import ImageDataGenerator
-from tfpipe.transforms.augment import NEUTRAL, Augment
+from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.draws import NEUTRAL
 
 SIZE = 12  # square, because on other images the classic turns about the wrong point
 EVERYTHING = {

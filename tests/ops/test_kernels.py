@@ -15,7 +15,7 @@ import tfpipe
 from tfpipe.ops import kernels
 from tfpipe.ops.kernels import NATIVE, TENSORFLOW, chosen, native_resize, native_warp
 from tfpipe.ops.resize import PILLOW_INTERPOLATIONS
-from tfpipe.ops.warp import FILL_MODES
+from tfpipe.ops.warp_spec import FILL_MODES
 
 needs_kernels = pytest.mark.skipif(
     kernels.why_not_native() is not None, reason=f"no kernels: {kernels.why_not_native()}"

@@ -10,7 +10,8 @@ import tensorflow as tf
 from keras.src.legacy.preprocessing.image import apply_affine_transform as classic_transform
 
 from tfpipe.ops.matrix import affine_matrix
-from tfpipe.ops.warp import FILL_MODES, affine_transform
+from tfpipe.ops.warp import affine_transform
+from tfpipe.ops.warp_spec import FILL_MODES
 from tfpipe.ops.xla import compiled, xla_available, xla_has_own_threads
 
 ORDERS = range(6)

@@ -49,6 +49,8 @@ WITHOUT_TENSORFLOW = [
     ("preview empty", 1, "No images found in 'empty'"),
     ("preview photos -o nope/grid.png", 1, "No such directory: 'nope'. The picture"),
     ("preview photos -o grid.foo", 1, "The suffix of the picture must be one of"),
+    ("preview photos --augment rotation=20", 1, "Did you mean 'rotation_range'?"),
+    ("preview photos --augment rotation_range=-1", 1, "rotation_range must be"),
     ("pack nope there", 1, "No such directory: 'nope'"),
     ("pack photos photos", 1, "The shards cannot go to 'photos', which is inside 'photos'"),
     ("pack photos photos/new/packed", 1, "Choose a folder beside it."),

@@ -1,4 +1,4 @@
-"""tfpipe.transforms.augment: the ranges, the draws and what is done with them."""
+"""tfpipe.transforms.augment and draws: the ranges, the draws and what is done with them."""
 
 import dataclasses
 import itertools
@@ -10,9 +10,9 @@ import tensorflow as tf
 import tfpipe
 from tfpipe import seeds
 from tfpipe.ops.xla import compiled
-from tfpipe.transforms import augment as module
-from tfpipe.transforms import motion
-from tfpipe.transforms.augment import NEUTRAL, Augment, draw, parameters, uniform_numbers
+from tfpipe.transforms import draws, motion
+from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.draws import NEUTRAL, draw, parameters, uniform_numbers
 
 DRAWS = 10_000
 HEIGHT, WIDTH = 30, 50
@@ -224,7 +224,7 @@ class TestDraw:
         epoch, index = tf.constant(1, tf.int64), tf.constant(5, tf.int64)
         key = seeds.sample_key(seeds.stream_key(42, "augment"), epoch, index)
         params = draw(Augment(**ON), key, HEIGHT, WIDTH)
-        assert module._SLOTS[:12] == (
+        assert draws._SLOTS[:12] == (
             "theta",
             "width_shift",
             "width_shift_sign",
@@ -238,7 +238,7 @@ class TestDraw:
             "channel_shift_intensity",
             "brightness",
         )
-        assert module._SLOTS[12:] == (
+        assert draws._SLOTS[12:] == (
             "crop_area",
             "crop_ratio",
             "crop_x",

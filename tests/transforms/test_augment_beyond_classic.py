@@ -11,7 +11,8 @@ import tfpipe
 from tfpipe import ImageDataGenerator, seeds
 from tfpipe.ops.xla import compiled
 from tfpipe.transforms import motion
-from tfpipe.transforms.augment import NEUTRAL, Augment, draw, parameters, uniform_numbers
+from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.draws import NEUTRAL, draw, parameters, uniform_numbers
 
 HEIGHT, WIDTH = 10, 14
 MORE = {

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfpipe import Augment, seeds
-from tfpipe.transforms import augment, motion
+from tfpipe.transforms import draws, motion
 from tfpipe.transforms.captions import caption, operation_text
 from tfpipe.transforms.rand_augment import OPERATIONS
 
@@ -38,13 +38,13 @@ SETTINGS |= {"cutout_scale", "cutout_ratio", "cutout_value"}
 MIXTURES = {"mixup_alpha", "cutmix_alpha"}
 
 
-def draws(ranges, image, count=6):
+def drawn(ranges, image, count=6):
     """(caption, pixels) of some transforms of an image."""
     key = seeds.stream_key(3, "augment")
     zero = tf.constant(0, tf.int64)
     for place in range(count):
         sample_key = seeds.sample_key(key, zero, tf.constant(place, tf.int64))
-        params = augment.draw(ranges, sample_key, *image.shape[:2])
+        params = draws.draw(ranges, sample_key, *image.shape[:2])
         yield caption(params, *image.shape[:2]), motion.apply(image, params, ranges).numpy()
 
 
@@ -61,7 +61,7 @@ class TestCaption:
     def test_has_the_name_of_its_argument(self, name, image):
         reach, pattern = DRAWN[name]
         seen = []
-        for text, pixels in draws(Augment(**{name: reach}), image):
+        for text, pixels in drawn(Augment(**{name: reach}), image):
             is_same = np.array_equal(pixels, image)
             assert (text == "unchanged") == is_same, text
             seen.append(text)
@@ -73,7 +73,7 @@ class TestCaption:
 
     def test_all_at_once(self, image):
         ranges = Augment(**{name: reach for name, (reach, _) in DRAWN.items()})
-        texts = [text for text, _ in draws(ranges, image)]
+        texts = [text for text, _ in drawn(ranges, image)]
         for name in DRAWN:
             word = name.removesuffix("_range").removesuffix("_scale")
             assert any(word in text for text in texts), word

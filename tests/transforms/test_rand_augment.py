@@ -9,7 +9,8 @@ from tfpipe import seeds
 from tfpipe.ops.warp import affine_transform
 from tfpipe.ops.xla import compiled
 from tfpipe.transforms import motion, rand_augment
-from tfpipe.transforms.augment import Augment, draw, parameters, uniform_numbers
+from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.draws import draw, parameters, uniform_numbers
 from tfpipe.transforms.rand_augment import GEOMETRIC, ON_VALUES, OPERATIONS
 
 HEIGHT, WIDTH = 17, 24

@@ -130,8 +130,11 @@ def preview_command(
     with text.plain_messages():
         from tfpipe.sources.table import is_table
         from tfpipe.tools import first_look
+        from tfpipe.transforms.augment import Augment
 
         first_look.check_picture(str(output))
+        if augment is not None:
+            Augment(**augment)
         is_image = augment is not None and os.path.isfile(source) and not is_table(source)
         is_packed = augment is None and first_look.packed_set(source) is not None
         if not is_image and not is_packed:

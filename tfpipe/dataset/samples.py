@@ -156,7 +156,8 @@ class KnowsSamples(LazyDataset):
         ids = self._source.targets
         if not self.num_classes or not isinstance(ids, np.ndarray):
             raise ValueError(
-                "class_weight needs one class per sample; these samples have none, or several."
+                "class_weight needs one class per sample; these samples have none, or several. Give each "
+                "sample a weight instead: weight_col of a table, sample_weight of arrays."
             )
         return class_weight(ids, self.num_classes)
 

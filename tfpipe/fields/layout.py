@@ -61,7 +61,10 @@ def usual_layout(
         y = _with_labels(names_of_masks(masks), y, targets)
     extras = [WEIGHT] * (WEIGHT in columns) + [PATH] * include_paths
     if WEIGHT in columns and y is None:
-        raise ValueError("Sample weights need labels, or Keras would take the weights for labels.")
+        raise ValueError(
+            "Sample weights need labels, or Keras would take the weights for labels. Give labels (y_col, "
+            "labels or y), or leave the weights out."
+        )
     return Layout((IMAGE, *further) if further else IMAGE, y, tuple(extras))
 
 

@@ -17,7 +17,8 @@ from tfpipe.checks import check_one_of
 from tfpipe.ops import native
 from tfpipe.ops.matrix import affine_matrix, as_float64
 from tfpipe.ops.resize import PILLOW_INTERPOLATIONS, resize
-from tfpipe.ops.warp import FILL_MODES, affine_transform
+from tfpipe.ops.warp import affine_transform
+from tfpipe.ops.warp_spec import FILL_MODES
 
 KERNELS = ("auto", "tensorflow", "native")
 _VARIABLE = "TFPIPE_KERNELS"

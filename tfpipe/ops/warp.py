@@ -18,9 +18,7 @@ import tensorflow as tf
 from tfpipe.checks import check_one_of
 from tfpipe.ops.matrix import as_float64, split
 from tfpipe.ops.spline import padding, spline_coefficients, spline_weights
-
-FILL_MODES = ("constant", "nearest", "reflect", "wrap")
-ORDERS = (0, 1, 2, 3, 4, 5)
+from tfpipe.ops.warp_spec import FILL_MODES, ORDERS
 
 
 def affine_transform(

@@ -25,7 +25,8 @@ from tfpipe.pipeline.saving import saver
 from tfpipe.pipeline.spec import PipelineSpec
 from tfpipe.sources import class_weights
 from tfpipe.sources.source import Arrays, Files, Source
-from tfpipe.transforms import augment, mix
+from tfpipe.transforms import draws, mix
+from tfpipe.transforms.augment import Augment
 from tfpipe.transforms.motion import Motion
 from tfpipe.transforms.standardize import standardize_batch, with_statistics
 from tfpipe.transforms.user_function import in_graph_function
@@ -104,7 +105,7 @@ def augmentation(
     used = kernels_of(spec)
 
     def motion(numbers: tf.Tensor, scale: float = 1.0) -> Motion:
-        params = augment.parameters(ranges, numbers, *loader.shape[:2])
+        params = draws.parameters(ranges, numbers, *loader.shape[:2])
         return Motion(params, ranges, unit_range, used, scale)
 
     def move(record: Record, drawn: Motion) -> Record:
@@ -138,7 +139,7 @@ def augmentation(
 
     def step(span: Span, index: tf.Tensor, record: Record) -> Record:
         key = seeds.stream_key(seed(), "augment")
-        numbers = augment.uniform_numbers(seeds.sample_key(key, span[0], index, span[3]))
+        numbers = draws.uniform_numbers(seeds.sample_key(key, span[0], index, span[3]))
         return apply(record, numbers)
 
     return step
@@ -176,7 +177,7 @@ def uses_xla(spec: PipelineSpec) -> bool:
     return ranges.changes_values
 
 
-def _check_values(source: Source, ranges: augment.Augment) -> None:
+def _check_values(source: Source, ranges: Augment) -> None:
     """Raises `ValueError` if the images are arrays with values that a transform would clip."""
     names = ("contrast_range", "saturation_range", "hue_range", "rand_augment")
     on = [name for name in names if getattr(ranges, name)]
@@ -288,7 +289,9 @@ def _columns(source: Source, spec: PipelineSpec) -> dict[str, Any]:
     if not spec.include_paths:
         return dict(source.columns)
     if isinstance(source.images, Arrays):
-        raise ValueError("include_paths=True needs files. Received images in memory.")
+        raise ValueError(
+            "include_paths=True needs files; images in memory have no paths. Pass include_paths=False."
+        )
     return {**source.columns, PATH: source.images.paths}
 
 

@@ -12,7 +12,8 @@ import tensorflow as tf
 from tfpipe import seeds
 from tfpipe.ops import color
 from tfpipe.ops.kernels import chosen
-from tfpipe.transforms.augment import Augment, draw
+from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.draws import draw
 from tfpipe.transforms.motion import apply
 from tfpipe.transforms.standardize import Standardize, standardize_batch
 from tfpipe.transforms.user_function import call_with_numpy
@@ -23,7 +24,7 @@ _SEED = tf.TensorSpec([], tf.int64)
 def random_params(augment: Augment, height: int, width: int, seed: int | None) -> dict[str, Any]:
     """Draws parameters once, as Python numbers; `seed=None` draws a seed.
 
-    >>> from tfpipe.transforms.augment import NEUTRAL
+    >>> from tfpipe.transforms.draws import NEUTRAL
     >>> random_params(Augment(), 4, 6, seed=1) == NEUTRAL
     True
     """

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfpipe.transforms.rand_augment import (
-    MAX_OPERATIONS,
     MOST_BITS,
     MOST_DEGREES,
     MOST_FACTOR,
@@ -18,13 +17,14 @@ from tfpipe.transforms.rand_augment import (
     MOST_SHEAR,
     OPERATIONS,
 )
+from tfpipe.transforms.ranges import MAX_OPERATIONS
 
 
 def caption(params: Mapping[str, Any], height: int, width: int) -> str:
     """Describes the effective parameters of one transform.
 
     Args:
-        params: as `augment.draw` returns them; missing ones are neutral.
+        params: as `draws.draw` returns them; missing ones are neutral.
         height: of the image, in pixels.
         width: of the image, in pixels.
 

@@ -1,6 +1,6 @@
 """What the parameters of a random transform do to an image, or to a batch of images.
 
-    params = augment.draw(ranges, key, height, width)
+    params = draws.draw(ranges, key, height, width)
     image = apply(image, params, ranges)
 
 Everything is deterministic and made of tensor operations, so it runs in the graph, compiled, inside a model,
@@ -20,7 +20,9 @@ from tfpipe.ops import color, erase
 from tfpipe.ops.kernels import TENSORFLOW, Kernels
 from tfpipe.ops.matrix import composed, crop_matrix
 from tfpipe.transforms import rand_augment
-from tfpipe.transforms.augment import NEUTRAL, Augment
+from tfpipe.transforms.augment import Augment
+from tfpipe.transforms.draws import NEUTRAL
+from tfpipe.transforms.ranges import MAX_OPERATIONS
 
 _UNMOVED = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
 _MOVES = ("theta", "tx", "ty", "shear", "zx", "zy")
@@ -34,7 +36,7 @@ class Motion:
     """What one draw of random parameters does to the fields of a sample.
 
     Attributes:
-        params: as `augment.draw` returns them.
+        params: as `draws.draw` returns them.
         ranges: what they were drawn from, for `fill_mode`, `cval` and the like.
         unit_range: whether the values of images are in 0..1, not in 0..255.
         kernels: what moves the pixels.
@@ -83,7 +85,7 @@ def apply(
 
     Args:
         image: uint8, float32 or float64 [H, W, C], static shape; or a batch [B, H, W, C].
-        params: as `augment.draw` returns them; missing ones are neutral, other keys are ignored.
+        params: as `draws.draw` returns them; missing ones are neutral, other keys are ignored.
         augment: for `fill_mode`, `cval`, `interpolation_order` and `cutout_value`.
         unit_range: whether values are in 0..1, not in 0..255; matters only if `augment.depends_on_range`.
         kernels: what moves the pixels.
@@ -109,7 +111,7 @@ def apply_geometry(
 
     Args:
         image: any dtype, [H, W, C] or [B, H, W, C]. Whole numbers up to 2**24 stay exact.
-        params: as `augment.draw` returns them; missing ones are neutral, other keys are ignored.
+        params: as `draws.draw` returns them; missing ones are neutral, other keys are ignored.
         augment: for `fill_mode`, `cval` and `interpolation_order`.
         kernels: what moves the pixels.
         scale: the values of the result are multiplied by it.
@@ -174,7 +176,7 @@ def apply_values(
 
     Args:
         image: float32 or float64 [H, W, C] or [B, H, W, C].
-        params: as `augment.draw` returns them; missing ones are neutral, other keys are ignored.
+        params: as `draws.draw` returns them; missing ones are neutral, other keys are ignored.
         augment: for `cutout_value`.
         unit_range: whether values are in 0..1, not in 0..255; matters only if `augment.depends_on_range`.
 
@@ -207,7 +209,7 @@ def apply_values(
 
 def _operations(params: Mapping[str, Any]) -> list[tuple[Any, Any]]:
     """Lists RandAugment's operations and their strengths, in the order in which they were drawn."""
-    numbers = range(1, rand_augment.MAX_OPERATIONS + 1)
+    numbers = range(1, MAX_OPERATIONS + 1)
     return [
         (params[f"rand_augment_{number}"], params.get(f"rand_augment_strength_{number}", 0.0))
         for number in numbers

@@ -30,8 +30,6 @@ ON_VALUES = (
 )
 # Append only, because a drawn number is the place of its operation.
 OPERATIONS = ("identity", *GEOMETRIC, *ON_VALUES)
-MAX_OPERATIONS = 4
-MAX_MAGNITUDE = 10.0
 
 # At the largest magnitude.
 MOST_DEGREES = 30.0

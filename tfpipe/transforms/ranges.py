@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from tfpipe.checks import check_number, is_number
-from tfpipe.transforms.rand_augment import MAX_MAGNITUDE, MAX_OPERATIONS
+
+# The most that RandAugment takes.
+MAX_OPERATIONS = 4
+MAX_MAGNITUDE = 10.0
 
 
 def shift_range(name: str, value: Any) -> Any:
