@@ -8,6 +8,8 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = "tfpipe.ops.native.libtfpipe_kernels"
 SOURCES = "tfpipe/ops/native"
+NAMES = ("ops", "resize", "resize_tf", "warp", "colors", "standardize")
+HEADERS = ("tensorflow", "simd", "image", *NAMES[1:])
 
 
 class BuildKernels(build_ext):
@@ -31,8 +33,8 @@ setup(
     ext_modules=[
         Extension(
             KERNELS,
-            sources=[f"{SOURCES}/{name}.c" for name in ("ops", "resize", "warp")],
-            depends=[f"{SOURCES}/{name}.h" for name in ("tensorflow", "resize", "warp")],
+            sources=[f"{SOURCES}/{name}.c" for name in NAMES],
+            depends=[f"{SOURCES}/{name}.h" for name in HEADERS],
             extra_compile_args=["-O3", "-std=c11", "-ffp-contract=off"],
             libraries=["m"],
             optional=True,  # without a compiler, everything runs on TensorFlow's operations

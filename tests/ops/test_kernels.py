@@ -1,5 +1,7 @@
 """tfpipe.ops.kernels: the kernels in C and TensorFlow's operations are one function, and it is Pillow's."""
 
+import functools
+import glob
 import os
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import tfpipe
 from tfpipe.ops import kernels
 from tfpipe.ops.kernels import NATIVE, TENSORFLOW, chosen, native_resize, native_warp
 from tfpipe.ops.resize import PILLOW_INTERPOLATIONS
+from tfpipe.ops.resize_tf import TF_INTERPOLATIONS
 from tfpipe.ops.warp_spec import FILL_MODES
 
 needs_kernels = pytest.mark.skipif(
@@ -181,17 +184,71 @@ def test_flips_alone_keep_pixels_apart():
 
 
 @needs_kernels
+class TestNativeResizeTf:
+    """Every kernel of Keras' spelling, against TensorFlow's own."""
+
+    @pytest.mark.parametrize("antialias", [False, True])
+    @pytest.mark.parametrize("interpolation", TF_INTERPOLATIONS)
+    def test_every_bit_is_tensorflows(self, interpolation, antialias):
+        for seed, (shape, size) in enumerate(SHAPES):
+            for channels in range(1, 6):
+                image = picture(shape, channels, seed, np.float32 if seed % 2 else np.uint8)
+                ours, pure = self._graph(channels, image.dtype)(
+                    image, size, interpolation, antialias
+                )
+                assert ours.dtype == pure.dtype
+                np.testing.assert_array_equal(ours, pure)
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.tuples(*[st.integers(1, 70)] * 4), st.integers(0, len(TF_INTERPOLATIONS) * 2 - 1))
+    def test_any_sizes(self, sizes, how):
+        image = picture(sizes[:2], 3, sum(sizes))
+        interpolation, antialias = TF_INTERPOLATIONS[how // 2], bool(how % 2)
+        ours, pure = self._graph(3, np.uint8)(image, sizes[2:], interpolation, antialias)
+        np.testing.assert_array_equal(ours, pure)
+
+    @staticmethod
+    @functools.cache
+    def _graph(channels, dtype):
+        """Both, of an image whose size the graph does not know."""
+
+        @tf.function(reduce_retracing=True)
+        def both(image, size, interpolation, antialias):
+            return [
+                of.resize_tf(image, size, interpolation, antialias) for of in (NATIVE, TENSORFLOW)
+            ]
+
+        def call(image, size, interpolation, antialias):
+            unknown = tf.TensorSpec([None, None, channels], dtype)
+            whole = tf.TensorSpec([2], tf.int32)
+            traced = both.get_concrete_function(unknown, whole, interpolation, antialias)
+            return [result.numpy() for result in traced(tf.constant(image), tf.constant(size))]
+
+        return call
+
+    def test_rejects_what_it_cannot_resize(self):
+        for shape, size in [((0, 4, 3), (2, 2)), ((4, 4, 3), (0, 2))]:
+            with pytest.raises(tf.errors.InvalidArgumentError, match="must be"):
+                kernels.native.library()[0].tfpipe_resize_tf(
+                    image=tf.zeros(shape), size=size, U=tf.float32, method=0, antialias=False
+                )
+
+
+@needs_kernels
 @pytest.mark.slow
 @pytest.mark.one_profile
 def test_sanitizers_find_nothing(tmp_path):
-    """A program of its own resizes every kind of image, from and to memory of exactly its size."""
+    """A program of its own gives them every kind of image, from and to memory of exactly its size."""
     source = os.path.dirname(kernels.native.__file__)
     program = tmp_path / "try"
     (tmp_path / "try.c").write_text(
         """
 #include <stdlib.h>
 #include <string.h>
+#include "colors.h"
 #include "resize.h"
+#include "resize_tf.h"
+#include "standardize.h"
 #include "warp.h"
 
 static int warps(void) {
@@ -204,13 +261,49 @@ static int warps(void) {
     const int is_float = flags & 1;
     void* pixels = calloc(cells, is_float ? sizeof(float) : 1);
     float* moved = malloc(cells * sizeof *moved);
-    const tfpipe_picture picture = {pixels, is_float, sides[h], sides[w], c};
+    const tfpipe_image image = {pixels, is_float, sides[h], sides[w], c};
     tfpipe_motion motion = {.flip_horizontal = flags & 2, .flip_vertical = flags & 4,
                             .order = flags >> 3, .fill = f, .cval = 1, .scale = 2};
     memcpy(motion.matrix, matrices[m], sizeof motion.matrix);
-    if (!tfpipe_warp(&picture, &motion, moved)) return 1;
+    if (!tfpipe_warp(&image, &motion, moved)) return 1;
     free(pixels);
     free(moved);
+  }
+  return 0;
+}
+
+static int standards(void) {
+  const int sides[] = {1, 2, 9, 33};
+  const float numbers[] = {1, 2, 3, 4, 5};
+  for (int h = 0; h < 4; h++) for (int w = 0; w < 4; w++) for (int c = 1; c <= 5; c++)
+  for (int flags = 0; flags < 32; flags++) {
+    const size_t cells = (size_t)sides[h] * sides[w] * c;
+    const int is_float = flags & 1;
+    void* pixels = calloc(cells, is_float ? sizeof(float) : 1);
+    float* result = malloc(cells * sizeof *result);
+    const tfpipe_image image = {pixels, is_float, sides[h], sides[w], c};
+    const tfpipe_standard how = {.scale = 2, .center = flags & 2, .normalize = flags & 4, .mean = numbers,
+                                 .std = numbers, .means = flags & 8 ? c : 0, .stds = flags & 16 ? 1 : 0};
+    if (!tfpipe_standardize(&image, &how, result)) return 1;
+    free(pixels);
+    free(result);
+  }
+  return 0;
+}
+
+static int recolors(void) {
+  const int sides[] = {1, 2, 63, 64, 65, 130};
+  for (int h = 0; h < 6; h++) for (int w = 0; w < 6; w++) for (int c = 1; c <= 5; c++)
+  for (int steps = 0; steps < 1 << STEPS; steps++) for (int unit = 0; unit < 2; unit++) {
+    const size_t cells = (size_t)sides[h] * sides[w] * c;
+    float *pixels = calloc(cells, sizeof *pixels), *changed = malloc(cells * sizeof *changed);
+    pixels[cells - 1] = unit ? 1 : 300;
+    tfpipe_recoloring how = {.shift = 3, .brightness = 1.5, .contrast = 0.5, .saturation = 0, .hue = -0.4,
+                             .left = 0.2, .top = 0.5, .width = 0.9, .height = 0.1, .unit_range = unit};
+    for (int step = 0; step < STEPS; step++) how.does[step] = steps >> step & 1;
+    if (!tfpipe_recolor(pixels, sides[h], sides[w], c, &how, changed)) return 1;
+    free(pixels);
+    free(changed);
   }
   return 0;
 }
@@ -226,13 +319,26 @@ int main(void) {
     void *pixels = malloc(in * size), *resized = malloc(out * size);
     memset(pixels, (h * 31 + w) & 63, in * size);
     const float edge = part ? 0.3f : 0.0f;
-    tfpipe_image image = {pixels, is_float, sides[h], sides[w], c,
-                          {edge, sides[h] - edge}, {edge, sides[w] - edge}};
-    if (!tfpipe_resize(&image, f, results[i], results[j], resized)) return 1;
+    const tfpipe_image image = {pixels, is_float, sides[h], sides[w], c};
+    const tfpipe_box box = {{edge, sides[h] - edge}, {edge, sides[w] - edge}};
+    if (!tfpipe_resize(&image, box, f, results[i], results[j], resized)) return 1;
     free(pixels);
     free(resized);
   }
-  return warps();
+  for (int h = 0; h < 9; h++) for (int w = 0; w < 9; w++) for (int i = 0; i < 5; i++)
+  for (int j = 0; j < 5; j++) for (int c = 1; c <= 5; c++) for (int method = 0; method < TF_METHODS; method++)
+  for (int flags = 0; flags < 4; flags++) {
+    if (method == TF_AREA) continue;
+    const int is_float = flags & 1, to_float = is_float || method != TF_NEAREST;
+    const size_t in = (size_t)sides[h] * sides[w] * c, out = (size_t)results[i] * results[j] * c;
+    void* pixels = calloc(in, is_float ? sizeof(float) : 1);
+    void* resized = malloc(out * (to_float ? sizeof(float) : 1));
+    const tfpipe_image image = {pixels, is_float, sides[h], sides[w], c};
+    if (!tfpipe_resize_tf(&image, method, flags & 2, results[i], results[j], resized)) return 1;
+    free(pixels);
+    free(resized);
+  }
+  return warps() || recolors() || standards();
 }
 """
     )
@@ -246,7 +352,7 @@ int main(void) {
     ]
     files = [
         tmp_path / "try.c",
-        *(os.path.join(source, f"{name}.c") for name in ("resize", "warp")),
+        *(file for file in glob.glob(os.path.join(source, "*.c")) if not file.endswith("ops.c")),
     ]
     subprocess.run([*build, f"-I{source}", *files, "-lm", "-o", program], check=True)
     subprocess.run([program], check=True, env={"ASAN_OPTIONS": "detect_leaks=1"}, timeout=600)
@@ -352,6 +458,127 @@ class TestNativeWarp:
     def test_rejects_what_it_cannot_move(self, shape, matrix):
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"a matrix \[2, 3\]"):
             native_warp(tf.zeros(shape), matrix)
+
+
+# Values of each step: off and neutral ones, usual ones, extreme ones.
+STEPS = {
+    "channel_shift": [0.0, 30.0, -300.0],
+    "brightness": [1.0, 0.3, 1.7, 0.0],
+    "contrast": [1.0, 0.4, 1.6, 0.0],
+    "saturation": [1.0, 0.4, 1.6, 0.0],
+    "hue": [0.0, 0.1, -0.5],
+    "cutout": [(0.1, 0.2, 0.5, 0.3), (0.0, 0.0, 1.0, 1.0), (0.5, 0.5, 0.0, 1.0)],
+}
+
+
+@needs_kernels
+class TestNativeRecolor:
+    """Floats that are no whole numbers apart, so that a last bit decides no floor of brightness."""
+
+    @staticmethod
+    def image(shape, channels, seed=0):
+        return tf.constant(picture(shape, channels, seed, np.float32) + 0.25)
+
+    def assert_same(self, image, steps, **how):
+        ours, pure = (of.recolor(image, steps, **how) for of in (NATIVE, TENSORFLOW))
+        assert (ours.dtype, ours.shape) == (tf.float32, image.shape)
+        np.testing.assert_allclose(ours, pure, rtol=0, atol=1e-3)
+
+    @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+    @pytest.mark.parametrize("step", STEPS)
+    def test_each_step(self, step, channels):
+        for seed, value in enumerate(STEPS[step]):
+            image = self.image((9, 131), channels, seed)  # more than two blocks, and a part of one
+            self.assert_same(image, {step: value}, cutout_value=7.0, scale=1 / 255)
+            unit = {"unit_range": True}
+            self.assert_same(image / 256, {step: value if step != "channel_shift" else 0.1}, **unit)
+
+    @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+    def test_all_of_them(self, channels):
+        steps = {
+            "channel_shift": tf.constant(-20.0, tf.float64), "brightness": tf.constant(1.2, tf.float64),
+            "contrast": 0.7, "saturation": 1.3, "hue": 0.2, "cutout": (0.4, 0.1, 0.3, 0.9),
+        }  # fmt: skip
+        for seed, (shape, _) in enumerate(SHAPES):
+            self.assert_same(self.image(shape, channels, seed), steps, cutout_value=99.0)
+
+    @pytest.mark.parametrize("reach", [(-40.0, 1.0), (3.0, 1.5), (0.0, 0.0)])
+    def test_brightness_of_values_outside_their_range(self, reach):
+        image = self.image((31, 50), 3) * reach[1] + reach[0]
+        self.assert_same(image, {"channel_shift": 3.0, "brightness": 1.25})
+
+    def test_nothing_to_do(self):
+        image = self.image((4, 5), 3)
+        assert NATIVE.recolor(image, {}) is image
+        np.testing.assert_array_equal(NATIVE.recolor(image, {}, scale=0.5), image * 0.5)
+        assert NATIVE.recolor(tf.zeros([0, 4, 3]), {"hue": 0.1}).shape == (0, 4, 3)
+
+
+STANDARDS = {
+    "rescale": {"scale": 1 / 255},
+    "the image's mean": {"scale": 1 / 255, "center": True},
+    "the image's deviation": {"normalize": True},
+    "both": {"scale": 0.5, "center": True, "normalize": True},
+    "a mean and a deviation": {"scale": 1 / 255, "mean": 0.4, "std": np.float64(0.2)},
+    "of channels": {"mean": np.full([1, 1, 1], 7.0), "std": np.arange(1.0, 2.0)},
+    "all": {"scale": 2.0, "center": True, "normalize": True, "mean": 0.1, "std": 2.0},
+}
+
+
+@needs_kernels
+class TestNativeStandardize:
+    @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+    @pytest.mark.parametrize("name", STANDARDS)
+    def test_both_implementations_agree(self, name, dtype):
+        for seed, channels in enumerate([1, 2, 3, 4, 5]):
+            how = dict(STANDARDS[name])
+            if name == "of channels":
+                how = {
+                    "mean": np.linspace(1, 99, channels)[None, None],
+                    "std": np.linspace(3, 9, channels),
+                }
+            for shape in [(2, 1, 1), (3, 9, 131), (1, 64, 64)]:
+                pixels = (
+                    np.random.default_rng(seed).integers(0, 256, (*shape, channels)).astype(dtype)
+                )
+                ours, pure = (
+                    of.standardize(tf.constant(pixels), **how) for of in (NATIVE, TENSORFLOW)
+                )
+                assert (ours.dtype, ours.shape) == (tf.float32, pixels.shape)
+                np.testing.assert_allclose(ours, pure, rtol=1e-5, atol=1e-4)
+
+    def test_rescale_alone_is_the_same_to_the_bit(self):
+        images = tf.constant(picture((31, 50), 3)[None])
+        np.testing.assert_array_equal(
+            *(of.standardize(images, 1 / 255) for of in (NATIVE, TENSORFLOW))
+        )
+
+    @pytest.mark.parametrize(
+        "how",
+        [
+            {"mean": np.zeros([4, 5, 3])},
+            {"mean": np.zeros([3, 1, 1])},
+            {"dtype": tf.float64, "scale": 0.5},
+        ],
+    )
+    def test_what_it_cannot_do_is_left_to_tensorflow(self, how):
+        images = tf.constant(picture((4, 5), 3)[None])
+        if "mean" in how and how["mean"].shape == (3, 1, 1):  # channels first
+            images = tf.transpose(images, [0, 3, 1, 2])
+        ours, pure = (of.standardize(images, **how) for of in (NATIVE, TENSORFLOW))
+        assert ours.dtype == pure.dtype
+        np.testing.assert_array_equal(ours, pure)
+
+    def test_images_without_pixels(self):
+        for shape in [(0, 4, 4, 3), (2, 0, 4, 3)]:
+            assert NATIVE.standardize(tf.zeros(shape), 0.5, center=True).shape == shape
+
+    def test_rejects_statistics_of_other_channels(self):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="one number, or one a channel"):
+            kernels.native.library()[0].tfpipe_standardize(
+                images=tf.zeros([1, 2, 2, 3]), mean=[1.0, 2.0], std=[0.5],
+                scale=1.0, center=False, normalize=False,
+            )  # fmt: skip
 
 
 AUGMENTED = {

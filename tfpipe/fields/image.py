@@ -50,7 +50,7 @@ class Image(Kind):
     """Pixels with colors: they move, they are recolored, and they are standardized."""
 
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
-        return motion.warp(value, scale=motion.scale)
+        return motion.warp(value, scale=motion.scale_of_moved)
 
     def recolor(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.recolor(value)

@@ -7,7 +7,7 @@ the kernel is chosen as a value of the plan.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,10 @@ import tensorflow as tf
 from tfpipe.checks import check_one_of
 from tfpipe.ops import native
 from tfpipe.ops.matrix import affine_matrix, as_float64
+from tfpipe.ops.recolor import COLOR_STEPS, recolor
 from tfpipe.ops.resize import PILLOW_INTERPOLATIONS, resize
+from tfpipe.ops.resize_tf import TF_INTERPOLATIONS, tensorflow_resize
+from tfpipe.ops.standardize import standardize
 from tfpipe.ops.warp import affine_transform
 from tfpipe.ops.warp_spec import FILL_MODES
 
@@ -33,14 +36,20 @@ class Kernels:
     Attributes:
         name: "tensorflow" or "native".
         resize: Pillow's resize, with the arguments of `ops.resize.resize`.
+        resize_tf: `tf.image.resize`, with the arguments of `native_resize_tf`.
         affine_matrix: with the arguments of `ops.matrix.affine_matrix`, except the flips.
         warp: with the arguments of `ops.warp.affine_transform`, and a `scale` for the values of the result.
+        recolor: with the arguments of `ops.recolor.recolor`.
+        standardize: with the arguments of `ops.standardize.standardize`.
     """
 
     name: str
     resize: Callable[..., tf.Tensor]
+    resize_tf: Callable[..., tf.Tensor]
     affine_matrix: Callable[..., tf.Tensor]
     warp: Callable[..., tf.Tensor]
+    recolor: Callable[..., tf.Tensor]
+    standardize: Callable[..., tf.Tensor]
 
     def warps(self, dtype: tf.DType, order: int) -> bool:
         """Tells whether `warp` takes single images of this dtype without being compiled."""
@@ -91,6 +100,38 @@ def native_resize(
         keep_aspect_ratio=keep_aspect_ratio,
     )
     return tf.ensure_shape(resized, [*size, image.shape[-1]])
+
+
+def native_resize_tf(
+    image: tf.Tensor, size: Any, interpolation: str = "bilinear", antialias: bool = False
+) -> tf.Tensor:
+    """Resizes one image as `tf.image.resize` does, in one operation.
+
+    Args:
+        image: uint8 or float32 [H, W, C]; other dtypes, and "area", are left to `tf.image.resize`.
+        size: (height, width) of the result, numbers, or tensors [].
+        interpolation: one of `TF_INTERPOLATIONS`.
+        antialias: whether to widen the kernel where the image gets smaller.
+
+    Returns:
+        [*size, C], float32, or the dtype of `image` for "nearest"; bit for bit TensorFlow's.
+
+    Raises:
+        ImportError: the library was not built.
+        tf.errors.InvalidArgumentError: the image has no pixels.
+    """
+    # TensorFlow may have nothing to do, not even a cast, where it knows the size; its area is as fast as C.
+    is_left = image.shape[:2].is_fully_defined() or interpolation == "area"
+    if is_left or image.dtype not in (tf.uint8, tf.float32):
+        return tf.image.resize(image, size, interpolation, antialias=antialias)
+    dtype = image.dtype if interpolation == "nearest" else tf.float32
+    return _library().tfpipe_resize_tf(
+        image=image,
+        size=tf.stack(size),
+        U=dtype,
+        method=TF_INTERPOLATIONS.index(interpolation),
+        antialias=antialias,
+    )
 
 
 def native_affine_matrix(height: int, width: int, **moves: Any) -> tf.Tensor:
@@ -149,14 +190,108 @@ def native_warp(
     return tf.ensure_shape(moved, image.shape)
 
 
+def native_recolor(
+    image: tf.Tensor,
+    steps: Mapping[str, Any],
+    *,
+    unit_range: bool = False,
+    cutout_value: float = 0.0,
+    scale: float = 1.0,
+) -> tf.Tensor:
+    """Changes the colors of one image as `ops.recolor.recolor` does, in one operation.
+
+    Args:
+        image: float32 [H, W, C].
+        steps: by the names of `COLOR_STEPS`: a number or a tensor []; for "cutout" a sequence of four.
+        unit_range: whether values are in 0..1, not in 0..255.
+        cutout_value: for every channel.
+        scale: the values of the result are multiplied by it.
+
+    Returns:
+        float32 [H, W, C].
+    """
+    if not steps and scale == 1:
+        return image
+    off = [0.0] * 4
+    values = [steps.get(name, 0.0) for name in COLOR_STEPS[:-1]]
+    values = [as_float64(value) for value in [*values, *steps.get("cutout", off)]]
+    changed = _library().tfpipe_recolor(
+        image=image,
+        values=tf.stack(values),
+        steps=sum(1 << place for place, name in enumerate(COLOR_STEPS) if name in steps),
+        cutout_value=float(cutout_value),
+        scale=float(scale),
+        unit_range=unit_range,
+    )
+    return tf.ensure_shape(changed, image.shape)
+
+
 def scaled_warp(image: tf.Tensor, matrix: tf.Tensor, scale: float = 1.0, **how: Any) -> tf.Tensor:
     """Resamples as `ops.warp.affine_transform` does, and multiplies the result by `scale`."""
     moved = affine_transform(image, matrix, **how)
     return moved if scale == 1 else moved * tf.constant(scale, moved.dtype)
 
 
-TENSORFLOW = Kernels("tensorflow", resize, affine_matrix, scaled_warp)
-NATIVE = Kernels("native", native_resize, native_affine_matrix, native_warp)
+def native_standardize(
+    images: tf.Tensor,
+    scale: float = 1.0,
+    *,
+    center: bool = False,
+    normalize: bool = False,
+    mean: Any = None,
+    std: Any = None,
+    dtype: tf.DType | None = None,
+) -> tf.Tensor:
+    """Standardizes a batch as `ops.standardize.standardize` does, in one operation.
+
+    Args:
+        images: uint8 or float32 [B, H, W, C]; what it cannot do is left to TensorFlow's operations.
+        scale: a number.
+        center: whether each image's own mean is subtracted.
+        normalize: whether each image is divided by its own standard deviation, plus 1e-6.
+        mean, std: one number, or one a channel (the last axis), or None.
+        dtype: of the result, float32, which is also what None is here.
+
+    Returns:
+        float32 [B, H, W, C].
+    """
+    takes = images.dtype in (tf.uint8, tf.float32) and dtype in (None, tf.float32)
+    given = {"mean": mean, "std": std}
+    values = {name: tf.cast(v, tf.float32) for name, v in given.items() if v is not None}
+    of_channels = [_is_of_channels(value, images.shape[-1]) for value in values.values()]
+    if not takes or not all(of_channels) or images.shape.rank != 4:
+        own = {"center": center, "normalize": normalize}
+        return standardize(images, scale, **own, mean=mean, std=std, dtype=dtype)
+    none = tf.zeros([0], tf.float32)
+    result = _library().tfpipe_standardize(
+        images=images,
+        mean=tf.reshape(values["mean"], [-1]) if "mean" in values else none,
+        std=tf.reshape(values["std"], [-1]) if "std" in values else none,
+        scale=float(scale),
+        center=center,
+        normalize=normalize,
+    )
+    return tf.ensure_shape(result, images.shape)
+
+
+def _is_of_channels(values: tf.Tensor, channels: int | None) -> bool:
+    """Tells whether values that broadcast against an image are one number, or one a channel."""
+    count = values.shape.num_elements()  # None: not known
+    return count == 1 or (count is not None and count == channels == values.shape[-1])
+
+
+TENSORFLOW = Kernels(
+    "tensorflow", resize, tensorflow_resize, affine_matrix, scaled_warp, recolor, standardize
+)
+NATIVE = Kernels(
+    "native",
+    native_resize,
+    native_resize_tf,
+    native_affine_matrix,
+    native_warp,
+    native_recolor,
+    native_standardize,
+)
 
 
 def why_not_native() -> str | None:

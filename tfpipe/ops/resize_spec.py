@@ -77,4 +77,5 @@ def resizer(spec: ResizeSpec, kernels: Kernels = TENSORFLOW) -> Callable[[tf.Ten
         aspect=spec.aspect,
         antialias=spec.antialias,
         fill_value=spec.fill_value,
+        resize=kernels.resize_tf,
     )

@@ -104,38 +104,18 @@ def augmentation(
     _check_values(source, ranges)
     used = kernels_of(spec)
 
-    def motion(numbers: tf.Tensor, scale: float = 1.0) -> Motion:
+    def apply(record: Record, numbers: tf.Tensor) -> Record:
+        # The few scalar operations of the parameters would cost more outside a compiled pass than the pass.
         params = draws.parameters(ranges, numbers, *loader.shape[:2])
-        return Motion(params, ranges, unit_range, used, scale)
-
-    def move(record: Record, drawn: Motion) -> Record:
+        motion = Motion(params, ranges, unit_range, used, factor)
         image = record[IMAGE]
         if (image.dtype, spec.compute_dtype) != (tf.uint8, "float32"):  # the default of a motion
             record = {**record, IMAGE: tf.cast(image, spec.compute_dtype)}
-        return {name: kind.move(record[name], drawn) for name, kind in loader.kinds.items()}
+        moved = {name: kind.move(record[name], motion) for name, kind in loader.kinds.items()}
+        return {name: kind.recolor(moved[name], motion) for name, kind in loader.kinds.items()}
 
-    def recolor(record: Record, drawn: Motion) -> Record:
-        changed = {n: kind.recolor(record[n], drawn) for n, kind in loader.kinds.items()}
-        if factor != 1:
-            changed[IMAGE] *= tf.constant(factor, changed[IMAGE].dtype)
-        return changed
-
-    def whole(record: Record, numbers: tf.Tensor) -> Record:
-        # The few scalar operations of the parameters would cost more outside the compiled pass
-        # than the pass itself.
-        drawn = motion(numbers)
-        return recolor(move(record, drawn), drawn)
-
-    # A compiled pass cannot hold a kernel in C.
-    part = whole if used is kernels.TENSORFLOW else lambda r, numbers: recolor(r, motion(numbers))
-    fast = compiled(part) if uses_xla(spec) and xla_available() else part
-
-    def apply(record: Record, numbers: tf.Tensor) -> Record:
-        if used is kernels.TENSORFLOW:
-            return fast(record, numbers)
-        if not ranges.changes_values:
-            return move(record, motion(numbers, factor))
-        return fast(move(record, motion(numbers)), numbers)
+    if uses_xla(spec) and xla_available():  # which cannot hold a kernel in C
+        apply = compiled(apply)
 
     def step(span: Span, index: tf.Tensor, record: Record) -> Record:
         key = seeds.stream_key(seed(), "augment")
@@ -170,11 +150,9 @@ def kernels_of(spec: PipelineSpec) -> kernels.Kernels:
 
 
 def uses_xla(spec: PipelineSpec) -> bool:
-    """Tells whether a part of the augmentation is compiled by XLA, where XLA is available."""
+    """Tells whether the augmentation is compiled by XLA, where XLA is available."""
     ranges = spec.augment
-    if kernels_of(spec) is kernels.TENSORFLOW:
-        return ranges.changes_pixels
-    return ranges.changes_values
+    return kernels_of(spec) is kernels.TENSORFLOW and ranges.changes_pixels
 
 
 def _check_values(source: Source, ranges: Augment) -> None:
@@ -301,7 +279,7 @@ def _standardizer(
     """Returns the step that standardizes and casts a batch of images."""
     # Arrays would become constants inside the graph, which is slow for a large ZCA matrix and fails
     # above 2 GB.
-    dtype = tf.as_dtype(spec.compute_dtype)
+    dtype, used = tf.as_dtype(spec.compute_dtype), kernels.chosen(spec.kernels)
     statistics = {
         name: feeds.value(values, dtype) for name, values in spec.standardize.statistics.items()
     }
@@ -317,8 +295,9 @@ def _standardizer(
         if spec.standardize.works_on_batches:
             fitted = {name: value() for name, value in statistics.items()}
             steps = with_statistics(spec.standardize, fitted)
-            images = tf.cast(images, spec.compute_dtype)
-            images = standardize_batch(images, steps, rescale=not spec.rescales_early)
+            images = standardize_batch(
+                images, steps, rescale=not spec.rescales_early, dtype=dtype, kernels=used
+            )
         if may_overflow:
             return _checked_float16(images)
         return cast_image(images, tf.as_dtype(spec.dtype))

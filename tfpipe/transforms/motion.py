@@ -16,9 +16,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpipe.ops import color, erase
+from tfpipe.ops import color
 from tfpipe.ops.kernels import TENSORFLOW, Kernels
 from tfpipe.ops.matrix import composed, crop_matrix
+from tfpipe.ops.recolor import COLOR_STEPS
 from tfpipe.transforms import rand_augment
 from tfpipe.transforms.augment import Augment
 from tfpipe.transforms.draws import NEUTRAL
@@ -40,7 +41,7 @@ class Motion:
         ranges: what they were drawn from, for `fill_mode`, `cval` and the like.
         unit_range: whether the values of images are in 0..1, not in 0..255.
         kernels: what moves the pixels.
-        scale: what the values of images are multiplied by as they are moved.
+        scale: what the values of images are multiplied by in the last step that changes them.
 
     >>> motion = Motion({"tx": 1.0}, Augment(fill_mode="constant"))
     >>> motion.warp(tf.constant([[[7], [9]]]), order=0, cval=255)[0, :, 0].numpy().tolist()
@@ -68,9 +69,24 @@ class Motion:
             ranges = replace(ranges, cval=cval)
         return apply_geometry(image, self.params, ranges, self.kernels, scale)
 
+    @property
+    def scale_of_moved(self) -> float:
+        """What the values are multiplied by as they are moved: 1 if their colors are changed afterward."""
+        return 1.0 if self.ranges.changes_values else self.scale
+
     def recolor(self, image: tf.Tensor) -> tf.Tensor:
         """Changes values; see `apply_values`."""
-        return apply_values(image, self.params, self.ranges, unit_range=self.unit_range)
+        if not self.ranges.changes_values:
+            return image
+        kernels = self.kernels if image.dtype == tf.float32 else TENSORFLOW
+        return apply_values(
+            image,
+            self.params,
+            self.ranges,
+            unit_range=self.unit_range,
+            kernels=kernels,
+            scale=self.scale,
+        )
 
 
 def apply(
@@ -94,7 +110,8 @@ def apply(
         The image's shape, float64 for a float64 image, else float32.
     """
     moved = apply_geometry(image, params, augment, kernels)
-    return apply_values(moved, params, augment, unit_range=unit_range)
+    used = kernels if moved.dtype == tf.float32 and moved.shape.rank == 3 else TENSORFLOW
+    return apply_values(moved, params, augment, unit_range=unit_range, kernels=used)
 
 
 def apply_geometry(
@@ -170,7 +187,13 @@ def _motion_matrix(
 
 
 def apply_values(
-    image: tf.Tensor, params: Mapping[str, Any], augment: Augment, *, unit_range: bool = False
+    image: tf.Tensor,
+    params: Mapping[str, Any],
+    augment: Augment,
+    *,
+    unit_range: bool = False,
+    kernels: Kernels = TENSORFLOW,
+    scale: float = 1.0,
 ) -> tf.Tensor:
     """Applies the part of `apply` that changes values but moves no pixels; not for masks.
 
@@ -179,6 +202,8 @@ def apply_values(
         params: as `draws.draw` returns them; missing ones are neutral, other keys are ignored.
         augment: for `cutout_value`.
         unit_range: whether values are in 0..1, not in 0..255; matters only if `augment.depends_on_range`.
+        kernels: what changes the values; those in C take a single image of float32.
+        scale: the values of the result are multiplied by it.
 
     Returns:
         The same shape and dtype.
@@ -186,25 +211,21 @@ def apply_values(
     >>> apply_values(tf.constant([[[10.0], [250.0]]]), {"brightness": 0.5}, Augment()).numpy().tolist()
     [[[5.0], [125.0]]]
     """
-    values = _with_neutral(params)
-    if values["channel_shift_intensity"] is not None:
-        image = color.shift_channels(image, values["channel_shift_intensity"])
-    if values["brightness"] is not None:
-        image = color.adjust_brightness(image, values["brightness"], unit_range=unit_range)
-    if "contrast" in params:
-        image = color.adjust_contrast(image, params["contrast"], unit_range=unit_range)
-    if "saturation" in params:
-        image = color.adjust_saturation(image, params["saturation"], unit_range=unit_range)
-    if "hue" in params:
-        image = color.adjust_hue(image, params["hue"])
+    steps = {name: params[name] for name in COLOR_STEPS if name in params}
+    steps["channel_shift"] = params.get("channel_shift_intensity")
+    if "cutout_width" in params:
+        steps["cutout"] = [params.get(name, share) for name, share in _CUTOUT.items()]
+    steps = {name: value for name, value in steps.items() if value is not None}
     operations = _operations(params)
-    if operations:
+    if operations:  # between the colors and cutout
+        colors = {name: value for name, value in steps.items() if name != "cutout"}
+        steps = {name: value for name, value in steps.items() if name == "cutout"}
+        image = kernels.recolor(image, colors, unit_range=unit_range)
         drawn, strengths = zip(*operations, strict=True)
         image = rand_augment.apply_operations(image, drawn, strengths, unit_range=unit_range)
-    if "cutout_width" in params:
-        x, y, width, height = (params.get(name, share) for name, share in _CUTOUT.items())
-        image = erase.erase(image, x, y, width, height, augment.cutout_value)
-    return image
+    return kernels.recolor(
+        image, steps, unit_range=unit_range, cutout_value=augment.cutout_value, scale=scale
+    )
 
 
 def _operations(params: Mapping[str, Any]) -> list[tuple[Any, Any]]:

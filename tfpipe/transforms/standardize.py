@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from tfpipe.checks import check_bool, check_number, warn
 from tfpipe.keywords import suggests
+from tfpipe.ops.kernels import TENSORFLOW, Kernels
 
-_EPSILON = 1e-6  # the classic's, added to each standard deviation
 _FLAGS = (
     "samplewise_center",
     "samplewise_std_normalization",
@@ -128,36 +128,42 @@ def warn_of_unfitted(spec: Standardize, so: str = "The step is left out.") -> No
         )
 
 
-def standardize_batch(images: tf.Tensor, spec: Standardize, *, rescale: bool = True) -> tf.Tensor:
+def standardize_batch(
+    images: tf.Tensor,
+    spec: Standardize,
+    *,
+    rescale: bool = True,
+    dtype: tf.DType | None = None,
+    kernels: Kernels = TENSORFLOW,
+) -> tf.Tensor:
     """Applies every step to a batch, except preprocessing_function, which works on single images.
 
     Args:
-        images: float [B, H, W, C] or [B, C, H, W], in the layout of `spec.mean`.
+        images: any dtype, [B, H, W, C] or [B, C, H, W], in the layout of `spec.mean`.
         spec: the steps; steps without statistics are left out.
         rescale: False if it has been done before.
+        dtype: of the result, a float; None keeps a float, and makes float32 of others.
+        kernels: what computes it.
 
     Returns:
-        The same shape and dtype.
+        The same shape.
 
     >>> images = tf.constant([[[[1.0], [3.0]]]])
     >>> standardize_batch(images, Standardize(samplewise_center=True)).numpy().tolist()
     [[[[-1.0], [1.0]]]]
     """
-    dtype = images.dtype
-    if rescale and spec.rescale:
-        images = images * tf.constant(spec.rescale, dtype)
-    if spec.samplewise_center:
-        images = images - tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
-    if spec.samplewise_std_normalization:
-        deviation = tf.math.reduce_std(images, axis=[1, 2, 3], keepdims=True)
-        images = images / (deviation + tf.constant(_EPSILON, dtype))
-    if spec.featurewise_center and spec.mean is not None:
-        images = images - tf.cast(spec.mean, dtype)
-    if spec.featurewise_std_normalization and spec.std is not None:
-        images = images / (tf.cast(spec.std, dtype) + tf.constant(_EPSILON, dtype))
+    images = kernels.standardize(
+        images,
+        spec.rescale if rescale and spec.rescale else 1.0,
+        center=spec.samplewise_center,
+        normalize=spec.samplewise_std_normalization,
+        mean=spec.mean if spec.featurewise_center else None,
+        std=spec.std if spec.featurewise_std_normalization else None,
+        dtype=dtype,
+    )
     if spec.zca_whitening and spec.zca_whitening_matrix is not None:
         flat = tf.reshape(images, [-1, math.prod(images.shape[1:])])
-        matrix = tf.cast(spec.zca_whitening_matrix, dtype)
+        matrix = tf.cast(spec.zca_whitening_matrix, images.dtype)
         images = tf.reshape(tf.linalg.matmul(flat, matrix), tf.shape(images))
     return images
 

@@ -15,7 +15,14 @@ import tensorflow as tf
 
 from tfpipe.installed import kernels_library
 
-_OPS = ("tfpipe_resize", "tfpipe_affine_matrix", "tfpipe_warp")
+_OPS = (
+    "tfpipe_resize",
+    "tfpipe_resize_tf",
+    "tfpipe_affine_matrix",
+    "tfpipe_warp",
+    "tfpipe_recolor",
+    "tfpipe_standardize",
+)
 
 
 @functools.cache

@@ -12,10 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#define WITH_AVX2 1
-#include <immintrin.h>
-#endif
+#include "simd.h"
 
 static const double PI = 3.14159265358979323846;
 enum { PRECISION = 22, LOW_BITS = 11, SLACK = 64 }; /* SLACK: bytes that may be read after a row */
@@ -63,10 +60,10 @@ static const struct {
 
 /* ---- Which inputs make an output, and with which weights ---- */
 
-/* Output i is the sum of the inputs from first[i] on, count[i] of them, times weights. Rows of weights have `taps`
+/* Output i is the sum of the inputs from first[i] on, count[i] of them, times weights. Rows of weights have `room`
  * places, a multiple of 4, with zeros after the last. */
 typedef struct {
-  int64_t size, taps;
+  int64_t size, room;
   int64_t *first, *count;
   double* weights;
   int32_t* whole;      /* for bytes: weights times 2 ** 22, rounded half away from zero, */
@@ -91,8 +88,8 @@ static bool make_taps(taps* t, int64_t size_in, tfpipe_range range, int64_t size
   most = most > size_in ? size_in : most;
   memset(t, 0, sizeof *t);
   t->size = size;
-  t->taps = (most + 3) / 4 * 4;
-  const size_t cells = (size_t)size * (size_t)t->taps;
+  t->room = (most + 3) / 4 * 4;
+  const size_t cells = (size_t)size * (size_t)t->room;
   t->first = malloc((size_t)size * sizeof *t->first);
   t->count = malloc((size_t)size * sizeof *t->count);
   t->weights = calloc(cells, sizeof *t->weights);
@@ -114,7 +111,7 @@ static bool make_taps(taps* t, int64_t size_in, tfpipe_range range, int64_t size
     int64_t count = last - first;
     if (count < 0) count = 0;
     if (count > most) count = most;
-    double* weights = t->weights + i * t->taps;
+    double* weights = t->weights + i * t->room;
     double sum = 0.0;
     for (int64_t k = 0; k < count; k++) {
       weights[k] = filters[filter].weight(((double)(k + first) - centre + 0.5) * step);
@@ -128,9 +125,9 @@ static bool make_taps(taps* t, int64_t size_in, tfpipe_range range, int64_t size
     for (int64_t k = 0; k < count; k++) {
       const double unit = weights[k] * (1 << PRECISION);
       const int32_t whole = (int32_t)(unit < 0 ? -0.5 + unit : 0.5 + unit);
-      t->whole[i * t->taps + k] = whole;
-      t->high[i * t->taps + k] = (int16_t)(whole >> LOW_BITS);
-      t->low[i * t->taps + k] = (int16_t)(whole & ((1 << LOW_BITS) - 1));
+      t->whole[i * t->room + k] = whole;
+      t->high[i * t->room + k] = (int16_t)(whole >> LOW_BITS);
+      t->low[i * t->room + k] = (int16_t)(whole & ((1 << LOW_BITS) - 1));
     }
   }
   return true;
@@ -157,7 +154,7 @@ static inline uint8_t to_byte(int32_t sum) {
 static void across_scalar(const uint8_t* row, const taps* t, int64_t channels, uint8_t* out) {
   for (int64_t x = 0; x < t->size; x++) {
     const uint8_t* pixel = row + t->first[x] * channels;
-    const int32_t* weights = t->whole + x * t->taps;
+    const int32_t* weights = t->whole + x * t->room;
     int32_t sums[4] = {0, 0, 0, 0};
     for (int64_t k = 0; k < t->count[x]; k++)
       for (int64_t c = 0; c < channels; c++) sums[c] += pixel[k * channels + c] * weights[k];
@@ -181,8 +178,6 @@ static void down_scalar(const uint8_t* first, int64_t stride, const int32_t* wei
 }
 
 #if WITH_AVX2
-#define AVX2 __attribute__((target("avx2")))
-
 AVX2 static inline __m256i joined(__m256i high, __m256i low) {
   const __m256i sum = _mm256_add_epi32(_mm256_slli_epi32(high, LOW_BITS), low);
   return sum;
@@ -202,8 +197,8 @@ AVX2 static void across_avx2(const uint8_t* const rows[4], const taps* t, int64_
   const __m256i spread = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
   for (int64_t x = 0; x < t->size; x++) {
     const int64_t begin = t->first[x] * channels;
-    const int16_t* high = t->high + x * t->taps;
-    const int16_t* low = t->low + x * t->taps;
+    const int16_t* high = t->high + x * t->room;
+    const int16_t* low = t->low + x * t->room;
     __m256i highs[4], lows[4];
     for (int r = 0; r < 4; r++) highs[r] = lows[r] = _mm256_setzero_si256();
     for (int64_t k = 0; k < t->count[x]; k += 4) {
@@ -259,9 +254,6 @@ AVX2 static void down_avx2(const uint8_t* first, int64_t stride, const int16_t* 
   }
 }
 
-static bool has_avx2(void) { return __builtin_cpu_supports("avx2"); }
-#else
-static bool has_avx2(void) { return false; }
 #endif
 
 /* Resamples each of some rows, `stride` bytes apart; `end` is where the memory of the inputs ends. */
@@ -307,11 +299,11 @@ static void down(const uint8_t* in, int64_t begin, int64_t stride, const taps* t
     uint8_t* row = out + y * bytes;
 #if WITH_AVX2
     if (has_avx2() && bytes >= 16) {
-      down_avx2(first, stride, t->high + y * t->taps, t->low + y * t->taps, t->count[y], bytes, row);
+      down_avx2(first, stride, t->high + y * t->room, t->low + y * t->room, t->count[y], bytes, row);
       continue;
     }
 #endif
-    down_scalar(first, stride, t->whole + y * t->taps, t->count[y], bytes, row);
+    down_scalar(first, stride, t->whole + y * t->room, t->count[y], bytes, row);
   }
 }
 
@@ -397,7 +389,7 @@ static void across_floats(const float* in, int64_t width, int64_t height, int64_
         const float* pixel = in + (y * width + t->first[x]) * channels + c;
         double sum = 0.0;
         for (int64_t k = 0; k < t->count[x]; k++)
-          sum += (double)pixel[k * channels] * t->weights[x * t->taps + k];
+          sum += (double)pixel[k * channels] * t->weights[x * t->room + k];
         out[(y * t->size + x) * channels + c] = (float)sum;
       }
 }
@@ -407,7 +399,7 @@ static void down_floats(const float* in, int64_t stride, const taps* t, float* o
     for (int64_t x = 0; x < stride; x++) {
       double sum = 0.0;
       for (int64_t k = 0; k < t->count[y]; k++)
-        sum += (double)in[(t->first[y] + k) * stride + x] * t->weights[y * t->taps + k];
+        sum += (double)in[(t->first[y] + k) * stride + x] * t->weights[y * t->room + k];
       out[y * stride + x] = (float)sum;
     }
 }
@@ -452,19 +444,21 @@ static bool resample_floats(const tfpipe_image* image, const taps* rows, const t
   return done;
 }
 
-static bool nearest(const tfpipe_image* image, int64_t height, int64_t width, uint8_t* out) {
+static bool nearest(const tfpipe_image* image, tfpipe_box box, int64_t height, int64_t width,
+                    uint8_t* out) {
+  const tfpipe_range rows = box.rows, columns = box.columns;
   const size_t pixel = (size_t)image->channels * (image->is_float ? sizeof(float) : 1);
   size_t* places = malloc((size_t)width * sizeof *places);
   if (!places) return false;
   /* Pillow adds the step once per pixel. In closed form, one pair of sizes in ten differs somewhere. */
-  double step = (double)(image->columns.end - image->columns.begin) / (double)width;
-  double column = image->columns.begin + step * 0.5;
+  double step = (double)(columns.end - columns.begin) / (double)width;
+  double column = columns.begin + step * 0.5;
   for (int64_t x = 0; x < width; x++, column += step) {
     const int64_t place = (int64_t)column;
     places[x] = (size_t)(place < image->width ? place : image->width - 1) * pixel;
   }
-  step = (double)(image->rows.end - image->rows.begin) / (double)height;
-  double row = image->rows.begin + step * 0.5;
+  step = (double)(rows.end - rows.begin) / (double)height;
+  double row = rows.begin + step * 0.5;
   for (int64_t y = 0; y < height; y++, row += step) {
     const int64_t place = (int64_t)row < image->height ? (int64_t)row : image->height - 1;
     const uint8_t* in = (const uint8_t*)image->pixels + (size_t)place * (size_t)image->width * pixel;
@@ -478,13 +472,13 @@ static bool nearest(const tfpipe_image* image, int64_t height, int64_t width, ui
   return true;
 }
 
-bool tfpipe_resize(const tfpipe_image* image, enum tfpipe_filter filter, int64_t height,
-                   int64_t width, void* out) {
-  if (filter == NEAREST) return nearest(image, height, width, out);
+bool tfpipe_resize(const tfpipe_image* image, tfpipe_box box, enum tfpipe_filter filter,
+                   int64_t height, int64_t width, void* out) {
+  if (filter == NEAREST) return nearest(image, box, height, width, out);
   taps rows, columns;
-  const bool of_rows = make_taps(&rows, image->height, image->rows, height, filter, image->is_float);
+  const bool of_rows = make_taps(&rows, image->height, box.rows, height, filter, image->is_float);
   const bool of_columns =
-      make_taps(&columns, image->width, image->columns, width, filter, image->is_float);
+      make_taps(&columns, image->width, box.columns, width, filter, image->is_float);
   bool done = of_rows && of_columns;
   if (done)
     done = image->is_float ? resample_floats(image, &rows, &columns, out)

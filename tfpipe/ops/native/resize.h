@@ -2,8 +2,7 @@
 #ifndef TFPIPE_RESIZE_H_
 #define TFPIPE_RESIZE_H_
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "image.h"
 
 /* In the order of PILLOW_INTERPOLATIONS in ops/resize.py. */
 enum tfpipe_filter { NEAREST, BILINEAR, BICUBIC, HAMMING, BOX, LANCZOS, FILTERS };
@@ -14,14 +13,12 @@ typedef struct {
 } tfpipe_range;
 
 typedef struct {
-  const void* pixels; /* [height, width, channels], uint8 or float */
-  bool is_float;
-  int64_t height, width, channels; /* 1 to 4 channels; with 2 or 4, the last one is alpha */
   tfpipe_range rows, columns;
-} tfpipe_image;
+} tfpipe_box;
 
-/* Writes [height, width, channels] of the image's type to `out`. False: there is no memory. */
-bool tfpipe_resize(const tfpipe_image* image, enum tfpipe_filter filter, int64_t height,
-                   int64_t width, void* out);
+/* Writes [height, width, channels] of the image's type to `out`. The image has 1 to 4 channels; with 2 or 4, the
+ * last one is alpha. False: there is no memory. */
+bool tfpipe_resize(const tfpipe_image* image, tfpipe_box box, enum tfpipe_filter filter,
+                   int64_t height, int64_t width, void* out);
 
 #endif

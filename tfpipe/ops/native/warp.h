@@ -2,17 +2,10 @@
 #ifndef TFPIPE_WARP_H_
 #define TFPIPE_WARP_H_
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "image.h"
 
-/* In the order of FILL_MODES in ops/warp.py. */
+/* In the order of FILL_MODES in ops/warp_spec.py. */
 enum tfpipe_fill { FILL_CONSTANT, FILL_NEAREST, FILL_REFLECT, FILL_WRAP, FILLS };
-
-typedef struct {
-  const void* pixels; /* [height, width, channels], uint8 or float */
-  bool is_float;
-  int64_t height, width, channels;
-} tfpipe_picture;
 
 typedef struct {
   double matrix[6]; /* output (row, column, 1) to input (row, column) */
@@ -24,7 +17,7 @@ typedef struct {
 } tfpipe_motion;
 
 /* Writes [height, width, channels] to `out`. False: there is no memory. */
-bool tfpipe_warp(const tfpipe_picture* picture, const tfpipe_motion* motion, float* out);
+bool tfpipe_warp(const tfpipe_image* image, const tfpipe_motion* motion, float* out);
 
 /* The matrix of the classic's moves: theta, tx, ty, shear, zx, zy; see `affine_matrix` in ops/matrix.py. */
 void tfpipe_affine_matrix(const double moves[6], int64_t height, int64_t width, double matrix[6]);
