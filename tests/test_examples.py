@@ -45,6 +45,22 @@ def test_regression(capsys):
 
 
 @pytest.mark.slow
+def test_image_and_table():
+    assert 0 < load("image_and_table").main(pictures=24, image_size=16, epochs=1) < 1
+
+
+@pytest.mark.slow
+def test_siamese():
+    assert 0 <= load("siamese").main(crops=4, pairs=24, image_size=16, epochs=1) <= 1
+
+
+@pytest.mark.slow
+def test_multi_task():
+    metrics = load("multi_task").main(crops=24, image_size=16, epochs=1)
+    assert {"texture_accuracy", "light_mae", "bright_binary_accuracy"} <= set(metrics)
+
+
+@pytest.mark.slow
 def test_multi_label():
     assert 0 <= load("multi_label").main(pictures=60, epochs=1) <= 1
 

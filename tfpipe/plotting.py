@@ -59,18 +59,19 @@ def picture_class() -> Any:
     return Picture
 
 
-def show_batch(batch: Any, class_names: Sequence[str], n: int, *, stretch: bool = False) -> Any:
+def show_batch(batch: Any, class_names: Any, n: int, *, stretch: bool = False) -> Any:
     """Shows the first `n` images of a batch in a figure, with their labels as titles.
 
     Args:
-        batch: x, (x, y) or (x, y, weights) as NumPy; x is [B, H, W, C], or a list that begins with it.
-        class_names: of the labels; [] if they have none.
+        batch: x, (x, y) or (x, y, weights) as NumPy; x is [B, H, W, C], a list that begins with it, or a dict
+            with "image".
+        class_names: of the labels; [] if they have none; by name, for outputs by name.
         n: the number of images; a larger one shows the whole batch.
         stretch: see `for_the_eye`.
     """
     check_int("n", n, 1)
     x, y = batch[:2] if isinstance(batch, tuple) else (batch, None)
-    images = (x[0] if isinstance(x, list) else x)[:n]
+    images = (x["image"] if isinstance(x, dict) else x[0] if isinstance(x, list) else x)[:n]
     masks, labels = masks_and_labels(y)
     titles = [label_text(sample_of(labels, place), class_names) for place in range(len(images))]
     shown = for_the_eye(images, stretch=stretch)
@@ -90,10 +91,11 @@ def masks_and_labels(y: Any) -> tuple[list[np.ndarray], Any]:
     >>> len(masks), labels
     (1, [0, 1])
     """
-    if isinstance(y, dict) and "segmentation_masks" in y:
+    if isinstance(y, dict) and "segmentation_masks" in y and "labels" in y:
         return masks_and_labels(y["segmentation_masks"])[0], y["labels"]
     if isinstance(y, dict):
-        return list(y.values()), None
+        masks = {name: values for name, values in y.items() if is_mask(values)}
+        return list(masks.values()), {n: v for n, v in y.items() if n not in masks} or None
     if isinstance(y, list) and len(y) == 2 and (is_mask(y[0]) or isinstance(y[0], dict)):
         return masks_and_labels(y[0])[0], y[1]
     return ([y], None) if is_mask(y) else ([], y)
@@ -233,16 +235,18 @@ def sample_of(y: Any, place: int) -> Any:
     """Returns the label of one sample of a batch, or None if the batch has no labels."""
     if y is None:
         return None
+    if isinstance(y, dict):
+        return {name: part[place] for name, part in y.items()}
     return [part[place] for part in y] if isinstance(y, list) else y[place]
 
 
-def label_text(label: Any, class_names: Sequence[str]) -> str:
+def label_text(label: Any, class_names: Any) -> str:
     """Formats a label as a title: names of classes if they are known, numbers if they are values.
 
     Args:
-        label: of one sample: one-hot or multi-hot [K], a class id (also as [1]), a value, or a list of
-            outputs.
-        class_names: of the data set, [] if it has none.
+        label: of one sample: one-hot or multi-hot [K], a class id (also as [1]), a value, or a list or a dict
+            of outputs.
+        class_names: of the data set, [] if it has none; by name, for a dict of outputs.
 
     >>> names = ["cat", "dog", "emu"]
     >>> label_text(np.array([0, 1, 0]), names), label_text(np.float32(2), names)
@@ -254,6 +258,9 @@ def label_text(label: Any, class_names: Sequence[str]) -> str:
     """
     if label is None:
         return ""
+    if isinstance(label, dict):
+        names = class_names if isinstance(class_names, dict) else {}
+        return "; ".join(f"{n}: {label_text(part, names.get(n, []))}" for n, part in label.items())
     if isinstance(label, list):
         return "; ".join(label_text(part, []) for part in label)
     value = np.asarray(label)

@@ -54,7 +54,7 @@ def without_bad_files(source: Source, spec: PipelineSpec) -> tuple[Source, Pipel
 
 def _bad_by_reading(source: Source, spec: PipelineSpec) -> dict[int, tuple[str, str]]:
     """Returns the path and the reason of each sample that does not decode, as a training epoch would."""
-    files = Source({n: c for n, c in source.columns.items() if n == "image" or n in source.masks})
+    files = Source(source.of_pixels)
     plain = replace(
         spec,
         label=LabelSpec(),
@@ -90,7 +90,7 @@ def _bad_by_report(source: Source, spec: PipelineSpec) -> dict[int, tuple[str, s
         )
     reasons = {_absolute(p.path): p.reason for p in report.problems if p.kind in _FATAL}
     bad: dict[int, tuple[str, str]] = {}
-    for column in (source.images, *source.masks.values()):
+    for column in source.of_pixels.values():
         for row, path in enumerate(column.paths if reasons else ()):
             reason = reasons.get(_absolute(path))
             if reason is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from tfpipe.builders import keras_checks as checks
@@ -24,10 +25,27 @@ from tfpipe.builders.options import (
     share_of,
     with_labels_beside,
 )
+from tfpipe.builders.outputs import (
+    check_outputs,
+    check_weights,
+    columns_of_classes,
+    output_weights,
+    outputs_of,
+    with_outputs,
+)
 from tfpipe.checks import check_bool, check_names
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
+from tfpipe.fields.label import OUTPUT
+from tfpipe.fields.layout import FEATURE
 from tfpipe.sources import table
 from tfpipe.sources.dataframe import class_labels, from_dataframe, label_lists
+from tfpipe.sources.features import RAISE, feature_columns, feature_names
+from tfpipe.sources.further_images import (
+    check_columns,
+    further_images,
+    image_columns,
+    with_all_files,
+)
 from tfpipe.sources.source import grouped
 
 if TYPE_CHECKING:
@@ -62,6 +80,8 @@ def image_dataset_from_dataframe(
     validate_filenames: bool = True,
     groups: Any | Callable[[str], Any] | None = None,
     mask_col: Any = None,
+    feature_cols: Any = None,
+    missing: Any = RAISE,
     **options: Unpack[Options],
 ) -> ImageDataset | list[ImageDataset]:
     """Returns batches of the images that a dataframe names, with the arguments of Keras 3.
@@ -70,15 +90,21 @@ def image_dataset_from_dataframe(
         dataframe: a dataframe, or the path of a .csv or .parquet file. It is not changed.
         directory: the folder of relative names; absolute names work with or without it.
         x_col: the column of file names, all str. The name of a column may be a str, an int, or a tuple in a
-            frame whose column names have several levels.
-        y_col: the column of labels, or a list of columns for "raw" and "multi_output".
-        weight_col: the column of sample weights, numbers, which become the third item of each batch.
+            frame whose column names have several levels. For several images per sample: a list of columns (x
+            is a tuple), or a dict of the model's inputs and their columns (x is a dict); rows are left out
+            if any of their files is missing.
+        y_col: the column of labels, or a list of columns for "raw" and "multi_output". A dict of names and
+            columns: y is a dict of outputs, as a Keras model with named outputs takes it.
+        weight_col: the column of sample weights, numbers, which become the third item of each batch. For
+            outputs by name also a dict of names and columns; an output without one has weights of 1.
         label_mode: "int" (int32 [B]), "binary" (2 classes; float32 [B, 1]) or "categorical" (float32
             [B, K]), with one class per row, a string or a whole number; "multi_label" (float32 [B, K] of
             zeros and ones), with a list of classes per row, or a string that `separator` splits; "raw" (the
             column as it is, [B] or [B, columns]); "multi_output" (a tuple with one array per column: numbers
             as they are, classes as their ids, int32 [B], with their names in `dataset.vocabularies`);
-            "input" (y is x) or None (no y).
+            "input" (y is x) or None (no y). For outputs by name: one for all, or a dict by name; by default,
+            strings and categories are classes ("int") and numbers are "raw". Their classes are in
+            `dataset.class_names`, a dict.
         class_names: the classes in the order of their ids; rows of other classes are dropped. Default: the
             labels that occur, sorted, or the categories of a categorical column.
         separator: what separates the classes in a string, for "multi_label".
@@ -88,7 +114,14 @@ def image_dataset_from_dataframe(
         groups: a column, or a function path -> group; no group is in both subsets.
         mask_col: the column of mask files: y is the mask, see `masks` of `image_dataset_from_directory`. A
             list of columns, for several masks per image: a dict of them, by column. If you also give
-            `y_col`, `label_mode` or `class_names`, y has the masks and the labels, see `targets`.
+            `y_col`, `label_mode` or `class_names`, y has the masks and the labels, see `targets`. With
+            outputs by name, masks are among them: "segmentation_masks", or the names of their columns.
+        feature_cols: further inputs of the model: a list of columns, or a dict of names and columns. x is
+            then a dict of "image" and these: numbers as float32 (whole numbers and booleans as they are),
+            text as tf.string, and categorical columns as int32 ids, whose names are in
+            `dataset.vocabularies`.
+        missing: "raise", or what stands for a missing value in `feature_cols`: a number in columns of
+            numbers, a str in columns of text and categories.
         color_mode, batch_size, image_size, shuffle, seed, interpolation, crop_to_aspect_ratio,
             pad_to_aspect_ratio, data_format, verbose: as for `image_dataset_from_directory`.
 
@@ -125,17 +158,41 @@ def image_dataset_from_dataframe(
         pad_to_aspect_ratio=pad_to_aspect_ratio,
         data_format=data_format,
     )
+    outputs: Mapping[str, Any] | None = y_col if isinstance(y_col, Mapping) else None
+    output_mode: Any = label_mode
+    if outputs is not None:
+        label_mode, y_col = "multi_output", None
     checks.check_label_mode(label_mode, DATAFRAME_LABEL_MODES)
-    beside = with_labels_beside(y_col=y_col, label_mode=label_mode, class_names=class_names)
+    beside = outputs is not None or with_labels_beside(
+        y_col=y_col, label_mode=label_mode, class_names=class_names
+    )
     if mask_col is not None and not beside:
         label_mode = None
     check_bool("validate_filenames", validate_filenames)
     spec = pipeline_spec(arguments, options)
     share = share_of(arguments, options, label_mode)
-    frame = read_labelled_table(dataframe, x_col, y_col, label_mode, mask_col, groups)
-    checks.check_label_columns(frame, x_col, y_col, weight_col, label_mode)
+    frame = read_labelled_table(dataframe, x_col, outputs or y_col, output_mode, mask_col, groups)
+    images = image_columns(frame, x_col, by_name=feature_cols is not None)
+    check_columns(frame, images)
+    x_col = images.first
+    named_weights = weight_col if isinstance(weight_col, Mapping) else {}
+    checks.check_label_columns(
+        frame,
+        x_col,
+        y_col,
+        None if named_weights else weight_col,
+        label_mode if outputs is None else "input",
+    )
     checks.check_mask_columns(frame, mask_col)
+    taken = dict.fromkeys((images.name, *images.further), "an image")
+    features = feature_names(feature_cols, taken)
+    for name, column in features.items():
+        table.require_columns(frame, **{f"feature_cols[{name!r}]": column})
     targets = LABEL_MODES[label_mode][0]
+    if outputs is not None:
+        check_outputs(frame, outputs, output_mode)
+        check_weights(frame, outputs, named_weights)
+        targets = None
     given_as = None if class_names is None else "class_names"
     if targets == "classes":
         frame, class_names = _with_classes(frame, y_col, label_mode, class_names, separator)
@@ -146,13 +203,17 @@ def image_dataset_from_dataframe(
     groups_are_named = groups is not None and not callable(groups)
     if groups_are_named:
         checks.check_group_column(frame, groups)
+    path = os.fspath(directory or "")
+    rows = np.arange(len(frame))
+    if validate_filenames and images.further:
+        rows = with_all_files(frame, images, path, KNOWN_SUFFIXES)
     source = from_dataframe(
-        frame,
+        frame.iloc[rows],
         KNOWN_SUFFIXES,
-        directory=os.fspath(directory or ""),
+        directory=path,
         x_col=x_col,
         y_col=y_col,
-        weight_col=weight_col,
+        weight_col=None if named_weights else weight_col,
         mask_col=mask_col,
         targets=targets,
         classes=class_names,
@@ -161,10 +222,22 @@ def image_dataset_from_dataframe(
         classes_are_ids=True,
         validate_filenames=validate_filenames,
     )
+    source = replace(source, frame_rows=rows[source.frame_rows], image_name=images.name)
     if groups_are_named:
         source = replace(source, groups=frame[groups].to_numpy(object)[source.frame_rows])
     elif groups is not None:
         source = grouped(source, groups)
+    kept = frame.iloc[np.asarray(source.frame_rows)]
+    further = further_images(kept, images, path, validated=validate_filenames)
+    source = source.with_columns(**further)
+    values, vocabularies = feature_columns(kept, features, missing)
+    source = source.with_columns(**{f"{FEATURE}{name}": column for name, column in values.items()})
+    if outputs is not None:
+        found = outputs_of(kept, outputs, output_mode, separator)
+        source = with_outputs(source, found, output_weights(kept, outputs, named_weights))
+        spec = replace(spec, fields={f"{OUTPUT}{name}": kind for name, kind in found.kinds.items()})
+        vocabularies |= found.classes
+    source = replace(source, vocabularies={**source.vocabularies, **vocabularies})
     where = f"in x_col={x_col!r} of the dataframe, below {os.fspath(directory or '.')!r}."
     return deliver_found(source, spec, label_spec(label_mode), share, where, verbose)
 
@@ -173,20 +246,31 @@ def read_labelled_table(
     dataframe: pd.DataFrame | str | os.PathLike[str],
     x_col: Any = "filename",
     y_col: Any = Y_COL,
-    label_mode: str | None = LABEL_MODE,
+    label_mode: Any = LABEL_MODE,
     mask_col: Any = None,
     groups: Any = None,
 ) -> pd.DataFrame:
     """Reads the table. No class, name or group of a CSV file becomes a number, so "01" stays "01".
 
-    The columns of several outputs are read as pandas reads them.
+    The columns of several outputs are read as pandas reads them, except those with a label mode of classes.
     """
+    of_classes: list[Any] = []
+    if isinstance(y_col, Mapping):
+        of_classes = columns_of_classes(y_col, label_mode)
+        y_col, label_mode = None, "multi_output"
+    if isinstance(x_col, Mapping):
+        x_col = list(x_col.values())
     has_classes = LABEL_MODES[label_mode][0] == "classes"
     if mask_col is not None and not with_labels_beside(y_col=y_col, label_mode=label_mode):
         has_classes = False
     masks = mask_col if isinstance(mask_col, list | tuple) else [mask_col]
-    text = table.text_columns(x_col, y_col, *masks, groups, has_classes=has_classes)
+    first, *further = x_col if isinstance(x_col, list | tuple) and len(x_col) else [x_col]
+    others = (*further, *masks, groups, *of_classes)
+    text = table.text_columns(first, y_col, *others, has_classes=has_classes)
     frame = table.read_frame(dataframe, text)
+    for column in [] if isinstance(dataframe, pd.DataFrame) else of_classes:
+        if table.is_column(frame, column):
+            frame = table.with_column(frame, column, table.plain_numbers(frame[column]))
     one_class = has_classes and label_mode != "multi_label" and not isinstance(y_col, list | tuple)
     if isinstance(dataframe, pd.DataFrame) or not one_class or not table.is_column(frame, y_col):
         return frame

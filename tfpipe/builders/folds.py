@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -89,7 +89,8 @@ def folds(
     if is_frame:
         named = ("x_col", "y_col", "label_mode", "mask_col")
         given = {name: options[name] for name in named if name in options}
-        checks.check_label_mode(given.get("label_mode"), DATAFRAME_LABEL_MODES)
+        if not isinstance(given.get("y_col"), Mapping):
+            checks.check_label_mode(given.get("label_mode"), DATAFRAME_LABEL_MODES)
         source = frame = dataframe.read_labelled_table(source, groups=groups, **given)
     whole = door(source, **options)
     strata = split_and_build.strata_of(whole.source, stratify)

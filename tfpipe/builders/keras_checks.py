@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from tfpipe.checks import MAX_PIXELS, check_names, check_size, did_you_mean, head, is_share
+from tfpipe.checks import (
+    MAX_PIXELS,
+    check_names,
+    check_one_of,
+    check_size,
+    did_you_mean,
+    head,
+    is_share,
+)
 from tfpipe.console import printable
 from tfpipe.ops.color_modes import COLOR_MODES
 from tfpipe.ops.resize_tf import TF_INTERPOLATIONS
@@ -136,16 +144,33 @@ def check_stratify(stratify: Any, validation_split: Any, label_mode: Any) -> Non
             "stratify=True needs a split: pass validation_split and subset. Received: "
             f"validation_split={validation_split!r}. For folds: tfpipe.folds(..., stratify=True)."
         )
-    if stratify and label_mode not in _CLASS_LABEL_MODES:
+    if stratify and label_mode not in (*_CLASS_LABEL_MODES, "multi_output"):
         raise ValueError(
             "stratify=True needs one class per sample: label_mode 'int', 'binary' or 'categorical'. "
             f"Received: label_mode={label_mode!r}."
         )
 
 
+def check_class_output(class_output: Any, source: Source) -> None:
+    """Raises unless this is the name of an output with one class per sample, or None."""
+    if class_output is None:
+        return
+    names = [
+        name
+        for name in source.output_names
+        if name in source.vocabularies and np.ndim(cast(Any, source.columns[f"y_{name}"])) == 1
+    ]
+    if not names:
+        raise ValueError(
+            f"class_output={class_output!r} needs outputs by name, one of them with classes: pass "
+            "y_col={'species': 'column'} to image_dataset_from_dataframe."
+        )
+    check_one_of("class_output", class_output, (*names, None))
+
+
 def check_balance(balance: Any, source: Source) -> None:
     """Raises if class ids below 0, which `labels` may hold, are to be balanced."""
-    targets = source.targets
+    targets, _ = source.classes
     integers = isinstance(targets, np.ndarray) and targets.dtype.kind == "i" and len(targets)
     if balance is not None and integers and targets.min() < 0:
         raise ValueError(

@@ -74,6 +74,7 @@ class SampleOptions(PreparationOptions, total=False):
     stratify: bool
     keep_duplicates_together: str | None
     class_weights: str | Mapping[Any, float] | None
+    class_output: str | None
     balance: str | None
     include_paths: bool
     deterministic: bool
@@ -90,6 +91,7 @@ class Options(SampleOptions, FileOptions, TuningOptions, total=False):
 
     mask_dtype: str
     targets: str
+    shared_augment: bool
 
 
 class Default(str):
@@ -275,6 +277,8 @@ def deliver_found(
         say(f"Found {len(source)} files{f' belonging to {len(names)} classes' if names else ''}.")
     if not len(source):
         raise ValueError(f"No images found {where}{hint}")
+    checks.check_class_output(share.class_output, source)
+    source = replace(source, class_output=share.class_output)
     checks.check_balance(spec.balance, source)
     if label.encoding is None and not source.masks:
         checks.check_no_class_weights(share.class_weights)

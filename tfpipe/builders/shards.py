@@ -150,7 +150,7 @@ def _label_mode(label_mode: str | None, source: Source) -> str | None:
     elif isinstance(targets, list):
         packed = "multi_label"
     elif isinstance(targets, tuple):
-        packed = "multi_output"
+        packed = "multi_output"  # by their names, if they have any
     else:
         packed = "int" if has_classes else "raw"
     if label_mode == "packed":

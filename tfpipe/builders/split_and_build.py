@@ -31,6 +31,8 @@ class Share:
             place. None: files are not compared.
         class_weights: "balanced", or {class name or id: weight}: adds the weight of each training sample as
             the third item of each batch.
+        class_output: with outputs by name, the one whose classes `stratify`, `balance` and `class_weights`
+            mean.
         seeded: whether the user gave the seed of the split.
     """
 
@@ -39,6 +41,7 @@ class Share:
     stratify: bool = False
     keep_duplicates_together: str | None = None
     class_weights: Any = None
+    class_output: str | None = None
     seeded: bool = True
 
     def __post_init__(self) -> None:
@@ -122,13 +125,12 @@ def strata_of(source: Source, stratify: bool) -> splits.Strata:
     """
     if not stratify:
         return splits.Strata(groups=source.groups)
-    targets = source.targets
+    targets, names = source.classes
     if not isinstance(targets, np.ndarray) or targets.ndim != 1 or targets.dtype.kind not in "iu":
         raise ValueError(
             "stratify=True needs one class per sample: label_mode 'int', 'binary' or 'categorical'."
         )
     distinct, labels = np.unique(targets, return_inverse=True)
-    names = source.class_names
     shown = [names[label] if names else str(label) for label in distinct.tolist()]
     return splits.Strata(labels, shown, source.groups)
 
@@ -137,7 +139,12 @@ def with_class_weights(source: Source, class_weights: Any) -> Source:
     """Returns `source` with the weight of each sample by its class, if class weights are given."""
     if class_weights is None:
         return source
-    return source.with_columns(weight=of_samples(source, class_weights))
+    weights = of_samples(source, class_weights)
+    if source.class_output is None:
+        return source.with_columns(weight=weights)
+    ones = {f"weight_{name}": np.ones(len(source), np.float32) for name in source.output_names}
+    given = {**ones, **source.named("weight_"), f"weight_{source.class_output}": weights}
+    return source.with_columns(**given)
 
 
 def for_validation(spec: PipelineSpec, *, shuffle: bool = False) -> PipelineSpec:

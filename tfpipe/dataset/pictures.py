@@ -41,11 +41,17 @@ def card(dataset: Any, batches: int) -> str:
         "samples": f"{dataset.samples:,}",
         "batches": f"{batches:,}, of up to {size:,} samples each" if size else "none",
         "images": f"{dataset.image_shape} {dataset.dtype}",
-        "classes": f"{len(names)}: {head(names, 8)}" if names else "none",
+        "classes": _classes(names),
         "element": str(dataset.element_spec),
         "order": f"{'shuffled' if dataset.shuffle else 'as listed'}, seed {dataset.seed}",
     }
     return plotting.html_table("ImageDataset", rows)
+
+
+def _classes(names: Any) -> str:
+    if isinstance(names, dict):
+        return "; ".join(f"{output}: {_classes(of)}" for output, of in names.items()) or "none"
+    return f"{len(names)}: {head(names, 8)}" if names else "none"
 
 
 def _in_sequence(batches: Sequence[Any]) -> Any:
@@ -64,6 +70,8 @@ def _channels_last(batch: Any) -> Any:
     """Returns a batch of channels_first images with the channels last."""
     if isinstance(batch, tuple):
         return (_channels_last(batch[0]), *batch[1:])
+    if isinstance(batch, dict):
+        return {**batch, "image": _channels_last(batch["image"])}
     if isinstance(batch, list):
         return [_channels_last(batch[0]), *batch[1:]]
     return np.moveaxis(batch, 1, -1)

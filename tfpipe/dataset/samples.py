@@ -102,10 +102,18 @@ class KnowsSamples(LazyDataset):
         return self._spec.data_format
 
     @property
-    def class_names(self) -> list[str] | None:
-        names = self._source.class_names
-        if len(self._source.vocabularies) == 1 and not names:
-            (names,) = self._source.vocabularies.values()
+    def class_names(self) -> Any:
+        names, of_columns = self._source.class_names, dict(self._source.vocabularies)
+        if self._source.output_names:
+            return {
+                name: list(of_columns[name])
+                for name in self._source.output_names
+                if name in of_columns
+            }
+        for name in self._source.feature_names:
+            of_columns.pop(name, None)
+        if len(of_columns) == 1 and not names:
+            (names,) = of_columns.values()
         without_labels = self._spec.label.encoding is None and not self._source.masks
         return None if without_labels and not names else list(names)
 
@@ -153,13 +161,13 @@ class KnowsSamples(LazyDataset):
     @property
     def class_weight(self) -> dict[int, float]:
         """What `fit(class_weight=...)` takes: n / (classes * samples of the class), by class id."""
-        ids = self._source.targets
-        if not self.num_classes or not isinstance(ids, np.ndarray):
+        ids, names = self._source.classes
+        if not names or not isinstance(ids, np.ndarray):
             raise ValueError(
                 "class_weight needs one class per sample; these samples have none, or several. Give each "
                 "sample a weight instead: weight_col of a table, sample_weight of arrays."
             )
-        return class_weight(ids, self.num_classes)
+        return class_weight(ids, len(names))
 
     @property
     def sample_weight(self) -> np.ndarray | None:

@@ -112,7 +112,7 @@ class Layout:
     Attributes:
         x: the name of a field, or a tuple or a dict of names.
         y: the same, or None.
-        extras: further names: the weights, the paths.
+        extras: what follows: the weights, the paths.
 
     >>> Layout("image", ("age", "sex")).arranged({"image": 1, "age": 2, "sex": 3})
     (1, (2, 3))
@@ -124,13 +124,13 @@ class Layout:
 
     x: Names = IMAGE
     y: Names | None = None
-    extras: tuple[str, ...] = ()
+    extras: tuple[Names, ...] = ()
 
     def arranged(self, record: Mapping[str, Any]) -> Any:
-        """Returns x, (x, y) or (x, y, weights) of a record; several inputs without labels are (x,)."""
+        """Returns x, (x, y) or (x, y, weights) of a record; a tuple of inputs without labels is (x,)."""
         names = (self.x, *(() if self.y is None else (self.y,)), *self.extras)
         parts = tuple(_of_names(record, part) for part in names)
-        return parts if len(parts) > 1 or not isinstance(self.x, str) else parts[0]
+        return parts if len(parts) > 1 or isinstance(self.x, tuple) else parts[0]
 
 
 def listed(names: Names | None) -> list[str]:

@@ -6,7 +6,8 @@ import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
@@ -14,14 +15,15 @@ from tfpipe.codecs import decode, formats
 from tfpipe.codecs.diagnose import reason
 from tfpipe.codecs.dicom import check_levels
 from tfpipe.codecs.spec import DecodeSpec
-from tfpipe.fields.field import IMAGE, Finish, Kind, Loader
+from tfpipe.fields.field import IMAGE, Finish, Kind, Loader, Record
 from tfpipe.fields.mask import MaskSpec, check_colors, require_mask_reader, with_masks
-from tfpipe.graph import as_is
+from tfpipe.graph import as_is, succeeds
 from tfpipe.ops.color_modes import CHANNELS
 from tfpipe.ops.kernels import TENSORFLOW, Kernels
 from tfpipe.ops.resize_spec import ResizeSpec, resizer
 from tfpipe.sources import listing, readers
 from tfpipe.sources.columns import ColumnMaker
+from tfpipe.sources.readers import Describe
 from tfpipe.sources.source import Arrays, Files, Source
 from tfpipe.transforms.mix import Mixture
 from tfpipe.transforms.motion import Motion
@@ -45,9 +47,18 @@ class ImageSpec:
         return (*self.resize.size, CHANNELS[self.decode.color_mode])
 
 
+STREAM = "augment"  # the random numbers of the augmentation of a sample
+
+
 @dataclass(frozen=True)
 class Image(Kind):
-    """Pixels with colors: they move, they are recolored, and they are standardized."""
+    """Pixels with colors: they move, they are recolored, and they are standardized.
+
+    Attributes:
+        stream: of the random numbers of its augmentation; images of one stream are changed alike.
+    """
+
+    stream: str = STREAM
 
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.warp(value, scale=motion.scale_of_moved)
@@ -71,6 +82,7 @@ def file_loader(
     column: ColumnMaker,
     mask_dtype: str = "int32",
     kernels: Kernels = TENSORFLOW,
+    shared_augment: bool = True,
 ) -> Loader:
     """Reads, decodes and resizes files.
 
@@ -80,16 +92,41 @@ def file_loader(
         column: how the graph reads the columns of the source.
         mask_dtype: of the masks, if the source has any.
         kernels: what they are resized with.
+        shared_augment: whether the further images of a sample are changed as the first one is.
     """
     files = source.images
     if not isinstance(files, Files):
         raise TypeError("file_loader needs files, and an ImageSpec for them.")
+    load_image, image, describe = _images(files, spec, column)
+    resize = resizer(spec.resize, kernels)
+    loader = Loader(
+        lambda index: {IMAGE: load_image(index, resize)},
+        {IMAGE: image},
+        {IMAGE: Image()},
+        describe,
+    )
+    if source.masks:
+        loader = _with_masks(loader, load_image, source, spec, column, mask_dtype, kernels)
+    for name, further in source.further_images.items():
+        load_further, image, describe = _images(further, spec, column)
+        kind = Image(STREAM if shared_augment else f"{STREAM}/{name}")
+        load = partial(_resized, load_further, resize, name)
+        loader = beside(loader, Loader(load, {name: image}, {name: kind}, describe))
+    return loader
+
+
+_LoadImage: TypeAlias = Callable[[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]], tf.Tensor]
+
+
+def _images(
+    files: Files, spec: ImageSpec, column: ColumnMaker
+) -> tuple[_LoadImage, tf.TensorSpec, Describe]:
+    """Returns (index, resize) -> image, what the images are, and why one cannot be read."""
     suffixes, seen = files.suffixes, files.formats
     formats.require_readers(suffixes, files.names)
     if spec.decode.dicom_range == "window" and not suffixes.isdisjoint(formats.DICOM.suffixes):
         _check_dicom(files, spec.decode)
     reader = readers.file_reader(files, spec.decode, column)
-    resize = resizer(spec.resize, kernels)
 
     def load_image(index: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         contents = reader.read(index)
@@ -97,14 +134,43 @@ def file_loader(
 
     is_bytes = spec.resize.keeps_bytes and not formats.may_be_deep(suffixes)
     image = tf.TensorSpec(spec.shape, tf.uint8 if is_bytes else tf.float32)
-    loader = Loader(
-        lambda index: {IMAGE: load_image(index, resize)},
-        {IMAGE: image},
-        {IMAGE: Image()},
-        reader.describe,
+    return load_image, image, reader.describe
+
+
+def _resized(
+    load: _LoadImage, resize: Callable[[tf.Tensor], tf.Tensor], name: str, index: tf.Tensor
+) -> Record:
+    return {name: load(index, resize)}
+
+
+def beside(loader: Loader, further: Loader) -> Loader:
+    """Returns a loader of the fields of two, which describes the first field of a sample that fails."""
+
+    def describe(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if loader.describe_failure is None or further.describe_failure is None:
+            raise TypeError("beside needs loaders of files.")
+        sound = succeeds(lambda: loader.load(index))
+        of_first, of_further = loader.describe_failure(index), further.describe_failure(index)
+        path, reason = (tf.where(sound, b, a) for a, b in zip(of_first, of_further, strict=True))
+        return path, reason
+
+    return Loader(
+        lambda index: {**loader.load(index), **further.load(index)},
+        {**loader.specs, **further.specs},
+        {**loader.kinds, **further.kinds},
+        describe,
     )
-    if not source.masks:
-        return loader
+
+
+def _with_masks(
+    loader: Loader,
+    load_image: _LoadImage,
+    source: Source,
+    spec: ImageSpec,
+    column: ColumnMaker,
+    mask_dtype: str,
+    kernels: Kernels,
+) -> Loader:
     if spec.decode.decoding == "fast":
         raise ValueError(
             "decoding='fast' decodes images at a different size than their masks. Choose 'exact' or 'keras'."

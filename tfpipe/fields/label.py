@@ -16,6 +16,7 @@ from tfpipe.transforms.augment import Augment
 from tfpipe.transforms.mix import Mixture
 
 LABEL = "label"  # the name of the field
+OUTPUT = "y_"  # several are this and a number, or a name, each
 LABEL_ENCODINGS = ("one_hot", "index", "index_column", "value", "outputs", "image", None)
 
 # Classes whose ids, from 0 on, a dtype holds exactly.
@@ -29,7 +30,7 @@ class LabelSpec:
     Attributes:
         encoding: "one_hot" (class ids, or lists of them, to [B, K]), "index" (class ids as numbers
             [B]), "index_column" (the same, [B, 1]), "value" (one column as it is), "outputs" (a tuple
-            of columns as they are), "image" (the images) or None (no labels).
+            of columns as they are, or a dict by name), "image" (the images) or None (no labels).
         dtype: of "one_hot", "index" and "index_column" labels. The others keep the dtype of their column.
         num_classes: K.
     """
@@ -90,20 +91,20 @@ class Label(Kind):
         return mixture.numbers(batch)
 
 
-def kinds_of_targets(spec: LabelSpec, targets: Any) -> dict[str, Kind]:
+def kinds_of_targets(spec: LabelSpec, targets: Iterable[str]) -> dict[str, Kind]:
     """Returns the kinds of the columns that are targets, by name.
 
     Args:
         spec: the encoding.
-        targets: the target column(s) of a `Source`.
+        targets: the names of the outputs of a `Source`.
 
-    >>> kinds_of_targets(LabelSpec("outputs"), ([0.5], [1])), kinds_of_targets(LabelSpec("image"), None)
-    ({'y_0': Number(), 'y_1': Number()}, {})
+    >>> kinds_of_targets(LabelSpec("outputs"), ["y_0", "y_age"]), kinds_of_targets(LabelSpec("image"), [])
+    ({'y_0': Number(), 'y_age': Number()}, {})
     """
     if spec.encoding in (None, "image"):  # the image is loaded already
         return {}
     if spec.encoding == "outputs":
-        return {f"y_{number}": Number() for number in range(len(targets))}
+        return dict.fromkeys(targets, Number())
     if spec.encoding == "value":
         return {LABEL: Number()}
     return {LABEL: Label(spec.encoding, spec.dtype, spec.num_classes)}
@@ -114,11 +115,16 @@ def names_of_labels(spec: LabelSpec, fields: Iterable[str]) -> Names | None:
 
     >>> names_of_labels(LabelSpec("image"), []), names_of_labels(LabelSpec("index"), ["label"])
     ('image', 'label')
+    >>> names_of_labels(LabelSpec("outputs"), ["y_age"]), names_of_labels(LabelSpec("outputs"), ["y_0"])
+    ({'age': 'y_age'}, ('y_0',))
     """
     if spec.encoding is None:
         return None
     if spec.encoding == "outputs":
-        return tuple(fields)
+        fields = list(fields)
+        names = [name.removeprefix(OUTPUT) for name in fields]
+        numbered = all(name.isdigit() for name in names)
+        return tuple(fields) if numbered else dict(zip(names, fields, strict=True))
     return IMAGE if spec.encoding == "image" else LABEL
 
 

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfpipe.fields.field import IMAGE, Kind, Layout, Names
-from tfpipe.fields.label import LabelSpec, kinds_of_targets, names_of_labels
+from tfpipe.fields.label import OUTPUT, LabelSpec, kinds_of_targets, names_of_labels
 from tfpipe.fields.mask import names_of_masks
 from tfpipe.fields.number import Number, Weight
 from tfpipe.fields.path import Path
+from tfpipe.fields.text import Text
 from tfpipe.sources.source import Source
 
 WEIGHT, PATH, FURTHER = "weight", "path", "misc_"
+FEATURE = "feature_"  # a further input with a name
+FURTHER_IMAGE = "image_"  # this and a number or a name
+OUTPUT_WEIGHT = "weight_"  # of one output, by its name
 
 
 def usual_kinds(source: Source, label: LabelSpec) -> dict[str, Kind]:
@@ -30,22 +34,33 @@ def usual_kinds(source: Source, label: LabelSpec) -> dict[str, Kind]:
     """
     return {
         **dict.fromkeys(source.named(FURTHER), Number()),
-        **kinds_of_targets(label, source.targets),
+        **{name: _kind_of_feature(column) for name, column in source.named(FEATURE).items()},
+        **kinds_of_targets(label, source.named(OUTPUT)),
+        **dict.fromkeys(source.named(OUTPUT_WEIGHT), Weight()),
         WEIGHT: Weight(),
         PATH: Path(),
     }
 
 
+def _kind_of_feature(column: Any) -> Kind:
+    return Text() if column.dtype.kind in "OU" else Number()
+
+
 def usual_layout(
-    columns: Mapping[str, Any], label: LabelSpec, targets: str, include_paths: bool
+    columns: Mapping[str, Any],
+    label: LabelSpec,
+    targets: str,
+    include_paths: bool,
+    image_name: str = IMAGE,
 ) -> Layout:
-    """Returns x, y and what follows them.
+    """Returns x, y and what follows them. Inputs that have names are a dict.
 
     Args:
         columns: of a `Source`.
         label: the encoding of its targets.
         targets: "dict" or "tuple", what masks and labels together are.
         include_paths: whether the paths come last.
+        image_name: of the image, where x is a dict.
 
     Raises:
         ValueError: there are weights without targets.
@@ -54,23 +69,41 @@ def usual_layout(
     Layout(x=('image', 'misc_0'), y='label', extras=())
     """
     further = tuple(name for name in columns if name.startswith(FURTHER))
-    outputs = [name for name in columns if name.startswith("y_")]
+    features = [name for name in columns if name.startswith(FEATURE)]
+    outputs = [name for name in columns if name.startswith(OUTPUT)]
     masks = [name for name in columns if name.startswith("mask")]
     y: Names | None = names_of_labels(label, outputs)
     if masks:
         y = _with_labels(names_of_masks(masks), y, targets)
-    extras = [WEIGHT] * (WEIGHT in columns) + [PATH] * include_paths
-    if WEIGHT in columns and y is None:
+    of_outputs = {name: name for name in columns if name.startswith(OUTPUT_WEIGHT)}
+    weights: list[Names] = [WEIGHT] if WEIGHT in columns else []
+    if of_outputs:
+        weights = [{name.removeprefix(OUTPUT_WEIGHT): name for name in of_outputs}]
+    if weights and y is None:
         raise ValueError(
             "Sample weights need labels, or Keras would take the weights for labels. Give labels (y_col, "
             "labels or y), or leave the weights out."
         )
-    return Layout((IMAGE, *further) if further else IMAGE, y, tuple(extras))
+    images = [name for name in columns if name.startswith(FURTHER_IMAGE)]
+    numbered = all(name.removeprefix(FURTHER_IMAGE).isdigit() for name in images)
+    x: Names = (IMAGE, *images, *further) if images or further else IMAGE
+    if features or not numbered or image_name != IMAGE:
+        x = {
+            image_name: IMAGE,
+            **{name.removeprefix(FURTHER_IMAGE): name for name in images},
+            **{name.removeprefix(FEATURE): name for name in features},
+        }
+    return Layout(x, y, (*weights, *([PATH] if include_paths else [])))
 
 
 def _with_labels(masks: Names, labels: Names | None, targets: str) -> Names:
     if labels is None:
         return masks
+    if isinstance(labels, Mapping):  # outputs by name, and the masks among them
+        return {
+            **(masks if isinstance(masks, Mapping) else {"segmentation_masks": masks}),
+            **labels,
+        }
     if targets == "tuple":
         return (masks, labels)
     return {"segmentation_masks": masks, "labels": labels}

@@ -132,7 +132,9 @@ def _loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> field.Lo
     chosen = kernels.chosen(spec.kernels)
     if isinstance(source.images, Records):
         return packed.record_loader(source, spec.image, column, chosen)
-    return image.file_loader(source, spec.image, column, spec.mask_dtype, chosen)
+    return image.file_loader(
+        source, spec.image, column, spec.mask_dtype, chosen, spec.shared_augment
+    )
 
 
 def in_order(plan: Plan, order: Order, length: int) -> Plan:

@@ -90,6 +90,8 @@ class PipelineSpec:
             not delivered.
         layout: what the model is given; None: images, labels or masks, weights and paths, as far as there
             are any.
+        shared_augment: whether the images of a sample, if it has several, are augmented by the same draws;
+            otherwise each has draws of its own.
         batch_size: samples per batch; the last batch may have fewer.
         batched: False, with a batch size of 1, for samples without a batch dimension.
         drop_remainder: leave out a last batch that is not full, so that every shape is static, as TPUs need.
@@ -133,6 +135,7 @@ class PipelineSpec:
     fields: Mapping[str, Kind] = field(default_factory=dict)
     layout: Layout | None = None
     augment: Augment = field(default_factory=Augment)
+    shared_augment: bool = True
     standardize: Standardize = field(default_factory=Standardize)
     batch_size: int = 32
     batched: bool = True
@@ -180,6 +183,7 @@ class PipelineSpec:
         check_bool("drop_remainder", self.drop_remainder)
         check_bool("shuffle", self.shuffle)
         check_bool("include_paths", self.include_paths)
+        check_bool("shared_augment", self.shared_augment)
         check_one_of("balance", self.balance, BALANCES)
         check_cache(self.cache)
         check_one_of("kernels", self.kernels, KERNELS)

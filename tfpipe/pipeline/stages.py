@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfpipe import seeds
 from tfpipe.codecs import formats
 from tfpipe.fields.field import IMAGE, Finish, Loader, Record, listed
+from tfpipe.fields.image import STREAM, Image
 from tfpipe.fields.label import check_mixable
 from tfpipe.fields.layout import PATH, usual_kinds, usual_layout
 from tfpipe.fields.mask import mask_needs_python
@@ -43,7 +44,7 @@ def epoch_order(
     """Returns the number of positions in an epoch, and (positions, epoch) -> the indices there."""
     n = len(source)
     if spec.balance is not None:
-        classes = class_weights.classes_of(source.targets)
+        classes = class_weights.classes_of(source.classes[0])
         index_at = order.balanced_order(
             classes, spec.balance, seed=seed, shuffle=spec.shuffle, feeds=feeds
         )
@@ -60,7 +61,7 @@ def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
         return loader
     if spec.cache == cache.MEMORY:
         return replace(loader, load=cache.in_memory(loader.load, loader.specs, len(source)))
-    kinds = [source.images, *source.masks.values()]
+    kinds = list(source.of_pixels.values())
     contents = [(cache.description_of_files(kind.stored_in), kind.paths) for kind in kinds]
     # Another library, or another release of it, may read other pixels from the same file.
     read_by = [formats.description_of_libraries(kind.suffixes) for kind in kinds]
@@ -80,17 +81,22 @@ def kept(loader: Loader, source: Source, spec: PipelineSpec) -> Loader:
 def sample_transform(
     loader: Loader, spec: PipelineSpec, seed: Value, unit_range: bool
 ) -> SampleStep | None:
-    """Returns saving and the user's function as one step over an augmented sample, or None."""
-    asked = (saving(loader, spec, seed, unit_range), preprocessing(loader, spec))
-    steps = [step for step in asked if step is not None]
+    """Returns saving and the user's function as one step over an augmented sample, or None.
+
+    The first image of each sample is saved; the function is called with all of them.
+    """
+    save, preprocess = saving(loader, spec, seed, unit_range), preprocessing(loader, spec)
+    images = [name for name, kind in loader.kinds.items() if isinstance(kind, Image)]
 
     def transform(span: Span, index: tf.Tensor, record: Record) -> Record:
-        image = record[IMAGE]
-        for step in steps:
-            image = step(span, index, image)
-        return {**record, IMAGE: image}
+        changed = {name: record[name] for name in images}
+        if save is not None:
+            changed[IMAGE] = save(span, index, changed[IMAGE])
+        if preprocess is not None:
+            changed = {name: preprocess(span, index, image) for name, image in changed.items()}
+        return {**record, **changed}
 
-    return transform if steps else None
+    return None if save is None and preprocess is None else transform
 
 
 def augmentation(
@@ -104,22 +110,38 @@ def augmentation(
     _check_values(source, ranges)
     used = kernels_of(spec)
 
-    def apply(record: Record, numbers: tf.Tensor) -> Record:
+    streams = {name: getattr(kind, "stream", STREAM) for name, kind in loader.kinds.items()}
+
+    def apply(record: Record, numbers: dict[str, tf.Tensor]) -> Record:
         # The few scalar operations of the parameters would cost more outside a compiled pass than the pass.
-        params = draws.parameters(ranges, numbers, *loader.shape[:2])
-        motion = Motion(params, ranges, unit_range, used, factor)
-        image = record[IMAGE]
-        if (image.dtype, spec.compute_dtype) != (tf.uint8, "float32"):  # the default of a motion
-            record = {**record, IMAGE: tf.cast(image, spec.compute_dtype)}
-        moved = {name: kind.move(record[name], motion) for name, kind in loader.kinds.items()}
-        return {name: kind.recolor(moved[name], motion) for name, kind in loader.kinds.items()}
+        params = {
+            stream: draws.parameters(ranges, of_stream, *loader.shape[:2])
+            for stream, of_stream in numbers.items()
+        }
+        motions = {
+            stream: Motion(of_stream, ranges, unit_range, used, factor)
+            for stream, of_stream in params.items()
+        }
+        moved = {}
+        for name, kind in loader.kinds.items():
+            value, motion = record[name], motions[streams[name]]
+            # The default of a motion is bytes in and float32 out.
+            if isinstance(kind, Image) and (value.dtype, spec.compute_dtype) != (
+                tf.uint8,
+                "float32",
+            ):
+                value = tf.cast(value, spec.compute_dtype)
+            moved[name] = kind.recolor(kind.move(value, motion), motion)
+        return moved
 
     if uses_xla(spec) and xla_available():  # which cannot hold a kernel in C
         apply = compiled(apply)
 
     def step(span: Span, index: tf.Tensor, record: Record) -> Record:
-        key = seeds.stream_key(seed(), "augment")
-        numbers = draws.uniform_numbers(seeds.sample_key(key, span[0], index, span[3]))
+        numbers = {}
+        for stream in dict.fromkeys(streams.values()):
+            key = seeds.stream_key(seed(), stream)
+            numbers[stream] = draws.uniform_numbers(seeds.sample_key(key, span[0], index, span[3]))
         return apply(record, numbers)
 
     return step
@@ -237,7 +259,9 @@ def batch_finisher(
     """Returns the step that loads the other fields of a batch, mixes, finishes, and lays it out."""
     columns = _columns(source, spec)
     kinds = {**loader.kinds, **usual_kinds(source, spec.label), **spec.fields}
-    layout = spec.layout or usual_layout(columns, spec.label, spec.targets, spec.include_paths)
+    layout = spec.layout or usual_layout(
+        columns, spec.label, spec.targets, spec.include_paths, source.image_name
+    )
     check_mixable(spec.augment, layout.y, kinds, columns)
     names = listed((layout.x, layout.y or (), layout.extras))
     kinds = {name: kind for name, kind in kinds.items() if name in {*names, *loader.kinds}}

@@ -14,9 +14,9 @@ from tfpipe.sources.source import Source
 
 def has_one_class(source: Source) -> bool:
     """Whether each sample has exactly one class, given by its id."""
-    targets = source.targets
+    targets, names = source.classes
     return (
-        bool(source.class_names)
+        bool(names)
         and isinstance(targets, np.ndarray)
         and targets.ndim == 1
         and targets.dtype.kind in "iu"
@@ -39,8 +39,9 @@ def of_samples(source: Source, class_weights: Any) -> np.ndarray:  # float32 [n]
             "class_weights needs samples of one class each: label_mode 'int', 'binary' or "
             f"'categorical' with class names. Received: class_weights={class_weights!r}."
         )
+    targets, names = source.classes
     if class_weights == "balanced":
-        by_id = class_weight(source.targets, len(source.class_names))
+        by_id = class_weight(targets, len(names))
     elif isinstance(class_weights, Mapping):
         by_id = {_class_id(source, key): value for key, value in class_weights.items()}
     else:
@@ -48,20 +49,20 @@ def of_samples(source: Source, class_weights: Any) -> np.ndarray:  # float32 [n]
             "class_weights must be 'balanced', a dict of class name to weight, or None. Received: "
             f"class_weights={class_weights!r}."
         )
-    table = np.ones(len(source.class_names), np.float32)
+    table = np.ones(len(names), np.float32)
     for number, value in by_id.items():
         if not is_number(value) or value < 0:
             raise ValueError(
                 f"class_weights must be numbers >= 0. Received {value!r} for class "
-                f"{source.class_names[number]!r}."
+                f"{names[number]!r}."
             )
         table[number] = value
-    own = 1.0 if source.weights is None else source.weights
-    return (table[source.targets] * own).astype(np.float32)
+    own = source.columns.get(f"weight_{source.class_output}", source.weights)
+    return (table[targets] * (1.0 if own is None else own)).astype(np.float32)
 
 
 def _class_id(source: Source, key: Any) -> int:
-    names = source.class_names
+    _, names = source.classes
     if key in names:
         return names.index(key)
     is_id = isinstance(key, int | np.integer) and not isinstance(key, bool)

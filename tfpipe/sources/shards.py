@@ -32,6 +32,9 @@ from tfpipe.sources.source import Records, Source
 INDEX, COLUMNS = "index.json", "columns.npz"
 _MOST_BYTES_A_RECORD = 2**31  # of a protocol buffer
 
+# What a column is called that a user named, in the file of the columns.
+_NAMED, _TEXT = "named:", "text:"
+
 
 def write_index(directory: str, index: Index, source: Source, split: np.ndarray) -> None:
     """Writes the index of shards that are complete.
@@ -52,7 +55,8 @@ def write_index(directory: str, index: Index, source: Source, split: np.ndarray)
         "header": records.header,
         "split": np.asarray(split, np.int16),
         **_as_bytes("names", [os.fsencode(name) for name in records.names]),
-        **_target_columns(source.targets),
+        **_target_columns(targets_in_order(source)),
+        **_columns_by_name(source),
     }
     if source.weights is not None:
         columns["weights"] = source.weights
@@ -150,7 +154,7 @@ def read_index(directory: str) -> tuple[Index, Source, np.ndarray]:
         class_names=index.class_names,
         vocabularies=index.vocabularies,
         groups=columns["groups"].astype(object) if "groups" in columns else None,
-    ).with_columns(**masks)
+    ).with_columns(**masks, **_by_name(columns))
     return index, source, columns["split"]
 
 
@@ -205,6 +209,9 @@ def _check_columns(index: Index, columns: Mapping[str, np.ndarray]) -> None:
     for name in (*(index.targets or ()), *({"weights", "groups"} & columns.keys())):
         if columns[name].ndim < 1 or len(columns[name]) != n:
             raise ValueError(f"{name!r} has shape {columns[name].shape} for {n} samples")
+    for name, column in _by_name(columns).items():
+        if column.ndim < 1 or len(column) != n:
+            raise ValueError(f"{name!r} has shape {column.shape} for {n} samples")
     if "weights" in columns and (
         columns["weights"].ndim != 1 or columns["weights"].dtype.kind not in "fiu"
     ):
@@ -246,6 +253,37 @@ def target_names(targets: Any) -> tuple[str, ...] | None:
     if isinstance(targets, list):
         return ()
     return names_of_targets(len(_outputs(targets)))
+
+
+def targets_in_order(source: Source) -> Any:
+    """Returns the targets that have no names, which columns in the order of the outputs hold."""
+    return None if source.output_names else source.targets
+
+
+def _columns_by_name(source: Source) -> dict[str, np.ndarray]:
+    """Returns the columns that users named, as a file holds them: outputs, their weights, further inputs."""
+    names = [f"y_{name}" for name in source.output_names]
+    names += [*source.named("weight_"), *source.named("feature_")]
+    columns: dict[str, np.ndarray] = {}
+    for name in names:
+        values: Any = source.columns[name]
+        if values.dtype.kind in "OU":
+            columns |= _as_bytes(f"{_TEXT}{name}", [text.encode() for text in values.tolist()])
+        else:
+            columns[f"{_NAMED}{name}"] = values
+    return columns
+
+
+def _by_name(columns: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Returns the columns of a `Source` that a file of `_columns_by_name` holds."""
+    found: dict[str, Any] = {}
+    for name in columns:
+        if name.startswith(_NAMED):
+            found[name.removeprefix(_NAMED)] = columns[name]
+        elif name.startswith(_TEXT) and f"{name}_lengths" in columns:
+            texts = _from_bytes(name, columns)
+            found[name.removeprefix(_TEXT)] = np.array([text.decode() for text in texts], object)
+    return found
 
 
 def _outputs(targets: Any) -> tuple[np.ndarray, ...]:
@@ -293,7 +331,7 @@ def _as_bytes(name: str, texts: Sequence[bytes]) -> dict[str, np.ndarray]:
     return {name: np.frombuffer(b"".join(texts), np.uint8), f"{name}_lengths": lengths}
 
 
-def _from_bytes(name: str, columns: dict[str, np.ndarray]) -> list[bytes]:
+def _from_bytes(name: str, columns: Mapping[str, np.ndarray]) -> list[bytes]:
     everything = columns[name].tobytes()
     ends = np.cumsum(columns[f"{name}_lengths"]).tolist()
     return (

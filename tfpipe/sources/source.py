@@ -185,13 +185,17 @@ class Source:
 
     Attributes:
         columns: "image", and what there is of the others. Labels are "label" (one column, where class ids are
-            int32, or lists of class ids) or, for several outputs, "y_0", "y_1" and so on; "mask" has
-            each sample's mask, and where there are several, "mask_" and a name each; "weight" is float
-            [n]; "misc_0" and so on are further inputs.
+            int32, or lists of class ids) or, for several outputs, "y_" and a number or a name each; "mask"
+            has each sample's mask, and where there are several, "mask_" and a name each; "image_" and a
+            number or a name is a further image; "weight" is float
+            [n], and "weight_" and a name is the weight of one output; "misc_0" and so on are further inputs,
+            and "feature_" and a name is a further input by its name.
         class_names: the name of each class id; empty if there are no classes.
         vocabularies: the names of the ids of further columns of classes, by the name of the column.
         groups: [n], which samples belong together, such as all of one patient; or None.
         frame_rows: int64 [n], the row of each sample in the dataframe; None without one.
+        image_name: what the model's inputs by name call "image".
+        class_output: if outputs have names, the one whose classes count for splits, orders and weights.
         left_out: (path, reason) of each file that was found unusable, and is not among the samples.
     """
 
@@ -201,6 +205,8 @@ class Source:
     frame_rows: np.ndarray | None = None
     vocabularies: Mapping[Any, tuple[str, ...]] = field(default_factory=dict)
     left_out: tuple[tuple[str, str], ...] = ()
+    class_output: str | None = None
+    image_name: str = "image"
 
     @classmethod
     def of(
@@ -250,6 +256,15 @@ class Source:
         return self.named("mask")
 
     @property
+    def further_images(self) -> dict[str, Any]:  # name of the column -> Files
+        return self.named("image_")
+
+    @property
+    def of_pixels(self) -> dict[str, Any]:
+        """The columns that are loaded sample by sample: the image, further images, masks."""
+        return {"image": self.images, **self.further_images, **self.masks}
+
+    @property
     def weights(self) -> Any:  # float [n], or None
         return self.columns.get("weight")
 
@@ -258,6 +273,25 @@ class Source:
         """The labels: None, one column, or a tuple of columns."""
         outputs = self.named("y_")
         return tuple(outputs.values()) if outputs else self.columns.get("label")
+
+    @property
+    def classes(self) -> tuple[Any, tuple[str, ...]]:
+        """The targets that are classes, and the names of these: those of `class_output`, if there is one."""
+        if self.class_output is None:
+            return self.targets, self.class_names
+        names = self.vocabularies.get(self.class_output, ())
+        return self.columns[f"y_{self.class_output}"], tuple(names)
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs; [] if they have none, only numbers."""
+        names = [name.removeprefix("y_") for name in self.named("y_")]
+        return [] if all(name.isdigit() for name in names) else names
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The names of the further inputs that have a name."""
+        return [name.removeprefix("feature_") for name in self.named("feature_")]
 
     def named(self, prefix: str) -> dict[str, Column]:
         """Returns the columns whose names begin with a prefix, such as "misc_"."""
@@ -277,6 +311,8 @@ class Source:
             None if self.frame_rows is None else self.frame_rows[rows],
             self.vocabularies,
             self.left_out,
+            self.class_output,
+            self.image_name,
         )
 
 
@@ -328,6 +364,8 @@ def joined(sources: Sequence[Source]) -> Source:
         np.concatenate(rows) if len(rows) == len(sources) else None,
         first.vocabularies,
         tuple(file for source in sources for file in source.left_out),
+        first.class_output,
+        first.image_name,
     )
 
 

@@ -132,6 +132,13 @@ class _Job:
             digest.update(description_of_files(files.paths).encode())
         targets = self.source.targets
         columns = targets if isinstance(targets, tuple) else (targets,)
+        named = {
+            n: c for n, c in self.source.columns.items() if n.startswith(("feature_", "weight_"))
+        }
+        names_of = [self.source.output_names, list(named)]
+        if any(names_of):
+            digest.update(json.dumps(names_of).encode())
+        columns = (*columns, *named.values())
         for column in (self.split, self.source.weights, self.source.groups, *columns):
             values = column.tolist() if isinstance(column, np.ndarray) else column
             digest.update(repr(values).encode())
@@ -309,6 +316,11 @@ def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
     source = joined([dataset.source for dataset in datasets.values()])
     if source.groups is not None:
         splits.check_groups_known(source.groups)
+    if source.further_images:
+        raise ValueError(
+            "Samples of several images cannot be packed: shards hold one image per sample. Received the "
+            f"images {head([source.image_name, *source.further_images])}. Train from the files."
+        )
     names = [name for dataset in datasets.values() for name in dataset.filenames]
     sizes = [dataset.samples for dataset in datasets.values()]
     if not sum(sizes):
@@ -396,7 +408,7 @@ def _finish(directory: str, job: _Job, names: Sequence[str]) -> int:
         job.source.class_names,
         job.splits,
         tuple(names),
-        shards.target_names(job.source.targets),
+        shards.target_names(shards.targets_in_order(job.source)),
         job.fingerprint,
         {str(name): names for name, names in job.source.vocabularies.items()},
     )
