@@ -75,7 +75,7 @@ class TestSignature:
             {p.name: p.default for p in inspect.signature(door).parameters.values() if p.kind == 3}
             for door in (tfpipe.image_dataset_from_directory, tfpipe.image_dataset_from_dataframe)
         ]
-        of_frames = {"separator", "validate_filenames", "mask_col"}
+        of_frames = {"separator", "validate_filenames", "mask_col", "feature_cols", "missing"}
         assert keywords[0].keys() - keywords[1].keys() <= {"masks"}
         assert keywords[1].keys() - keywords[0].keys() <= of_frames
         for name in keywords[0].keys() & keywords[1].keys():
