@@ -63,15 +63,15 @@ def show_batch(batch: Any, class_names: Any, n: int, *, stretch: bool = False) -
     """Shows the first `n` images of a batch in a figure, with their labels as titles.
 
     Args:
-        batch: x, (x, y) or (x, y, weights) as NumPy; x is [B, H, W, C], a list that begins with it, or a dict
-            with "image".
+        batch: x, (x, y) or (x, y, weights) as NumPy; x is [B, H, W, C], or a list or a dict that begins with
+            it. Several images of a sample are side by side.
         class_names: of the labels; [] if they have none; by name, for outputs by name.
         n: the number of images; a larger one shows the whole batch.
         stretch: see `for_the_eye`.
     """
     check_int("n", n, 1)
     x, y = batch[:2] if isinstance(batch, tuple) else (batch, None)
-    images = (x["image"] if isinstance(x, dict) else x[0] if isinstance(x, list) else x)[:n]
+    images, *further = (values[:n] for values in _images_of(x))
     masks, labels = masks_and_labels(y)
     titles = [label_text(sample_of(labels, place), class_names) for place in range(len(images))]
     shown = for_the_eye(images, stretch=stretch)
@@ -80,7 +80,20 @@ def show_batch(batch: Any, class_names: Any, n: int, *, stretch: bool = False) -
         if not np.array_equal(mask, images):  # else y is x, for an autoencoder
             # One of several masks has a color of its own.
             shown = with_mask(shown, mask if len(masks) == 1 else (mask > 0) * (number + 1))
+    for values in further:
+        other = for_the_eye(values, stretch=stretch)
+        if other.shape[-1] != shown.shape[-1]:  # a mask has colored the first
+            other = np.repeat(other, 3, -1) if other.shape[-1] == 1 else other[..., :3]
+        shown = np.concatenate([shown, other], axis=2)
     return grid(shown, titles)
+
+
+def _images_of(x: Any) -> list[np.ndarray]:
+    """Returns the images of the inputs of a batch: the first one, and all others of its shape."""
+    if not isinstance(x, dict | list | tuple):
+        return [x]
+    inputs = list(x.values()) if isinstance(x, dict) else list(x)
+    return [values for values in inputs if np.shape(values) == np.shape(inputs[0])]
 
 
 def masks_and_labels(y: Any) -> tuple[list[np.ndarray], Any]:

@@ -13,11 +13,11 @@ N = 12
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory, write):
+def table(tmp_path_factory, write, picture):
     """A table of images, with columns of every type that a model can be given."""
     place = tmp_path_factory.mktemp("table")
     for number in range(N):
-        write(place / f"{number:02}.png", seed=number)
+        write(place / f"{number:02}.png", picture(7, 11, seed=number))
     return place, pd.DataFrame(
         {
             "path": [f"{number:02}.png" for number in range(N)],
@@ -195,7 +195,16 @@ class TestOutputs:
             "years": table[1]["age"][:4].tolist(),
         }
         assert dataset.class_names == {"kind": ["cat", "dog", "emu"]}
+        assert dataset.num_classes == {"kind": 3}
+        assert dataset.class_indices == {"kind": {"cat": 0, "dog": 1, "emu": 2}}
+        assert "12 images, 'kind' of 3 classes from files" in repr(dataset)
         assert y["kind"].dtype == np.int32
+
+    def test_counts_of_the_classes_of_one_output(self, table):
+        with pytest.raises(ValueError, match="class_output='kind'"):
+            read(table, y_col=OUTPUTS).class_distribution()
+        counts = read(table, y_col=OUTPUTS, class_output="kind").class_distribution()
+        assert counts["samples"].to_dict() == {"cat": 6, "dog": 3, "emu": 3}
 
     def test_label_modes_by_name(self, table):
         columns = {"one": "species", "sex": "sex", "tags": "tags", "n": "visits", "r": "visits"}
@@ -439,6 +448,15 @@ class TestSeveralImages:
             for ours, theirs in zip(cached, plain, strict=True):
                 for one, other in zip(ours, theirs, strict=True):
                     np.testing.assert_array_equal(one, other)
+
+    def test_shown_side_by_side(self, pairs):
+        pytest.importorskip("matplotlib")
+        dataset = read(pairs, x_col=["path", "right"], y_col="species", shuffle=False)
+        one, two = (axis.images[0].get_array() for axis in dataset.show(2).axes)
+        assert one.shape == (6, 16, 3)
+        left, right = (np.round(images[0]) for images in dataset[0][0])
+        np.testing.assert_array_equal(one, np.concatenate([left, right], 1))
+        assert (one != two).any()
 
     def test_shards_say_that_they_hold_one_image(self, pairs, tmp_path):
         with pytest.raises(ValueError, match="several images cannot be packed"):

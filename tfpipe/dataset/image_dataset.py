@@ -59,7 +59,8 @@ class ImageDataset(KnowsSamples):
         image_shape: of one image, (H, W, C), or (C, H, W) with channels_first.
         class_names: the classes in the order of their ids; [] if labels are not classes, None without labels.
         class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
-        num_classes: the number of classes; 0 if the labels are not classes.
+        num_classes: the number of classes; 0 if the labels are not classes. For outputs by name, this,
+            `class_names` and `class_indices` are dicts by name.
         vocabularies: for "multi_output", the names of the ids of each column of classes.
         classes, labels: the target of each sample in source order.
         sample_weight, groups: the weight and the group of each sample, or None.
@@ -180,9 +181,15 @@ class ImageDataset(KnowsSamples):
         """Returns the samples and the share of each class, by name; a sample counts for each of its classes.
 
         Raises:
-            ValueError: there are no classes.
+            ValueError: there are no classes, or several outputs have some.
         """
-        return plotting.class_counts(self.class_names or (), self.classes, self.samples)
+        targets, names = self._source.classes
+        if self._source.output_names and not names:
+            raise ValueError(
+                "The classes of one output are counted. Received: outputs by name, and no class_output. Pass "
+                f"class_output={self._source.output_names[0]!r}, or another one, as the data set is made."
+            )
+        return plotting.class_counts(names or self.class_names or (), targets, self.samples)
 
     def plot_classes(self) -> Figure:
         """Plots `class_distribution` as bars, in a `matplotlib.figure.Figure`."""
@@ -420,7 +427,10 @@ class ImageDataset(KnowsSamples):
 
     def __repr__(self) -> str:
         images = self._source.images
-        classes = f" of {self.num_classes} classes" if self.num_classes else ""
+        counts = self.num_classes
+        classes = f" of {counts} classes" if counts else ""
+        if isinstance(counts, dict):
+            classes = "".join(f", {name!r} of {count} classes" for name, count in counts.items())
         elements = f"batches of {self.batch_size}" if self.batch_size else "samples"
         origin = "arrays" if isinstance(images, Arrays) else f"files in {images.directory!r}"
         return (

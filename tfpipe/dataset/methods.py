@@ -21,7 +21,8 @@ class KnowsClasses(tf.data.Dataset):
     Attributes:
         class_names: the classes in the order of their ids; None without labels, as in Keras.
         class_indices: the id of each class name, `{"cat": 0, "dog": 1}`.
-        num_classes: the number of classes; 0 if the labels are not classes.
+        num_classes: the number of classes; 0 if the labels are not classes. For outputs by name, this and the
+            other two are dicts by name.
     """
 
     @property
@@ -29,12 +30,16 @@ class KnowsClasses(tf.data.Dataset):
         raise AttributeError("class_names")
 
     @property
-    def class_indices(self) -> dict[str, int]:
-        return {name: number for number, name in enumerate(self.class_names or ())}
+    def class_indices(self) -> Any:
+        names: Any = self.class_names or ()
+        if isinstance(names, dict):
+            return {output: {n: i for i, n in enumerate(of)} for output, of in names.items()}
+        return {name: number for number, name in enumerate(names)}
 
     @property
-    def num_classes(self) -> int:
-        return len(self.class_names or ())
+    def num_classes(self) -> Any:
+        names: Any = self.class_names or ()
+        return {n: len(of) for n, of in names.items()} if isinstance(names, dict) else len(names)
 
     @property
     def _drawn(self) -> bool:

@@ -71,7 +71,8 @@ def _channels_last(batch: Any) -> Any:
     if isinstance(batch, tuple):
         return (_channels_last(batch[0]), *batch[1:])
     if isinstance(batch, dict):
-        return {**batch, "image": _channels_last(batch["image"])}
+        shape = np.shape(next(iter(batch.values())))
+        return {n: _channels_last(v) if np.shape(v) == shape else v for n, v in batch.items()}
     if isinstance(batch, list):
         return [_channels_last(batch[0]), *batch[1:]]
     return np.moveaxis(batch, 1, -1)
