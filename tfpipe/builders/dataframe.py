@@ -26,6 +26,7 @@ from tfpipe.builders.options import (
     with_labels_beside,
 )
 from tfpipe.builders.outputs import (
+    check_names_of_masks,
     check_outputs,
     check_weights,
     columns_of_classes,
@@ -184,13 +185,22 @@ def image_dataset_from_dataframe(
         label_mode if outputs is None else "input",
     )
     checks.check_mask_columns(frame, mask_col)
-    taken = dict.fromkeys((images.name, *images.further), "an image")
+    taken = {
+        **dict.fromkeys((images.name, *images.further), "an image"),
+        **dict.fromkeys(outputs or (), "an output"),
+    }
     features = feature_names(feature_cols, taken)
     for name, column in features.items():
         table.require_columns(frame, **{f"feature_cols[{name!r}]": column})
     targets = LABEL_MODES[label_mode][0]
+    if outputs is None and isinstance(weight_col, Mapping):
+        raise ValueError(
+            "weight_col by name needs outputs by name: pass y_col={'age': 'column'}, or one column of "
+            f"weights. Received: weight_col={weight_col!r}."
+        )
     if outputs is not None:
         check_outputs(frame, outputs, output_mode)
+        check_names_of_masks(frame, outputs, mask_col)
         check_weights(frame, outputs, named_weights)
         targets = None
     given_as = None if class_names is None else "class_names"

@@ -138,6 +138,20 @@ def outputs_of(
     return found
 
 
+def check_names_of_masks(frame: pd.DataFrame, y_col: Mapping[str, Any], mask_col: Any) -> None:
+    """Raises `ValueError` if a mask and an output would have one name."""
+    if mask_col is None:
+        return
+    of_one = not table.names_several(frame, mask_col)
+    names = ["segmentation_masks"] if of_one else [str(column) for column in mask_col]
+    for name in names:
+        if name in y_col:
+            raise ValueError(
+                f"y_col must not have the name {name!r}, which a mask has. Choose another name for the "
+                "output."
+            )
+
+
 def check_weights(
     frame: pd.DataFrame, y_col: Mapping[str, Any], weight_col: Mapping[str, Any]
 ) -> None:
