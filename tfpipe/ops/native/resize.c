@@ -462,11 +462,7 @@ static bool nearest(const tfpipe_image* image, tfpipe_box box, int64_t height, i
   for (int64_t y = 0; y < height; y++, row += step) {
     const int64_t place = (int64_t)row < image->height ? (int64_t)row : image->height - 1;
     const uint8_t* in = (const uint8_t*)image->pixels + (size_t)place * (size_t)image->width * pixel;
-    if (pixel == 3) { /* the usual one, with a size that the compiler knows */
-      for (int64_t x = 0; x < width; x++, out += 3) memcpy(out, in + places[x], 3);
-    } else {
-      for (int64_t x = 0; x < width; x++, out += pixel) memcpy(out, in + places[x], pixel);
-    }
+    out = copy_pixels(in, places, width, pixel, out);
   }
   free(places);
   return true;

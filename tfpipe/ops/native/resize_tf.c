@@ -32,11 +32,7 @@ static bool take_nearest(const tfpipe_image* image, int64_t height, int64_t widt
     const int64_t place = (int64_t)floorf(((float)y + 0.5f) * down);
     const int64_t row = place < image->height ? place : image->height - 1;
     const uint8_t* in = (const uint8_t*)image->pixels + (size_t)row * (size_t)image->width * pixel;
-    if (pixel == 3) { /* the usual one, with a size that the compiler knows */
-      for (int64_t x = 0; x < width; x++, out += 3) memcpy(out, in + places[x], 3);
-    } else {
-      for (int64_t x = 0; x < width; x++, out += pixel) memcpy(out, in + places[x], pixel);
-    }
+    out = copy_pixels(in, places, width, pixel, out);
   }
   free(places);
   return true;
@@ -70,10 +66,6 @@ static void release_pairs(pairs* p) {
   free(p->first);
   free(p->second);
   free(p->weight);
-}
-
-INLINE float value_at(const void* pixels, int64_t place, bool is_float) {
-  return is_float ? ((const float*)pixels)[place] : (float)((const uint8_t*)pixels)[place];
 }
 
 INLINE void lerp_row(const void* pixels, int64_t above, int64_t below, float down,

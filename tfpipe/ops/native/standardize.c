@@ -12,10 +12,6 @@ enum { LANES = 8, BLOCK = 512 };
 
 static const float EPSILON = 1e-6f; /* as in transforms/standardize.py */
 
-INLINE float value_at(const void* pixels, int64_t place, bool is_float) {
-  return is_float ? ((const float*)pixels)[place] : (float)((const uint8_t*)pixels)[place];
-}
-
 /* The mean of the values times `scale`, minus `from`; or of the squares of these differences. */
 INLINE float mean_of(const void* pixels, int64_t count, float scale, float from, bool of_squares,
                      bool is_float) {

@@ -124,20 +124,15 @@ static void find(places* p, line of, bool flip, range outputs, int64_t count, in
 }
 
 /* One output of any number of channels. */
-static inline float value_at(const tfpipe_image* image, int64_t place) {
-  return image->is_float ? ((const float*)image->pixels)[place]
-                           : (float)((const uint8_t*)image->pixels)[place];
-}
-
 static inline void blend_any(const tfpipe_image* image, int64_t above, int64_t below,
                              int64_t left, int64_t right, float down, float across, float scale,
                              float* out) {
   const int64_t channels = image->channels;
   for (int64_t c = 0; c < channels; c++) {
-    const float upper_left = value_at(image, above + left + c);
-    const float upper_right = value_at(image, above + right + c);
-    const float at_left = upper_left + (value_at(image, below + left + c) - upper_left) * down;
-    const float at_right = upper_right + (value_at(image, below + right + c) - upper_right) * down;
+    const float upper_left = value_at(image->pixels, above + left + c, image->is_float);
+    const float upper_right = value_at(image->pixels, above + right + c, image->is_float);
+    const float at_left = upper_left + (value_at(image->pixels, below + left + c, image->is_float) - upper_left) * down;
+    const float at_right = upper_right + (value_at(image->pixels, below + right + c, image->is_float) - upper_right) * down;
     out[c] = (at_left + (at_right - at_left) * across) * scale;
   }
 }
@@ -154,8 +149,8 @@ AVX2 static inline __m128 one_pixel(const void* pixels, int64_t place, bool is_f
 /* The three or four values of a pixel; nothing is read after the last one of the image. */
 AVX2 static inline __m128 pixel_at(const tfpipe_image* image, int64_t place, int64_t cells) {
   if (place + 4 <= cells) return one_pixel(image->pixels, place, image->is_float);
-  return _mm_setr_ps(value_at(image, place), value_at(image, place + 1),
-                     value_at(image, place + 2), 0.0f);
+  return _mm_setr_ps(value_at(image->pixels, place, image->is_float), value_at(image->pixels, place + 1, image->is_float),
+                     value_at(image->pixels, place + 2, image->is_float), 0.0f);
 }
 
 /* Outputs of 3 or 4 channels, from left to right: with three, each also writes the first value after it. */
@@ -206,7 +201,7 @@ static void take(const tfpipe_image* image, const places* rows, const places* co
   for (int64_t x = outputs.begin; x < outputs.end; x++) {
     const int64_t place = rows->first[x] * stride + columns->first[x] * channels;
     for (int64_t c = 0; c < channels; c++)
-      out[x * channels + c] = value_at(image, place + c) * scale;
+      out[x * channels + c] = value_at(image->pixels, place + c, image->is_float) * scale;
   }
 }
 
