@@ -1,7 +1,7 @@
 """A sample as a record of named fields, and what each kind of field does on the way to the model.
 
-    index -> loaded -> augmented (`move`, `recolor`) -> batch (`load`) -> mixed (`mix`) -> finished (`finish`)
-          -> laid out
+    index -> loaded -> augmented (`cast`, `move`, `recolor`) -> preprocessed (`preprocess`)
+          -> batch (`load`) -> mixed (`mix`) -> finished (`finish`) -> laid out
 
 A new kind of field is a module of this package. The pipeline calls these verbs, and knows no kind by name.
 """
@@ -25,6 +25,7 @@ Record: TypeAlias = dict[str, tf.Tensor]
 Names: TypeAlias = "str | tuple[Names, ...] | Mapping[str, Names]"
 
 IMAGE = "image"  # the field that every sample has
+STREAM = "augment"  # the random numbers of the augmentation of a sample
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,25 @@ class Kind:
         """Says what a column is that MixUp and CutMix cannot mix; None if they can."""
         return "labels that are not numbers"
 
+    @property
+    def stream(self) -> str:
+        """The random numbers of its augmentation; fields of one stream are augmented alike."""
+        return STREAM
+
+    def cast(self, value: tf.Tensor, dtype: str) -> tf.Tensor:
+        """Casts what the augmentation computes with; one sample."""
+        return value
+
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         """Follows the geometry of the augmentation; one sample."""
         return value
 
     def recolor(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         """Follows the colors of the augmentation; one sample."""
+        return value
+
+    def preprocess(self, value: tf.Tensor, function: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """Follows the user's function of an image; one sample."""
         return value
 
     def mix(self, batch: tf.Tensor, mixture: Mixture) -> tf.Tensor:

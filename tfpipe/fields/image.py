@@ -15,7 +15,7 @@ from tfpipe.codecs import decode, formats
 from tfpipe.codecs.diagnose import reason
 from tfpipe.codecs.dicom import check_levels
 from tfpipe.codecs.spec import DecodeSpec
-from tfpipe.fields.field import IMAGE, Finish, Kind, Loader, Record
+from tfpipe.fields.field import IMAGE, STREAM, Finish, Kind, Loader, Record
 from tfpipe.fields.mask import MaskSpec, check_colors, require_mask_reader, with_masks
 from tfpipe.graph import as_is, succeeds
 from tfpipe.ops.color_modes import CHANNELS
@@ -47,24 +47,28 @@ class ImageSpec:
         return (*self.resize.size, CHANNELS[self.decode.color_mode])
 
 
-STREAM = "augment"  # the random numbers of the augmentation of a sample
-
-
 @dataclass(frozen=True)
 class Image(Kind):
     """Pixels with colors: they move, they are recolored, and they are standardized.
 
     Attributes:
-        stream: of the random numbers of its augmentation; images of one stream are changed alike.
+        stream: of the random numbers of its augmentation; images of one stream are augmented alike.
     """
 
     stream: str = STREAM
+
+    def cast(self, value: tf.Tensor, dtype: str) -> tf.Tensor:
+        # Bytes are cast as they are moved: the default of a motion is bytes in and float32 out.
+        return value if (value.dtype, dtype) == (tf.uint8, "float32") else tf.cast(value, dtype)
 
     def move(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.warp(value, scale=motion.scale_of_moved)
 
     def recolor(self, value: tf.Tensor, motion: Motion) -> tf.Tensor:
         return motion.recolor(value)
+
+    def preprocess(self, value: tf.Tensor, function: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        return function(value)
 
     def unmixable(self, column: Any) -> str | None:
         return "the images themselves as labels"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +13,6 @@ import tensorflow as tf
 from tfpipe import seeds
 from tfpipe.codecs import formats
 from tfpipe.fields.field import IMAGE, Finish, Loader, Record, listed
-from tfpipe.fields.image import STREAM, Image
 from tfpipe.fields.label import check_mixable
 from tfpipe.fields.layout import PATH, usual_kinds, usual_layout
 from tfpipe.fields.mask import mask_needs_python
@@ -86,15 +86,14 @@ def sample_transform(
     The first image of each sample is saved; the function is called with all of them.
     """
     save, preprocess = saving(loader, spec, seed, unit_range), preprocessing(loader, spec)
-    images = [name for name, kind in loader.kinds.items() if isinstance(kind, Image)]
 
     def transform(span: Span, index: tf.Tensor, record: Record) -> Record:
-        changed = {name: record[name] for name in images}
         if save is not None:
-            changed[IMAGE] = save(span, index, changed[IMAGE])
-        if preprocess is not None:
-            changed = {name: preprocess(span, index, image) for name, image in changed.items()}
-        return {**record, **changed}
+            record = {**record, IMAGE: save(span, index, record[IMAGE])}
+        if preprocess is None:
+            return record
+        function = partial(preprocess, span, index)
+        return {n: kind.preprocess(record[n], function) for n, kind in loader.kinds.items()}
 
     return None if save is None and preprocess is None else transform
 
@@ -110,7 +109,7 @@ def augmentation(
     _check_values(source, ranges)
     used = kernels_of(spec)
 
-    streams = {name: getattr(kind, "stream", STREAM) for name, kind in loader.kinds.items()}
+    streams = dict.fromkeys(kind.stream for kind in loader.kinds.values())
 
     def apply(record: Record, numbers: dict[str, tf.Tensor]) -> Record:
         # The few scalar operations of the parameters would cost more outside a compiled pass than the pass.
@@ -124,14 +123,9 @@ def augmentation(
         }
         moved = {}
         for name, kind in loader.kinds.items():
-            value, motion = record[name], motions[streams[name]]
-            # The default of a motion is bytes in and float32 out.
-            if isinstance(kind, Image) and (value.dtype, spec.compute_dtype) != (
-                tf.uint8,
-                "float32",
-            ):
-                value = tf.cast(value, spec.compute_dtype)
-            moved[name] = kind.recolor(kind.move(value, motion), motion)
+            motion = motions[kind.stream]
+            value = kind.move(kind.cast(record[name], spec.compute_dtype), motion)
+            moved[name] = kind.recolor(value, motion)
         return moved
 
     if uses_xla(spec) and xla_available():  # which cannot hold a kernel in C
@@ -139,7 +133,7 @@ def augmentation(
 
     def step(span: Span, index: tf.Tensor, record: Record) -> Record:
         numbers = {}
-        for stream in dict.fromkeys(streams.values()):
+        for stream in streams:
             key = seeds.stream_key(seed(), stream)
             numbers[stream] = draws.uniform_numbers(seeds.sample_key(key, span[0], index, span[3]))
         return apply(record, numbers)
