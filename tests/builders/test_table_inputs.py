@@ -90,6 +90,41 @@ class TestFeatures:
             np.testing.assert_array_equal(image, x["image"])
             np.testing.assert_array_equal(y, same_y)
 
+    def test_a_label_that_is_a_feature_too_stays_as_it_is(self, table):
+        x, y = read(table, y_col="visits", feature_cols=["visits"], shuffle=False)[0]
+        assert x["visits"].tolist() == y.tolist() == [0, 1, 2, 3]
+        x, _ = read(table, y_col="sex", feature_cols=["sex"], shuffle=False)[0]
+        assert x["sex"].tolist() == [1, 0, 1, 0]
+
+    @pytest.mark.parametrize(
+        ("values", "words"),
+        [
+            ([2.0**24 + 1, *range(N - 1)], "float32 does not hold"),
+            ([1e300, *range(N - 1)], "float32 does not hold"),
+            ([np.inf, *range(N - 1)], "finite numbers"),
+            (pd.Categorical([1, "1"] * (N // 2)), "different names"),
+        ],
+    )
+    def test_numbers_that_would_change(self, table, values, words):
+        with pytest.raises(ValueError, match=words):
+            read(table, frame=table[1].assign(n=values), feature_cols=["n"], y_col="species")
+
+    def test_missing_among_python_objects(self, table):
+        some = [1.0, None, *range(N - 2)]
+        frame = table[1].assign(n=pd.Series(some, dtype=object))
+        x = read(
+            table, frame=frame, feature_cols=["n"], missing=-1, label_mode=None, shuffle=False
+        )[0]
+        assert x["n"].tolist() == [1, -1, 0, 1]
+
+    def test_a_missing_category_of_numbers(self, table):
+        numbers = pd.Categorical([1, 2, None, 1] * (N // 4))
+        frame = table[1].assign(n=numbers)
+        how = {"feature_cols": ["n"], "missing": "1", "label_mode": None, "shuffle": False}
+        dataset = read(table, frame=frame, **how)
+        assert dataset[0]["n"].tolist() == [0, 1, 0, 0]
+        assert dataset.vocabularies == {"n": ["1", "2"]}
+
     def test_dropped_rows_take_their_features_along(self, table):
         frame = table[1].copy()
         frame.loc[3, "path"] = "nope.png"
@@ -285,8 +320,12 @@ class TestOutputs:
         _, y = read(table, frame=frame, y_col=OUTPUTS, mask_col="lesion", shuffle=False)[1]
         assert list(y) == ["segmentation_masks", "kind", "years"]
         assert y["segmentation_masks"][:, 0, 0, 0].tolist() == [4, 5, 6, 7]
-        _, y = read(table, frame=frame, y_col=OUTPUTS, mask_col=["lesion"], shuffle=False)[1]
-        assert list(y) == ["lesion", "kind", "years"]
+        how = {"frame": frame, "y_col": OUTPUTS, "mask_col": ["lesion"], "shuffle": False}
+        _, y, weights = read(table, **how, weight_col={"kind": "weight"})[1]
+        assert list(y) == list(weights) == ["lesion", "kind", "years"]
+        assert set(weights["lesion"]) == {1.0}
+        _, y, weights = read(table, **how, class_weights="balanced", class_output="kind")[1]
+        assert set(weights) == set(y)
 
     @pytest.mark.slow
     def test_a_model_of_several_outputs_trains(self, table):
@@ -309,6 +348,11 @@ class TestOutputs:
         ("options", "error", "words"),
         [
             ({"y_col": {}}, ValueError, "y_col must have an output"),
+            ({"y_col": OUTPUTS, "label_mode": None}, ValueError, "label_mode=None means no y"),
+            ({"y_col": OUTPUTS, "class_names": ["cat"]}, ValueError, "class_names are the classes of one"),
+            ({"y_col": OUTPUTS, "separator": ""}, ValueError, "separator must be a str"),
+            ({"y_col": ["sex"], "label_mode": "multi_output", "feature_cols": {"sex": "sex"}}, ValueError,
+             "which an output has"),
             ({"y_col": {"a": "nope"}}, KeyError, "nope"),
             ({"y_col": {1: "age"}}, TypeError, "names of outputs must be str"),
             ({"y_col": OUTPUTS, "label_mode": {"kin": "int"}}, ValueError, "Did you mean 'kind'"),
@@ -356,6 +400,12 @@ class TestSeveralImages:
             pairs, x_col={"one": "path", "two": "right"}, y_col="species", shuffle=False
         )[0]
         assert list(named) == ["one", "two"]
+        other, _ = read(
+            pairs, x_col={"1st": "path", "two": "right"}, y_col="species", shuffle=False
+        )[0]
+        assert list(other) == ["1st", "two"]
+        alone = read(pairs, x_col={"image": "path"}, label_mode=None, shuffle=False)[0]
+        np.testing.assert_array_equal(alone["image"], left)
         for ours, theirs in zip((*x, *named.values()), (left, right) * 2, strict=True):
             np.testing.assert_array_equal(ours, theirs)
         assert y.tolist() == [0, 1, 0, 2]

@@ -28,14 +28,17 @@ from tfpipe.builders.options import (
 from tfpipe.builders.outputs import (
     check_names_of_masks,
     check_outputs,
+    check_separator,
     check_weights,
     columns_of_classes,
+    names_of_masks_in_y,
     output_weights,
     outputs_of,
     with_outputs,
 )
 from tfpipe.checks import check_bool, check_names
 from tfpipe.codecs.formats import KNOWN_SUFFIXES
+from tfpipe.fields.field import IMAGE
 from tfpipe.fields.label import OUTPUT
 from tfpipe.fields.layout import FEATURE
 from tfpipe.sources import table
@@ -185,9 +188,10 @@ def image_dataset_from_dataframe(
         label_mode if outputs is None else "input",
     )
     checks.check_mask_columns(frame, mask_col)
+    of_outputs = outputs or (table.columns_of(frame, y_col) if label_mode == "multi_output" else ())
     taken = {
-        **dict.fromkeys((images.name, *images.further), "an image"),
-        **dict.fromkeys(outputs or (), "an output"),
+        **dict.fromkeys((images.name or IMAGE, *images.further), "an image"),
+        **dict.fromkeys(of_outputs, "an output"),
     }
     features = feature_names(feature_cols, taken)
     for name, column in features.items():
@@ -203,7 +207,14 @@ def image_dataset_from_dataframe(
         check_names_of_masks(frame, outputs, mask_col)
         check_weights(frame, outputs, named_weights)
         targets = None
+        if class_names is not None:
+            raise ValueError(
+                "class_names are the classes of one column. Received: class_names, and outputs by name. Make "
+                "the columns categorical, with the categories in their order."
+            )
+        check_separator(separator)
     given_as = None if class_names is None else "class_names"
+    as_given = frame  # a feature stays as it is, although it is a label too
     if targets == "classes":
         frame, class_names = _with_classes(frame, y_col, label_mode, class_names, separator)
     elif class_names is not None:
@@ -237,14 +248,16 @@ def image_dataset_from_dataframe(
         source = replace(source, groups=frame[groups].to_numpy(object)[source.frame_rows])
     elif groups is not None:
         source = grouped(source, groups)
-    kept = frame.iloc[np.asarray(source.frame_rows)]
+    kept = as_given.iloc[np.asarray(source.frame_rows)]
     further = further_images(kept, images, path, validated=validate_filenames)
     source = source.with_columns(**further)
     values, vocabularies = feature_columns(kept, features, missing)
     source = source.with_columns(**{f"{FEATURE}{name}": column for name, column in values.items()})
-    if outputs is not None:
+    if outputs is not None and len(kept):
         found = outputs_of(kept, outputs, output_mode, separator)
-        source = with_outputs(source, found, output_weights(kept, outputs, named_weights))
+        of_masks = names_of_masks_in_y(frame, mask_col)
+        weights = output_weights(kept, [*of_masks, *outputs], named_weights)
+        source = with_outputs(source, found, weights)
         spec = replace(spec, fields={f"{OUTPUT}{name}": kind for name, kind in found.kinds.items()})
         vocabularies |= found.classes
     source = replace(source, vocabularies={**source.vocabularies, **vocabularies})
@@ -293,8 +306,7 @@ def _with_classes(
     """Returns the frame with classes as str, or lists of them, and the class names if they are known."""
     check_names("class_names", class_names)
     if label_mode == "multi_label":
-        if not isinstance(separator, str) or not separator:
-            raise ValueError(f"separator must be a str. Received: separator={separator!r}.")
+        check_separator(separator)
         return table.with_column(frame, y_col, label_lists(frame[y_col], separator)), class_names
     labels, names = class_labels(frame[y_col])
     names = names if class_names is None else [str(name) for name in class_names]

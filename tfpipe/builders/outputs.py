@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,12 @@ def check_outputs(frame: pd.DataFrame, y_col: Mapping[Any, Any], label_mode: Any
                 f"label_mode must be by the names of outputs: {head(list(y_col))}. Received: {name!r}."
                 + did_you_mean(name, list(y_col))
             )
+    modes = given.values() if given else [label_mode]
+    if any(mode is None for mode in modes):
+        raise ValueError(
+            "label_mode=None means no y, and y_col names outputs. Received: "
+            f"label_mode={label_mode!r}. Leave y_col, or label_mode, out."
+        )
     for name in y_col:
         mode = _mode_of(name, label_mode)
         if mode is not None:
@@ -138,13 +144,24 @@ def outputs_of(
     return found
 
 
+def names_of_masks_in_y(frame: pd.DataFrame, mask_col: Any) -> list[str]:
+    """Returns what the masks are called among outputs by name."""
+    if mask_col is None:
+        return []
+    if not table.names_several(frame, mask_col):
+        return ["segmentation_masks"]
+    return [str(column) for column in mask_col]
+
+
+def check_separator(separator: Any) -> None:
+    """Raises `ValueError` unless this can separate the classes in a str."""
+    if not isinstance(separator, str) or not separator:
+        raise ValueError(f"separator must be a str. Received: separator={separator!r}.")
+
+
 def check_names_of_masks(frame: pd.DataFrame, y_col: Mapping[str, Any], mask_col: Any) -> None:
     """Raises `ValueError` if a mask and an output would have one name."""
-    if mask_col is None:
-        return
-    of_one = not table.names_several(frame, mask_col)
-    names = ["segmentation_masks"] if of_one else [str(column) for column in mask_col]
-    for name in names:
+    for name in names_of_masks_in_y(frame, mask_col):
         if name in y_col:
             raise ValueError(
                 f"y_col must not have the name {name!r}, which a mask has. Choose another name for the "
@@ -174,14 +191,17 @@ def check_weights(
 
 
 def output_weights(
-    frame: pd.DataFrame, y_col: Mapping[str, Any], weight_col: Mapping[str, Any]
+    frame: pd.DataFrame, outputs: Sequence[str], weight_col: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
-    """Returns the weights of each output, [n], if any of them has weights; 1 where none are given."""
+    """Returns the weights of each output, [n], if any of them has weights; 1 where none are given.
+
+    Keras would give an output that is missing here the weights of another.
+    """
     if not weight_col:
         return {}
     ones = np.ones(len(frame), np.float32)
     given = {name: weight_values(frame, column) for name, column in weight_col.items()}
-    return {name: given.get(name, ones) for name in y_col}
+    return {name: given.get(name, ones) for name in outputs}
 
 
 def with_outputs(source: Source, outputs: Outputs, weights: Mapping[str, np.ndarray]) -> Source:

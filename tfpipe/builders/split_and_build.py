@@ -142,7 +142,10 @@ def with_class_weights(source: Source, class_weights: Any) -> Source:
     weights = of_samples(source, class_weights)
     if source.class_output is None:
         return source.with_columns(weight=weights)
-    ones = {f"weight_{name}": np.ones(len(source), np.float32) for name in source.output_names}
+    masks = [name.removeprefix("mask_") for name in source.masks]
+    names = ["segmentation_masks"] if masks == ["mask"] else masks
+    # Keras would give an output that is missing here the weights of another.
+    ones = {f"weight_{n}": np.ones(len(source), np.float32) for n in (*names, *source.output_names)}
     given = {**ones, **source.named("weight_"), f"weight_{source.class_output}": weights}
     return source.with_columns(**given)
 

@@ -51,7 +51,7 @@ def usual_layout(
     label: LabelSpec,
     targets: str,
     include_paths: bool,
-    image_name: str = IMAGE,
+    image_name: str | None = None,
 ) -> Layout:
     """Returns x, y and what follows them. Inputs that have names are a dict.
 
@@ -60,7 +60,7 @@ def usual_layout(
         label: the encoding of its targets.
         targets: "dict" or "tuple", what masks and labels together are.
         include_paths: whether the paths come last.
-        image_name: of the image, where x is a dict.
+        image_name: of the image, if x is a dict because the user gave it a name.
 
     Raises:
         ValueError: there are weights without targets.
@@ -85,11 +85,10 @@ def usual_layout(
             "labels or y), or leave the weights out."
         )
     images = [name for name in columns if name.startswith(FURTHER_IMAGE)]
-    numbered = all(name.removeprefix(FURTHER_IMAGE).isdigit() for name in images)
     x: Names = (IMAGE, *images, *further) if images or further else IMAGE
-    if features or not numbered or image_name != IMAGE:
+    if features or image_name is not None:
         x = {
-            image_name: IMAGE,
+            image_name or IMAGE: IMAGE,
             **{name.removeprefix(FURTHER_IMAGE): name for name in images},
             **{name.removeprefix(FEATURE): name for name in features},
         }

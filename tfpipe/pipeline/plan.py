@@ -123,7 +123,8 @@ def key_of(source: Source, spec: PipelineSpec, unit_range: bool) -> Hashable | N
     steps = with_statistics(spec.standardize, dict.fromkeys(fitted))
     same = replace(spec, seed=0, ram_budget=None, standardize=steps)
     computed_with = kernels.chosen(spec.kernels).name
-    return (columns, unit_range, tuple(fitted), computed_with, identity(same))
+    names = (source.image_name, source.class_output)
+    return (columns, names, unit_range, tuple(fitted), computed_with, identity(same))
 
 
 def _loader(source: Source, spec: PipelineSpec, column: ColumnMaker) -> field.Loader:

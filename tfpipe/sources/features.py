@@ -96,7 +96,16 @@ def feature_columns(
 
 
 def _filled(series: pd.Series, column: Any, missing: Any) -> pd.Series:
-    """Returns a column without missing values."""
+    """Returns a column without missing values, and with categories that are str."""
+    is_categorical = isinstance(series.dtype, pd.CategoricalDtype)
+    if is_categorical:
+        names = [str(category) for category in series.cat.categories]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"Column {column!r} of feature_cols must have categories with different names. Received: "
+                f"{head(series.cat.categories.tolist())}."
+            )
+        series = series.cat.rename_categories(names)
     absent = np.flatnonzero(series.isna())
     if not len(absent):
         return series
@@ -106,10 +115,12 @@ def _filled(series: pd.Series, column: Any, missing: Any) -> pd.Series:
             f"missing value(s), the first at index {series.index[absent[0]]!r}. Pass missing=VALUE, which "
             f"stands for them, or drop these rows: frame.dropna(subset=[{column!r}])."
         )
-    is_categorical = isinstance(series.dtype, pd.CategoricalDtype)
-    of_numbers = pd.api.types.is_numeric_dtype(series.dtype) and not is_categorical
-    if of_numbers != is_number(missing):
-        kind = "numbers" if of_numbers else "text or categories"
+    present = series.dropna().infer_objects()
+    of_text = is_categorical or table.all_strings(present)
+    if not of_text and not pd.api.types.is_numeric_dtype(present.dtype):
+        _plain_values(present, column)  # which says what the column holds
+    if isinstance(missing, str) != of_text or not (of_text or is_number(missing)):
+        kind = "text or categories" if of_text else "numbers"
         raise TypeError(
             f"missing={missing!r} cannot stand for a missing value in column {column!r}, which holds {kind}. "
             "Fill the columns of one of these kinds in the frame: "
@@ -117,7 +128,7 @@ def _filled(series: pd.Series, column: Any, missing: Any) -> pd.Series:
         )
     if is_categorical and missing not in series.cat.categories:
         series = series.cat.add_categories([missing])
-    return series.fillna(missing)
+    return series.fillna(missing).infer_objects()
 
 
 def _plain_values(series: pd.Series, column: Any) -> np.ndarray:
@@ -131,8 +142,17 @@ def _plain_values(series: pd.Series, column: Any) -> np.ndarray:
             f"Column {column!r} of feature_cols must hold numbers, text or categories. Received values of "
             f"type {head(kinds)}, such as {series.iloc[0]!r}. Convert it, to one of these types."
         )
-    if values.dtype.kind == "f":
-        if np.isnan(values).any():
-            raise ValueError(f"Column {column!r} of feature_cols must not have NaN in its arrays.")
-        return values.astype(np.float32)
-    return values
+    if values.dtype.kind != "f":
+        return values
+    if not np.isfinite(values).all():
+        raise ValueError(f"Column {column!r} of feature_cols must hold finite numbers.")
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float32)
+    whole = values == np.round(values)
+    if not np.isfinite(numbers).all() or (numbers[whole] != values[whole]).any():
+        raise ValueError(
+            f"Column {column!r} of feature_cols has numbers that float32 does not hold, such as "
+            f"{np.abs(values).max():g}. Give whole numbers as int64 (pandas' 'Int64' if some are missing), "
+            "or scale the column."
+        )
+    return numbers

@@ -21,12 +21,12 @@ class ImageColumns:
 
     Attributes:
         first: the column of the image that every sample has.
-        name: what the model's inputs by name call it.
+        name: what the model's inputs by name call it; None: they have no names.
         further: the columns of the others, by a number or a name.
     """
 
     first: Any
-    name: str
+    name: str | None
     further: dict[str, Any]
 
 
@@ -45,7 +45,7 @@ def image_columns(frame: pd.DataFrame, x_col: Any, *, by_name: bool) -> ImageCol
     if isinstance(x_col, Mapping):
         named = dict(x_col)
     elif not table.names_several(frame, x_col):
-        return ImageColumns(x_col, "image", {})
+        return ImageColumns(x_col, None, {})
     elif len(x_col) == 1:
         raise TypeError(
             f"x_col={x_col!r} must be the name of one column, or a list of several. Pass {x_col[0]!r}."
@@ -71,7 +71,7 @@ def image_columns(frame: pd.DataFrame, x_col: Any, *, by_name: bool) -> ImageCol
                 )
     (name, first), *further = named.items()
     is_named = isinstance(x_col, Mapping) or by_name
-    return ImageColumns(first, name if is_named else "image", dict(further))
+    return ImageColumns(first, name if is_named else None, dict(further))
 
 
 def with_all_files(

@@ -194,7 +194,7 @@ class Source:
         vocabularies: the names of the ids of further columns of classes, by the name of the column.
         groups: [n], which samples belong together, such as all of one patient; or None.
         frame_rows: int64 [n], the row of each sample in the dataframe; None without one.
-        image_name: what the model's inputs by name call "image".
+        image_name: what the model's inputs by name call "image"; None: they have no names of their own.
         class_output: if outputs have names, the one whose classes count for splits, orders and weights.
         left_out: (path, reason) of each file that was found unusable, and is not among the samples.
     """
@@ -206,7 +206,7 @@ class Source:
     vocabularies: Mapping[Any, tuple[str, ...]] = field(default_factory=dict)
     left_out: tuple[tuple[str, str], ...] = ()
     class_output: str | None = None
-    image_name: str = "image"
+    image_name: str | None = None
 
     @classmethod
     def of(

@@ -200,7 +200,8 @@ def require_columns(frame: pd.DataFrame, **columns: Any) -> None:
             if not _can_be_name(column):
                 raise TypeError(
                     f"{argument} must be the name of a column, or a list of names where several are allowed. "
-                    f"Received: {argument}={value!r}.{outputs_by_name(value)}"
+                    f"Received: {argument}={value!r}."
+                    f"{outputs_by_name(value) if argument == 'y_col' else ''}"
                 )
             if column not in frame.columns:
                 raise KeyError(

@@ -319,7 +319,7 @@ def _job(datasets: Mapping[str, ImageDataset], spec: PackSpec) -> _Job:
     if source.further_images:
         raise ValueError(
             "Samples of several images cannot be packed: shards hold one image per sample. Received the "
-            f"images {head([source.image_name, *source.further_images])}. Train from the files."
+            f"images {head(list(source.further_images))} beside the first. Train from the files."
         )
     names = [name for dataset in datasets.values() for name in dataset.filenames]
     sizes = [dataset.samples for dataset in datasets.values()]
